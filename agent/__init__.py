@@ -1,0 +1,1 @@
+"""The daemon on each host: watch sees and signs, ship sends."""

@@ -1,0 +1,95 @@
+"""The contract of a sensor: a ladder of rungs, each opened, triggered and looked at before it is believed.
+
+A module in `sensors/` sets SENSOR to one Sensor. Watch climbs down its rungs until one opens and sees its own
+trigger, then reads that feed from its selector loop: when a descriptor is readable, and every `period` seconds.
+A feed never blocks and never raises for what the host sends it: what it could not read becomes a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from evidence.kind import Actor, Body
+from evidence.kinds.agent import Loss
+
+from .settings import Settings
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One reading of the clocks: time is UTC ns, mono is CLOCK_BOOTTIME ns (as a process's start)."""
+
+    time: int
+    mono: int
+
+
+class Observed(msgspec.Struct, frozen=True, gc=False):
+    """A body and when it happened; a feed sets the clock its source gave it, watch derives the other."""
+
+    body: Body
+    mono: int | None = None
+    time: int | None = None
+
+
+class Processes(Protocol):
+    """What is known of processes, so that a feed which sees only a pid can name the actor."""
+
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:
+        """Return who pid was at mono (now if None), from events seen, else from /proc; None when unknown."""
+        ...
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a rung may use to open: settings, the folder for its state, the process table, the clocks."""
+
+    settings: Settings
+    state: Path
+    processes: Processes
+    clock: Callable[[], Moment]
+
+
+class Feed(Protocol):
+    """An open rung."""
+
+    period: float | None
+    """Seconds between timed reads; None when only a readable descriptor calls for one."""
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the descriptors to wait on."""
+        ...
+
+    def read(self, now: Moment) -> Iterable[Observed]:
+        """Return what happened since the last call; bounded in items, without waiting."""
+        ...
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return what this feed could not see since the last call, by cause."""
+        ...
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Cause one event that this feed must see, and return the test that recognises it.
+
+        The ladder reads the feed for up to a second until the test accepts a body.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened; afterwards no other method is called."""
+        ...
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """One way to see: open raises RungUnavailable, with reason and fix, where it cannot work."""
+
+    name: str
+    open: Callable[[Context], Feed]
+
+
+class Sensor(msgspec.Struct, frozen=True):
+    """Rungs from best to last."""
+
+    name: str
+    rungs: tuple[Rung, ...]

@@ -1,0 +1,125 @@
+"""The agent's settings: one frozen record, read from TOML with drop-ins and checked with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section refuses keys it does not know, so that a typing error is not a silent default."""
+
+
+class Collector(_Section, frozen=True):
+    """Where to ship to, and where to enrol."""
+
+    ingest: str = "https://127.0.0.1:7443"
+    enrol: str = "https://127.0.0.1:7444"
+    timeout: Seconds = 20.0
+
+
+class Spool(_Section, frozen=True):
+    """Bounds of the spool: its own bytes, and the free bytes it leaves on the disk."""
+
+    max_bytes: Positive = 512 << 20
+    free_floor_bytes: Positive = 256 << 20
+    segment_bytes: Positive = 4 << 20
+
+
+class Batch(_Section, frozen=True):
+    """When a lane's batch is sealed: by age in seconds or by size."""
+
+    priority_age: Seconds = 1.0
+    bulk_age: Seconds = 2.0
+    max_events: Positive = 4000
+    max_bytes: Positive = 1 << 20
+    queue_events: Positive = 100_000
+    queue_bytes: Positive = 64 << 20
+    session_quota: Positive = 500
+    """Execs and connections of one interactive session that ride priority, per minute."""
+
+
+class Process(_Section, frozen=True):
+    """The process sensor."""
+
+    rung: str = "auto"
+    table: Positive = 65_536
+    environment: tuple[str, ...] = (
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "LD_AUDIT",
+        "SSH_CONNECTION",
+        "SUDO_USER",
+    )
+
+
+class Connection(_Section, frozen=True):
+    """The connection sensor; report_bytes is the first size at which an open flow reports, then ten-fold."""
+
+    rung: str = "auto"
+    report_seconds: Seconds = 60.0
+    report_bytes: Positive = 1_000_000
+
+
+class Login(_Section, frozen=True):
+    """The login sensor: the first of logs that exist are followed; the journal where none does."""
+
+    rung: str = "auto"
+    logs: tuple[str, ...] = ("/var/log/auth.log", "/var/log/secure")
+    wtmp: str = "/var/log/wtmp"
+    btmp: str = "/var/log/btmp"
+
+
+class File(_Section, frozen=True):
+    """The file sensor: trees whose changes are seen, and sensitive paths whose reads are seen."""
+
+    rung: str = "auto"
+    trees: tuple[str, ...] = (
+        "/etc",
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/local/bin",
+        "/usr/local/sbin",
+        "/root/.ssh",
+    )
+    exclude: tuple[str, ...] = ("/etc/mtab",)
+    sensitive: tuple[str, ...] = (
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/etc/ssh/ssh_host_*_key",
+        "/root/.ssh/id_*",
+        "/home/*/.ssh/id_*",
+    )
+    hash_limit_bytes: Positive = 100 << 20
+    scan_bytes_per_s: Positive = 20 << 20
+    scan_files_per_s: Positive = 2000
+    read_window: Seconds = 2.0
+
+
+class Redaction(_Section, frozen=True):
+    """Further patterns whose values never leave the host, besides the built-in ones."""
+
+    flags: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+class Settings(_Section, frozen=True):
+    """All of the agent's settings; the defaults watch a plain server."""
+
+    state: Path = Path("/var/lib/vedette")
+    runtime: Path = Path("/run/vedette")
+    scope: str = "host"
+    heartbeat: Seconds = 60.0
+    collector: Collector = Collector()
+    spool: Spool = Spool()
+    batch: Batch = Batch()
+    process: Process = Process()
+    connection: Connection = Connection()
+    login: Login = Login()
+    file: File = File()
+    redaction: Redaction = Redaction()

@@ -1,0 +1,1 @@
+"""The `vedette` command for analysts and SREs."""

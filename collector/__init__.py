@@ -1,0 +1,1 @@
+"""The service that verifies, keeps, correlates and answers."""

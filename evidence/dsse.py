@@ -1,0 +1,101 @@
+"""DSSE envelopes in one canonical form; the signature covers the exact payload bytes, nothing is re-encoded.
+
+Format: https://github.com/secure-systems-lab/dsse (protocol v1.0.2), one Ed25519 signature.
+Canonical: ``{"payload":"<b64>","payloadType":"<type>","signatures":[{"keyid":"<hex>","sig":"<b64>"}]}``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+import msgspec
+
+from .errors import NotCanonical, TooLarge
+from .keys import Signer, key_id, verify
+
+ENVELOPE_LIMIT = 4096
+"""Bytes an envelope may have."""
+
+
+class _Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keyid: str
+    sig: str
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    payload: str
+    payloadType: str  # noqa: N815 - DSSE names it so
+    signatures: tuple[_Signature]
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """An envelope that is in canonical form; whether its signature holds is not yet known."""
+
+    payload: bytes
+    payload_type: str
+    key_id: str
+    signature: bytes
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Return DSSE's pre-authentication encoding, the bytes that are signed."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def encode(payload: bytes, payload_type: str, signer: Signer) -> bytes:
+    """Sign payload and return the canonical envelope.
+
+    Raises:
+        TooLarge: the envelope would exceed ENVELOPE_LIMIT.
+    """
+    return _canonical(payload, payload_type, key_id(signer.public), signer.sign(pae(payload_type, payload)))
+
+
+def _canonical(payload: bytes, payload_type: str, keyid: str, signature: bytes) -> bytes:
+    wire = _Wire(
+        base64.b64encode(payload).decode(),
+        payload_type,
+        (_Signature(keyid, base64.b64encode(signature).decode()),),
+    )
+    envelope = msgspec.json.encode(wire)
+    if len(envelope) > ENVELOPE_LIMIT:
+        raise TooLarge(f"envelope: {len(envelope)} bytes, at most {ENVELOPE_LIMIT}")
+    return envelope
+
+
+def parse(envelope: bytes, payload_type: str) -> Envelope:
+    """Read an envelope without judging its signature.
+
+    Raises:
+        TooLarge: it is longer than ENVELOPE_LIMIT.
+        NotCanonical: it is not byte for byte what `encode` would write, or holds another payload type.
+    """
+    if len(envelope) > ENVELOPE_LIMIT:
+        raise TooLarge(f"envelope: {len(envelope)} bytes, at most {ENVELOPE_LIMIT}")
+    try:
+        wire = _decoder.decode(envelope)
+        payload = base64.b64decode(wire.payload, validate=True)
+        signature = base64.b64decode(wire.signatures[0].sig, validate=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
+        raise NotCanonical(f"envelope: {error}") from error
+    keyid = wire.signatures[0].keyid
+    if wire.payloadType != payload_type:
+        raise NotCanonical(f"envelope: payloadType is {wire.payloadType[:80]!r}, expected {payload_type!r}")
+    if not hmac.compare_digest(_canonical(payload, payload_type, keyid, signature), envelope):
+        raise NotCanonical("envelope: not in canonical form (key order, white space or base64)")
+    return Envelope(payload, payload_type, keyid, signature)
+
+
+def check(envelope: Envelope, public: bytes) -> None:
+    """Verify the envelope's signature with the raw public key.
+
+    Raises:
+        BadSignature: it was signed by another key, or altered.
+    """
+    verify(public, pae(envelope.payload_type, envelope.payload), envelope.signature)

@@ -1,0 +1,59 @@
+"""Ed25519 signing and verifying over `cryptography`; a key's id is the SHA-256 of its 32 raw bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from .errors import BadSignature
+
+
+class Signer(Protocol):
+    """Whatever can sign: a key in memory, later one in hardware."""
+
+    @property
+    def public(self) -> bytes:
+        """The 32 raw bytes of the public key."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature over message."""
+        ...
+
+
+class PrivateKey:
+    """A signer that holds its key in memory."""
+
+    def __init__(self, seed: bytes) -> None:
+        """Take the 32 secret bytes of the key (RFC 8032)."""
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._public = self._key.public_key().public_bytes_raw()
+
+    @property
+    def public(self) -> bytes:
+        """The 32 raw bytes of the public key."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature over message."""
+        return self._key.sign(message)
+
+
+def key_id(public: bytes) -> str:
+    """Return the lower-case hex SHA-256 of a raw public key."""
+    return hashlib.sha256(public).hexdigest()
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> None:
+    """Check an Ed25519 signature.
+
+    Raises:
+        BadSignature: it does not verify, or the key is no Ed25519 key.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError) as error:
+        raise BadSignature(f"the signature does not verify with key {key_id(public)[:16]}…") from error

@@ -1,0 +1,94 @@
+"""Files in watched trees: what they were, what they are, who wrote or read them."""
+
+from __future__ import annotations
+
+from ..kind import Actor, Body, Part
+
+
+class FileState(Part, frozen=True, kw_only=True):
+    """A file's state. mtime is UTC nanoseconds; type is ``file``, ``dir``, ``link`` or ``other``."""
+
+    type: str = "file"
+    size: int | None = None
+    sha256: str | None = None
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    mtime: int | None = None
+    inode: int | None = None
+    target: str | None = None
+    xattrs: dict[str, str] | None = None
+    capabilities: str | None = None
+
+
+class Explanation(Part, frozen=True, kw_only=True):
+    """Why a change is expected: the package that owns the path, and whether the hash is the package's."""
+
+    package: str
+    version: str | None = None
+    matches: bool | None = None
+    transaction: bool = False
+
+
+class _FileEvent(Body, frozen=True, kw_only=True):
+    """What file kinds share. found is ``live`` (seen happening) or ``scan`` (differs from the baseline)."""
+
+    path: str
+    actor: Actor | None = None
+    explained_by: Explanation | None = None
+    found: str = "live"
+
+
+class Create(_FileEvent, frozen=True, kw_only=True, tag="file.create"):
+    """A file appeared."""
+
+    after: FileState | None = None
+
+
+class Change(_FileEvent, frozen=True, kw_only=True, tag="file.change"):
+    """A file's content changed; diff holds lines only for the short list of the design (section 4)."""
+
+    before: FileState | None = None
+    after: FileState | None = None
+    added: tuple[str, ...] | None = None
+    removed: tuple[str, ...] | None = None
+
+
+class Attributes(_FileEvent, frozen=True, kw_only=True, tag="file.attributes"):
+    """Mode, owner, xattrs or capabilities changed, the content did not."""
+
+    before: FileState | None = None
+    after: FileState | None = None
+
+
+class Rename(_FileEvent, frozen=True, kw_only=True, tag="file.rename"):
+    """A file moved; path is the new one, former the old one."""
+
+    former: str
+    after: FileState | None = None
+
+
+class Delete(_FileEvent, frozen=True, kw_only=True, tag="file.delete"):
+    """A file is gone."""
+
+    before: FileState | None = None
+
+
+class Read(_FileEvent, frozen=True, kw_only=True, tag="file.read"):
+    """Sensitive files of one tree were opened for reading by one process, aggregated; path is the first one.
+
+    tree is the configured path; files counts distinct paths, opens all opens; first and last are UTC ns.
+    """
+
+    lane = "priority"
+
+    tree: str
+    paths: tuple[str, ...] = ()
+    files: int = 1
+    opens: int = 1
+    owner: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+KINDS = (Create, Change, Attributes, Rename, Delete, Read)

@@ -1,0 +1,71 @@
+"""Processes: what was executed, by whom, and how it ended."""
+
+from __future__ import annotations
+
+from ..kind import Actor, Body, Part
+
+
+class Ancestor(Part, frozen=True, kw_only=True):
+    """One step up the process tree."""
+
+    pid: int
+    start: int | None = None
+    exe: str | None = None
+
+
+class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
+    """A program was executed. argv is the array the program got; argv_length its full length in bytes.
+
+    `late` names the fields that were read from /proc after the fact, `missing` those that were gone by then.
+    """
+
+    pid: int
+    start: int | None = None
+    ppid: int | None = None
+    parent_start: int | None = None
+    exe: str | None = None
+    cwd: str | None = None
+    argv: tuple[str, ...] = ()
+    argv_length: int | None = None
+    sha256: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    euid: int | None = None
+    auid: int | None = None
+    session: int | None = None
+    tty: str | None = None
+    cgroup: str | None = None
+    unit: str | None = None
+    container: str | None = None
+    environment: dict[str, str] | None = None
+    ancestry: tuple[Ancestor, ...] = ()
+    late: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class Exit(Body, frozen=True, kw_only=True, tag="process.exit"):
+    """A process ended. duration and cpu are nanoseconds; one of code and signal is set where known."""
+
+    pid: int
+    start: int | None = None
+    exe: str | None = None
+    uid: int | None = None
+    auid: int | None = None
+    session: int | None = None
+    code: int | None = None
+    signal: int | None = None
+    duration: int | None = None
+    cpu: int | None = None
+
+
+class IdentityChanged(Body, frozen=True, kw_only=True, tag="identity.changed"):
+    """Login uid or audit session were rewritten without a login; the person stays the former."""
+
+    lane = "priority"
+
+    actor: Actor
+    former_auid: int | None = None
+    former_session: int | None = None
+
+
+KINDS = (Exec, Exit, IdentityChanged)

@@ -1,0 +1,1 @@
+"""Scenarios and test hosts that use the commands as a user would."""
