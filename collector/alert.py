@@ -1,0 +1,36 @@
+"""An alert: what was found, who did it and how we know, from where, how many bytes, on which evidence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .record import Person
+
+Severity = Literal["informational", "low", "medium", "high", "critical"]
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row of the lake's alerts. id = hash(rule, version, entity, evidence), so a replay gives the same.
+
+    time is the event time (UTC ns) of the last contributing event, evidence their uids, attack the ATT&CK ids.
+    detected (UTC ns) is when the pipeline decided; it is no part of the id.
+    """
+
+    id: str
+    rule: str
+    version: int
+    severity: Severity
+    title: str
+    summary: str
+    time: int
+    detected: int
+    agent: str
+    host: str
+    person: Person | None = None
+    destination: str | None = None
+    bytes_out: int | None = None
+    evidence: tuple[str, ...] = ()
+    attack: tuple[str, ...] = ()
+    details: dict[str, str] = {}

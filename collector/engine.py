@@ -1,0 +1,32 @@
+"""The contract between the pipeline's shell and the pure core that attributes, detects and correlates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .alert import Alert
+from .record import Record
+
+
+class Engine(Protocol):
+    """Attribution, detections and correlations as one deterministic fold over the ledger's events.
+
+    The same records in the same order give the same alerts. Clock comes in as an argument.
+    """
+
+    def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
+        """Return records with their persons filled in, and the alerts that arose; now is UTC ns."""
+        ...
+
+    def tick(self, now: int) -> list[Alert]:
+        """Return alerts that arise because something did not happen by now."""
+        ...
+
+    def dump(self) -> bytes:
+        """Return the whole state, to be stored with a ledger position."""
+        ...
+
+    def load(self, state: bytes) -> None:
+        """Take a state that `dump` gave."""
+        ...

@@ -1,0 +1,47 @@
+"""The exceptions of this package.
+
+CollectorError
+├── SettingsError       the configuration is wrong; names file, line and field
+├── NotSetUp            keys, certificates or state are missing: run `vedette-collector setup`
+├── LedgerError         the ledger is damaged, shorter than its last signed checkpoint, or in use
+├── Refused             a request is refused; carries the code of docs/wire.md
+├── StoreError          the lake or its catalog cannot be read or written
+└── QueryError          an analyst's query is wrong, forbidden, or took too long
+"""
+
+from __future__ import annotations
+
+from evidence.refusal import Code
+
+
+class CollectorError(Exception):
+    """Something an operator can act on; the message says what, where and what to do."""
+
+
+class SettingsError(CollectorError):
+    """The configuration is wrong; the message names file, line and field."""
+
+
+class NotSetUp(CollectorError):
+    """Keys, certificates or state are missing."""
+
+
+class LedgerError(CollectorError):
+    """The ledger is damaged, shorter than its last signed checkpoint, or in use."""
+
+
+class Refused(CollectorError):
+    """A request is refused. retry_after is seconds, where asking again can help."""
+
+    def __init__(self, code: Code, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class StoreError(CollectorError):
+    """The lake or its catalog cannot be read or written."""
+
+
+class QueryError(CollectorError):
+    """An analyst's query is wrong, forbidden, or took too long."""

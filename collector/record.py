@@ -1,0 +1,48 @@
+"""An event as the pipeline carries it: with where it came from and who is behind it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from evidence.event import Event
+from evidence.kind import Body
+
+How = Literal["kernel", "hop", "key", "job", "inferred", "uid"]
+
+
+class Person(msgspec.Struct, frozen=True, gc=False):
+    """Who is behind an event, and how that is known.
+
+    how: kernel (audit session set by PAM), hop, key, job, inferred as in the rules of attribution; uid where
+    the host has no login identity and only the user id is known. session is the audit session, source the
+    address the login came from, fingerprint its key's.
+    """
+
+    name: str
+    how: How
+    session: int | None = None
+    source: str | None = None
+    fingerprint: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One event with its origin: agent, key epoch and boot id of its statement, the entry's index in the ledger.
+
+    received is the collector's clock (UTC ns), host a label only.
+    """
+
+    agent: str
+    epoch: int
+    boot: str
+    host: str
+    index: int
+    received: int
+    event: Event[Body]
+    person: Person | None = None
+
+    @property
+    def uid(self) -> str:
+        """The event's stable name, ``agent:epoch:seq``."""
+        return f"{self.agent}:{self.epoch}:{self.event.seq}"
