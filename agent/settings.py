@@ -1,4 +1,4 @@
-"""The agent's settings: one frozen record, read from TOML with drop-ins and checked with file and line."""
+"""The agent's settings: one frozen record; settings_file.py reads it from TOML."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Severity = Literal["informational", "low", "medium", "high", "critical"]
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of the lake's alerts. id = hash(rule, version, entity, evidence), so a replay gives the same.
+    """One alert. id = hash(rule, version, entity, evidence), so a replay gives the same.
 
     time is the event time (UTC ns) of the last contributing event, evidence their uids, attack the ATT&CK ids.
     detected (UTC ns) is when the pipeline decided; it is no part of the id.

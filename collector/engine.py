@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .alert import Alert
-from .record import Record
+from .record import Arrival, Record
 
 
 class Engine(Protocol):
@@ -17,6 +17,10 @@ class Engine(Protocol):
 
     def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
         """Return records with their persons filled in, and the alerts that arose; now is UTC ns."""
+        ...
+
+    def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
+        """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
         ...
 
     def tick(self, now: int) -> list[Alert]:

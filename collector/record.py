@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from evidence.event import Event
-from evidence.kind import Body
+from evidence.kind import Body, Lane
 
 How = Literal["kernel", "hop", "key", "job", "inferred", "uid"]
 
@@ -27,8 +27,26 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str | None = None
 
 
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """One entry of a statement as it stands in the ledger, for what looks at chains rather than events.
+
+    equivocation: a second statement with the place of an accepted one. received and sent are UTC ns.
+    """
+
+    agent: str
+    epoch: int
+    lane: Lane
+    seq: int
+    digest: str
+    prev: str
+    index: int
+    received: int
+    sent: int
+    equivocation: bool = False
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One event with its origin: agent, key epoch and boot id of its statement, the entry's index in the ledger.
+    """One event with its origin: agent, key epoch and boot id of its statement, and its entry's index.
 
     received is the collector's clock (UTC ns), host a label only.
     """

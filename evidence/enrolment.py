@@ -96,7 +96,7 @@ class Renewal(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to an enrolment. entry is the base64 enrolment entry, receipt its receipt (JSON text).
+    """The answer to an enrolment: entry is the base64 enrolment entry, receipt its receipt.
 
     Both chains' first statements quote the entry's SHA-256. redaction_key is base64, for watch only.
     """

@@ -16,6 +16,7 @@ class Ancestor(Part, frozen=True, kw_only=True):
 class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     """A program was executed. argv is the array the program got; argv_length its full length in bytes.
 
+    user and login are the account names of uid and auid.
     `late` names the fields that were read from /proc after the fact, `missing` those that were gone by then.
     """
 
@@ -33,6 +34,8 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     euid: int | None = None
     auid: int | None = None
     session: int | None = None
+    user: str | None = None
+    login: str | None = None
     tty: str | None = None
     cgroup: str | None = None
     unit: str | None = None
