@@ -1,7 +1,7 @@
 """The contract of a sensor: a ladder of rungs, each opened, triggered and looked at before it is believed.
 
 A module in `sensors/` sets SENSOR to a Sensor. Watch climbs down its rungs until one opens and sees its own
-trigger, then reads that feed from its selector loop: when a descriptor is readable and every `period` seconds.
+trigger. Its selector loop then reads that feed when a descriptor is readable and every `period` seconds.
 A feed never blocks and never raises for what the host sends it: what it could not read becomes a loss.
 """
 

@@ -12,9 +12,9 @@ Severity = Literal["informational", "low", "medium", "high", "critical"]
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One alert. id = hash(rule, version, entity, evidence), so a replay gives the same.
+    """One alert, a row of the lake. id = hash(rule, version, entity, evidence): a replay gives the same.
 
-    time is the event time (UTC ns) of the last contributing event, evidence their uids, attack the ATT&CK ids.
+    time is the event time (UTC ns) of the last contributing event, evidence their uids, attack ATT&CK ids.
     detected (UTC ns) is when the pipeline decided; it is no part of the id.
     """
 

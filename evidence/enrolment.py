@@ -62,7 +62,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What the signing key signs (as a DSSE payload of PROOF_TYPE): possession, bound to this nonce and CSR."""
+    """What the signing key signs (DSSE, PROOF_TYPE): possession, bound to this nonce and CSR."""
 
     nonce: Short
     token: Short
@@ -96,7 +96,7 @@ class Renewal(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to an enrolment: entry is the base64 enrolment entry, receipt its receipt.
+    """The answer to an enrolment; entry is the base64 enrolment entry, receipt its receipt as JSON.
 
     Both chains' first statements quote the entry's SHA-256. redaction_key is base64, for watch only.
     """

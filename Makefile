@@ -1,0 +1,53 @@
+# What a person does with this repository. `make demo` and `make test` are the two to know.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+CLANG  ?= clang
+BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
+JSON   ?= /dev/stdout
+
+.DELETE_ON_ERROR:
+.PHONY: demo test check install bpf bench-collector bench-agent test-faults clean
+
+demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
+	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
+	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS))
+
+test: install ## every suite, with its minutes
+	@$(PY) tests/suites.py
+
+check: install ## lint, types, layout, and the tables of docs/ held against the code
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(PY) -m pytest tests/project
+
+install: $(VENV)/.installed bpf
+
+$(VENV)/.installed: requirements.lock pyproject.toml packaging/prerequisites.sh
+	@packaging/prerequisites.sh
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vedette needs Python 3.11 or newer")'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+bpf: ## the kernel objects; without clang the next rung of the sensors is used
+	@if command -v $(CLANG) >/dev/null 2>&1; then $(MAKE) --no-print-directory $(BPF); \
+	 else echo "clang is missing: process and connection sensors use their next rung" >&2; fi
+
+agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)
+	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -c $< -o $@
+
+bench-collector: install ## JSON=FILE: durable acknowledgement and end to end
+	@$(PY) -m tests.bench.collector --json $(JSON)
+
+bench-agent: install ## JSON=FILE: memory and idle cost of a running agent
+	@$(PY) tests/bench/agent_idle.py --json $(JSON)
+
+test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
+	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
+
+clean: ## remove what the demo may have left behind, and everything built
+	@if [ -x $(PY) ]; then $(PY) -m range.demo --clean; fi
+	@rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .hypothesis agent/kernel/bpf/*.bpf.o

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Installs, as root on Debian and its kin, the packages that a build and the tests need; else says what is missing.
+set -eu
+
+missing=""
+need() { # need COMMAND-OR-FILE PACKAGE...
+    probe=$1
+    shift
+    case $probe in
+    /*) [ -e "$probe" ] || missing="$missing $*" ;;
+    *) command -v "$probe" >/dev/null 2>&1 || [ -x "/usr/sbin/$probe" ] || missing="$missing $*" ;;
+    esac
+}
+
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+need clang clang
+need /usr/include/bpf/bpf_helpers.h libbpf-dev
+need sshd openssh-server
+need ssh openssh-client
+need rsyslogd rsyslog
+need sudo sudo
+need ip iproute2
+need setcap libcap2-bin
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of package names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    exit 0
+fi
+echo "Not installed:$missing. Sensors and tests that need them are skipped and named." >&2
+echo "To have them: sudo apt-get install$missing" >&2
+case $missing in *python3-venv*) exit 1 ;; esac
