@@ -15,8 +15,8 @@ CODEC = "ndjson+zstd"
 
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 AgentId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
-Ordinal = Annotated[int, msgspec.Meta(ge=1, lt=1 << 63)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Ordinal = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
 Short = Annotated[str, msgspec.Meta(max_length=64)]
 
 
