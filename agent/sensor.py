@@ -54,8 +54,13 @@ class Context(msgspec.Struct, frozen=True):
 class Feed(Protocol):
     """An open rung."""
 
-    period: float | None
-    """Seconds between timed reads; None when only a readable descriptor calls for one."""
+    @property
+    def period(self) -> float | None:
+        """Seconds between timed reads; None when only a readable descriptor calls for one.
+
+        It changes as a feed wakes and falls asleep: watch asks again after each read.
+        """
+        ...
 
     def filenos(self) -> tuple[int, ...]:
         """Return the descriptors to wait on."""

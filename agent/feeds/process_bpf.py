@@ -1,0 +1,92 @@
+"""Process events from the kernel, by exec.bpf.c: nothing is read after the fact."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from evidence.kind import Body
+from evidence.kinds.agent import Loss
+from evidence.kinds.process import Exit
+
+from ..decode import bpf_process
+from ..kernel.bpf_reader import RingReader
+from ..kernel.cgroups import Cgroups
+from ..sensor import Moment, Observed
+from .process_trigger import run_marked
+
+_RING_BYTES = 4 << 20
+_ENDED = 256
+"""Ends remembered while their other threads may still report the same."""
+
+
+class BpfFeed:
+    """The first rung of the process sensor."""
+
+    def __init__(self) -> None:
+        """Load exec.bpf.c.
+
+        Raises:
+            RungUnavailable: it does not load here.
+        """
+        self._reader = RingReader("exec", _RING_BYTES)
+        self._cgroups = Cgroups()
+        self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
+        self._undecoded = 0
+        self._asked: int | None = None
+
+    @property
+    def period(self) -> float:
+        """Seconds until the next timed read."""
+        return self._reader.period
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the ring's descriptor."""
+        return (self._reader.fileno(),)
+
+    def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
+        """Return the execs and exits that wait in the ring."""
+        found: list[Observed] = []
+        for raw in self._reader.read():
+            try:
+                mono, body, shared = bpf_process.parse(raw, self._cgroups.path)
+            except ValueError:
+                self._undecoded += 1
+                continue
+            if isinstance(body, Exit) and self._repeated(body, shared=shared):
+                continue
+            found.append(Observed(body, mono=mono))
+        return found
+
+    def _repeated(self, body: Exit, *, shared: bool) -> bool:
+        """Return whether another thread of that process has reported its end already."""
+        if not (shared or self._ended):
+            return False
+        key = (body.pid, body.start)
+        if key in self._ended:
+            return True
+        self._ended[key] = None
+        if len(self._ended) > _ENDED:
+            self._ended.popitem(last=False)
+        return False
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return what the ring could not take, and what it held that could not be decoded."""
+        lost = self._reader.lost()
+        if self._undecoded:
+            lost["undecodable"] = self._undecoded
+            self._undecoded = 0
+        since, self._asked = self._asked, now.time
+        return [
+            Loss(sensor="process", cause=cause, count=count, from_=since, to=now.time)
+            for cause, count in lost.items()
+        ]
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Execute /bin/true."""
+        return run_marked()
+
+    def close(self) -> None:
+        """Unload."""
+        self._cgroups.close()
+        self._reader.close()

@@ -1,0 +1,62 @@
+"""From a cgroup's id, as eBPF programs see it, to its path.
+
+On cgroup2 the id is the inode, and the file handle of a cgroup holds just that id (fs/kernfs/mount.c): so
+one open_by_handle_at finds it without a walk of the tree.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+_MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+_FILEID_KERNFS = 0xFE
+_KEPT = 4096
+
+
+class _FileHandle(ctypes.Structure):
+    """struct file_handle of linux/fcntl.h with the eight bytes that kernfs uses."""
+
+    _fields_ = (("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("id", ctypes.c_uint64))
+
+
+class Cgroups:
+    """Paths of cgroup ids, the last few thousand of them kept."""
+
+    def __init__(self) -> None:
+        """Find the cgroup2 mount; without one, or without CAP_DAC_READ_SEARCH, every path is unknown."""
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._known: OrderedDict[int, str | None] = OrderedDict()
+        self._root = next((mount for mount in _MOUNTS if (mount / "cgroup.procs").exists()), None)
+        self._descriptor = -1 if self._root is None else os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+
+    def path(self, number: int) -> str | None:
+        """Return the path below the cgroup2 mount (/system.slice/ssh.service); None once it is gone."""
+        if number in self._known:
+            return self._known[number]
+        found = self._known[number] = self._look_up(number)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return found
+
+    def close(self) -> None:
+        """Close the mount."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def _look_up(self, number: int) -> str | None:
+        if self._descriptor < 0:
+            return None
+        handle = _FileHandle(8, _FILEID_KERNFS, number)
+        opened = self._libc.open_by_handle_at(
+            self._descriptor, ctypes.byref(handle), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+        )
+        if opened < 0:
+            return None
+        try:
+            path = str(Path(f"/proc/self/fd/{opened}").readlink())
+        finally:
+            os.close(opened)
+        return "/" + path.removeprefix(str(self._root)).lstrip("/")

@@ -1,0 +1,25 @@
+"""Every sensor: a module here sets SENSOR to a Sensor, and is found by being here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from ..sensor import Sensor
+
+
+def all_sensors() -> tuple[Sensor, ...]:
+    """Return the sensors of this folder, by name.
+
+    Raises:
+        TypeError: a module's SENSOR is missing, is no Sensor, or has the name of another.
+    """
+    found: dict[str, Sensor] = {}
+    for module in pkgutil.iter_modules(__path__):
+        sensor = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SENSOR", None)
+        if not isinstance(sensor, Sensor):
+            raise TypeError(f"agent/sensors/{module.name}.py: SENSOR is {sensor!r}, not a Sensor")
+        if sensor.name in found:
+            raise TypeError(f"agent/sensors/{module.name}.py: a sensor named {sensor.name} exists already")
+        found[sensor.name] = sensor
+    return tuple(found[name] for name in sorted(found))
