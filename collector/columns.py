@@ -1,6 +1,6 @@
-"""The lake's schema: every table and column once, with its type and meaning; docs/store.md is checked against it.
+"""The lake's schema: every table and column once, with its type and meaning, as docs/store.md lists them.
 
-Times are BIGINT UTC nanoseconds: exact, as fast to compare as a timestamp, and what Python reads without loss.
+Times are BIGINT UTC nanoseconds: exact, as fast to compare as a timestamp, and read by Python without loss.
 Unknown is NULL, never 0. Text that is no UTF-8 is in the escaped form of `evidence.text`.
 """
 
@@ -49,7 +49,8 @@ EVENTS = (
     Column("euid", "BIGINT", "effective user id"),
     Column("auid", "BIGINT", "login uid that the kernel keeps"),
     Column("session", "BIGINT", "audit session"),
-    Column("user_name", "VARCHAR", "account that logged in or acted, as the event names it"),
+    Column("user_name", "VARCHAR", "account that logged in or acted, or that of uid, as the agent named it"),
+    Column("login", "VARCHAR", "account of auid, as the agent knew it"),
     Column("target_user", "VARCHAR", "account that was become or asked for"),
     Column("person", "VARCHAR", "who is behind it, as attribution found"),
     Column("how", "VARCHAR", "how that is known: kernel, hop, key, job, inferred, uid"),
