@@ -1,0 +1,141 @@
+"""The `vedette-collector` command: finds the verb, parses its options, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evidence.errors import EvidenceError
+
+from . import commands, terminal
+from .command import CONFIG, FAULT, FINE, NOT_SET_UP, Command, Invocation
+from .errors import CollectorError, NotSetUp
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never shows a traceback unless `--debug` asks for it."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    found = _find(words)
+    if found is None:
+        return _usage(words)
+    command, rest = found
+    parser = _parser(command)
+    try:
+        options = parser.parse_args(rest)
+    except SystemExit as stop:
+        return FINE if stop.code in (0, None) else FAULT
+    return _run(command, Invocation(options, options.config, terminal.standard(as_json=options.json)))
+
+
+def _run(command: Command, call: Invocation) -> int:
+    try:
+        return command.run(call)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return FINE
+    except (CollectorError, EvidenceError, OSError) as error:
+        return _fail(call, error)
+    except Exception as error:  # noqa: BLE001 - the last resort: a fault is told in one line
+        call.terminal.error(f"{command.words}: unexpected {type(error).__name__}: {error}")
+        call.terminal.error("this is a fault of the collector: run it again with --debug and report it")
+        _trace(call)
+        return FAULT
+
+
+def _fail(call: Invocation, error: Exception) -> int:
+    code = NOT_SET_UP if isinstance(error, NotSetUp) else FAULT
+    message = _describe(error) if isinstance(error, OSError) else str(error)
+    if call.terminal.as_json:
+        call.terminal.value({"error": message, "code": code})
+    call.terminal.error(message)
+    _trace(call)
+    return code
+
+
+def _trace(call: Invocation) -> None:
+    if call.options.debug:
+        traceback.print_exc()
+
+
+def _describe(error: OSError) -> str:
+    """Return what failed, where, and what to do about the usual cause."""
+    where = f"{error.filename}: " if error.filename else ""
+    advice = "; run it as the collector's user or as root" if isinstance(error, PermissionError) else ""
+    return f"{where}{error.strerror or error}{advice}"
+
+
+def _modules() -> dict[str, str]:
+    """Return the command modules by their words as typed, with a dash or a space for each underscore."""
+    return {found.name: found.name for found in pkgutil.iter_modules(commands.__path__)}
+
+
+def _find(words: Sequence[str]) -> tuple[Command, list[str]] | None:
+    """Return the command that words name, longest first, and the words that follow it."""
+    modules = _modules()
+    named = _leading(words)
+    for length in range(len(named), 0, -1):
+        name = "_".join(named[:length]).replace("-", "_")
+        if name in modules:
+            command = load(name)
+            if command.words.split() == list(named[:length]):
+                return command, list(words[length:])
+    return None
+
+
+def _leading(words: Iterable[str]) -> list[str]:
+    named: list[str] = []
+    for word in words:
+        if word.startswith("-") or len(named) == 3:  # noqa: PLR2004 - no command has more words
+            break
+        named.append(word)
+    return named
+
+
+def load(name: str) -> Command:
+    """Import commands/name.py and return its COMMAND.
+
+    Raises:
+        TypeError: the module has no COMMAND of the right type.
+    """
+    command = getattr(importlib.import_module(f"{commands.__name__}.{name}"), "COMMAND", None)
+    if not isinstance(command, Command):
+        raise TypeError(f"collector/commands/{name}.py: COMMAND is no Command")
+    return command
+
+
+def _parser(command: Command) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(f"vedette-collector {command.words}", description=command.summary)
+    command.arguments(parser)
+    parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=f"settings ({CONFIG})")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    return parser
+
+
+def _usage(words: Sequence[str]) -> int:
+    asked = bool(words) and words[0] in ("-h", "--help", "help")
+    if words and words[0] == "--version":
+        return main(["version", *words[1:]])
+    group = _leading(words)
+    every = sorted((load(name) for name in _modules()), key=lambda command: command.words)
+    some = [one for one in every if group and one.words.split()[0] == group[0]]
+    stream = sys.stdout if asked else sys.stderr
+    if words and not asked and not some:
+        stream.write(f"vedette-collector: no command {' '.join(group) or words[0]!r}; the commands are:\n")
+    else:
+        stream.write("usage: vedette-collector COMMAND [--config FILE] [--json] [--debug]\n\n")
+    for one in some or every:
+        stream.write(f"  {one.words:<18} {one.summary}\n")
+    return FINE if asked else FAULT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
