@@ -1,0 +1,90 @@
+"""Where everything is below the collector's state folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The places below root. Folders are 0700, files of keys 0600."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's folder; the process that holds its lock is its one writer."""
+        return self.root / "ledger"
+
+    @property
+    def lake(self) -> Path:
+        """The store's catalog and Parquet files."""
+        return self.root / "lake"
+
+    @property
+    def state_db(self) -> Path:
+        """SQLite: tokens, users, API tokens, and projections of the ledger."""
+        return self.root / "state.db"
+
+    @property
+    def ledger_key(self) -> Path:
+        """Seed of the key that signs checkpoints, 32 raw bytes."""
+        return self.root / "keys" / "ledger.key"
+
+    @property
+    def agent_key(self) -> Path:
+        """Seed of the key that seals the collector's own acts, 32 raw bytes."""
+        return self.root / "keys" / "agent.key"
+
+    @property
+    def redaction_key(self) -> Path:
+        """The fleet's key for hashes of redacted values, 32 raw bytes."""
+        return self.root / "keys" / "redaction.key"
+
+    @property
+    def identity(self) -> Path:
+        """The collector's own enrolment: agent, epoch and entry."""
+        return self.root / "identity.json"
+
+    @property
+    def ca(self) -> Path:
+        """The folder of the certificate authority: key and anchors."""
+        return self.root / "ca"
+
+    @property
+    def ingest_certificate(self) -> Path:
+        """Key and certificate of the ingest listener, in one PEM file so that both change at once."""
+        return self.root / "tls" / "ingest.pem"
+
+    @property
+    def console_certificate(self) -> Path:
+        """Key and certificate of the listener for enrolment, API and console."""
+        return self.root / "tls" / "console.pem"
+
+    @property
+    def run(self) -> Path:
+        """What lives only while the collector serves: sockets, listeners, processes."""
+        return self.root / "run"
+
+    @property
+    def ledger_socket(self) -> Path:
+        """The AF_UNIX socket of the process that owns the ledger."""
+        return self.run / "ledger.sock"
+
+    @property
+    def listeners(self) -> Path:
+        """JSON: the addresses the listeners chose."""
+        return self.run / "listeners.json"
+
+    @property
+    def processes(self) -> Path:
+        """JSON: the process ids of the supervisor and its children."""
+        return self.run / "processes.json"
+
+
+def of(settings: Settings) -> Paths:
+    """Return the places of these settings."""
+    return Paths(settings.state)
