@@ -66,8 +66,8 @@ class Detection(_Section, frozen=True):
     """Parameters of detections by id and name, and the destinations that are the site's own."""
 
     parameters: dict[str, dict[str, float | int | str]] = {}
-    known_destinations: tuple[str, ...] = ()
-    """Networks (CIDR) of backup hosts and known services."""
+    known_destinations: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks (CIDR) of backup hosts and known services; what stays on the host is no destination."""
     people: dict[str, tuple[str, ...]] = {}
     """Person's name to the accounts and key fingerprints that are theirs."""
 

@@ -1,0 +1,184 @@
+"""The engine: attribution, detections and correlations as one fold that replays to the same alerts."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import ipaddress
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, TypeVar
+
+import msgspec
+
+from evidence.kind import Body
+
+from . import attribution, correlations, detections
+from .alert import Alert, Severity
+from .attribution import Attribution
+from .record import Arrival, Person, Record
+from .rule import Correlation, Detection, Finding, Site
+from .settings import Detection as DetectionSettings
+
+T = TypeVar("T")
+REMEMBERED = 50_000
+_AT_MOST_MEDIUM = frozenset({"high", "critical"})
+
+
+class _Dump(msgspec.Struct):
+    attribution: msgspec.Raw
+    correlations: dict[str, msgspec.Raw]
+    said: list[str]
+
+
+class Analysis:
+    """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
+
+    def __init__(self, settings: DetectionSettings) -> None:
+        self.site = site(settings)
+        self._attribution = Attribution(people(settings))
+        self._correlations = load(correlations, "CORRELATION", Correlation)
+        self._detections = load(detections, "DETECTION", Detection)
+        self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
+        self._by_kind = _routes([*self._detections, *self._correlations])
+        self._said: dict[str, None] = {}
+
+    def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
+        """Return records with their persons filled in, and the alerts that arose; now is UTC ns."""
+        attributed: list[Record] = []
+        alerts: list[Alert] = []
+        attribute, routes = self._attribution.attribute, self._by_kind
+        for plain in records:
+            record = attribute(plain)
+            attributed.append(record)
+            for rule in routes.get(type(record.event.body), ()):
+                alerts.extend(self._alerts(rule, self._ask(rule, record), now))
+        return attributed, alerts
+
+    def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
+        """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
+        return [
+            alert
+            for arrival in arrivals
+            for rule in self._correlations
+            for alert in self._alerts(rule, rule.arrived(self._states[rule.id], arrival, self.site), now)
+        ]
+
+    def tick(self, now: int) -> list[Alert]:
+        """Return alerts that arise because something did not happen by now."""
+        return [
+            alert
+            for rule in self._correlations
+            for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
+        ]
+
+    def dump(self) -> bytes:
+        """Return the whole state, to be stored with a ledger position."""
+        pack = msgspec.msgpack.encode
+        states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
+        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, list(self._said)))
+
+    def load(self, state: bytes) -> None:
+        """Take a state that `dump` gave; a rule that is new since then starts empty."""
+        stored = msgspec.msgpack.decode(state, type=_Dump)
+        self._attribution.state = msgspec.msgpack.decode(stored.attribution, type=attribution.State)
+        for rule in self._correlations:
+            if rule.id in stored.correlations:
+                self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
+        self._said = dict.fromkeys(stored.said)
+
+    def _ask(self, rule: Detection | Correlation, record: Record) -> Iterable[Finding]:
+        if isinstance(rule, Detection):
+            found = rule.find(record, self.site)
+            return () if found is None else (found,)
+        return rule.step(self._states[rule.id], record, self.site)
+
+    def _alerts(
+        self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
+    ) -> Iterator[Alert]:
+        for finding in findings:
+            alert = to_alert(rule, finding, now)
+            if alert.id not in self._said:
+                self._said[alert.id] = None
+                if len(self._said) > REMEMBERED:
+                    del self._said[next(iter(self._said))]
+                yield alert
+
+
+def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
+    """Return the constant of every module in package, in order of names.
+
+    Raises:
+        TypeError: a module has no such constant, or one of another type.
+    """
+    found: list[T] = []
+    for module in pkgutil.iter_modules(package.__path__):
+        rule = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), constant, None)
+        if not isinstance(rule, shape):
+            raise TypeError(f"{package.__name__}.{module.name}: {constant} is not a {shape.__name__}")
+        found.append(rule)
+    return found
+
+
+def _routes(
+    rules: Sequence[Detection | Correlation],
+) -> dict[type[Body], tuple[Detection | Correlation, ...]]:
+    routes: dict[type[Body], tuple[Detection | Correlation, ...]] = {}
+    for rule in rules:
+        for kind in rule.kinds:
+            routes[kind] = (*routes.get(kind, ()), rule)
+    return routes
+
+
+def site(settings: DetectionSettings) -> Site:
+    """Return what the rules may know of the operator's settings.
+
+    Raises:
+        ValueError: a known destination is no network.
+    """
+    networks = [ipaddress.ip_network(text, strict=False) for text in settings.known_destinations]
+
+    def is_known(ip: str) -> bool:
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped in network for network in networks)
+
+    return Site(dict(settings.parameters), is_known)
+
+
+def people(settings: DetectionSettings) -> dict[str, str]:
+    """Return account or key fingerprint → the person's name."""
+    return {account: name for name, accounts in settings.people.items() for account in accounts}
+
+
+def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
+    """Return the finding as an alert; what only an inference names never rises above medium."""
+    parts = (rule.id, str(rule.version), finding.entity, *finding.evidence)
+    return Alert(
+        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
+        rule=rule.id,
+        version=rule.version,
+        severity=_severity(rule.severity, finding.person),
+        title=rule.title,
+        summary=finding.summary,
+        time=finding.time,
+        detected=now,
+        agent=finding.agent,
+        host=finding.host,
+        person=finding.person,
+        destination=finding.destination,
+        bytes_out=finding.bytes_out,
+        evidence=finding.evidence,
+        attack=rule.attack,
+        details=finding.details,
+    )
+
+
+def _severity(severity: Severity, person: Person | None) -> Severity:
+    if person is not None and person.how == "inferred" and severity in _AT_MOST_MEDIUM:
+        return "medium"
+    return severity

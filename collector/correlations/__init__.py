@@ -1,0 +1,1 @@
+"""Correlations: a fold over many events each; a module sets CORRELATION."""

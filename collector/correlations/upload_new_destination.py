@@ -1,0 +1,244 @@
+"""Many bytes leave in a person's session, towards a destination that is new for this person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from evidence.kind import Actor, Endpoint
+from evidence.kinds.connection import Close, Report
+from evidence.kinds.file import Read
+from evidence.kinds.login import SessionOpen
+from evidence.kinds.process import Exec
+
+from ..attribution import NOT_INTERACTIVE
+from ..bounded import remember
+from ..record import Person, Record
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..session_work import ARCHIVERS, describe, key, program, size
+
+_BYTES = Parameter(
+    "bytes", 5_000_000, "bytes", "configuration and source patches are smaller, archives larger"
+)
+_HISTORY = Parameter(
+    "history", 7, "days", "with less history every destination is new: a second sign is needed"
+)
+_NEW = Parameter("new", 24, "hours", "a destination stays new for a working day after its first use")
+_PACKERS = Parameter("archivers", ARCHIVERS, "program names", "packing comes before taking away")
+_SESSIONS_LIMIT = 20_000
+_PEOPLE_LIMIT = 20_000
+_DESTINATIONS_LIMIT = 2000
+_FLOWS_LIMIT = 200
+_SIGNS_LIMIT = 20
+_GROWTH = 10
+_NS = 1_000_000_000
+
+
+class Upload(msgspec.Struct):
+    """Bytes out of one session to one destination: by flow, and what was last told."""
+
+    flows: dict[str, int] = {}
+    closed: int = 0
+    told: int = 0
+    time: int = 0
+    evidence: list[str] = []
+
+
+class Work(msgspec.Struct):
+    """One session: who, what was packed or read (event time, uid, words), and what went where."""
+
+    person: Person
+    signs: list[tuple[int, str, str]] = []
+    uploads: dict[str, Upload] = {}
+
+
+class History(msgspec.Struct):
+    """What a person did before: since when it is known, and when each destination was first used."""
+
+    since: int
+    destinations: dict[str, int] = {}
+
+
+class State(msgspec.Struct):
+    """sessions and scheduled sessions by `session_work.key`, people by name; the oldest go first."""
+
+    sessions: dict[str, Work] = {}
+    people: dict[str, History] = {}
+    scheduled: dict[str, None] = {}
+
+
+def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
+    session, person, body = key(record), record.person, record.event.body
+    if session is None or person is None:
+        return ()
+    if isinstance(body, SessionOpen):
+        if body.program in NOT_INTERACTIVE and session not in state.sessions:
+            remember(state.scheduled, session, None, _SESSIONS_LIMIT)
+        return ()
+    if session in state.scheduled:
+        return ()
+    work = state.sessions.get(session)
+    if work is None:
+        work = Work(person)
+        remember(state.sessions, session, work, _SESSIONS_LIMIT)
+    work.person = person
+    if isinstance(body, Close | Report):
+        return _connection(state, work, record, body, site)
+    return _sign(state, work, record, site)
+
+
+def _sign(state: State, work: Work, record: Record, site: Site) -> Iterable[Finding]:
+    """Note an archive or a sensitive read; it may be what an upload already seen was waiting for."""
+    body = record.event.body
+    if isinstance(body, Exec) and program(body) in site.words(_ID, _PACKERS):
+        work.signs.append((record.event.time, record.uid, f"packed with {' '.join(body.argv)[:200]}"))
+    elif isinstance(body, Read):
+        work.signs.append((record.event.time, record.uid, f"read {body.path}"))
+    else:
+        return
+    del work.signs[:-_SIGNS_LIMIT]
+    for destination in list(work.uploads):
+        yield from _judge(state, work, destination, record, site)
+
+
+def _connection(
+    state: State, work: Work, record: Record, body: Close | Report, site: Site
+) -> Iterable[Finding]:
+    if body.bytes_out is None or site.is_known(body.remote.ip):
+        return ()
+    destination, flow = body.remote.ip, f"{record.boot}|{body.flow}"
+    upload = work.uploads.get(destination)
+    if upload is None:
+        upload = Upload()
+        remember(work.uploads, destination, upload, _DESTINATIONS_LIMIT)
+    if isinstance(body, Close):
+        upload.flows.pop(flow, None)
+        upload.closed += body.bytes_out
+    else:
+        remember(upload.flows, flow, body.bytes_out, _FLOWS_LIMIT)
+    upload.time = max(upload.time, record.event.time)
+    upload.evidence = [*upload.evidence, record.uid][-_SIGNS_LIMIT:]
+    past = state.people.get(work.person.name)
+    if past is None:
+        past = History(record.event.time)
+        remember(state.people, work.person.name, past, _PEOPLE_LIMIT)
+    if destination not in past.destinations:
+        remember(past.destinations, destination, record.event.time, _DESTINATIONS_LIMIT)
+    return _judge(state, work, destination, record, site)
+
+
+def _judge(state: State, work: Work, destination: str, record: Record, site: Site) -> Iterable[Finding]:
+    upload, past = work.uploads[destination], state.people[work.person.name]
+    total = upload.closed + sum(upload.flows.values())
+    first = past.destinations.get(destination, upload.time)
+    known_for = upload.time - first
+    if total < max(site.number(_ID, _BYTES), upload.told * _GROWTH):
+        return
+    if known_for > site.number(_ID, _NEW) * 3600 * _NS:
+        return
+    signs = [sign for sign in work.signs if sign[0] <= upload.time]
+    short = upload.time - past.since < site.number(_ID, _HISTORY) * 86_400 * _NS
+    if short and not signs:
+        return
+    upload.told = total
+    after = f", after it {signs[-1][2]}" if signs else ""
+    yield Finding(
+        entity=f"{key(record)}|{destination}",
+        summary=f"{describe(work.person)} sent {size(total)} from {record.host} to {destination}{after}",
+        time=upload.time,
+        agent=record.agent,
+        host=record.host,
+        evidence=(*[sign[1] for sign in signs], *upload.evidence),
+        person=work.person,
+        destination=destination,
+        bytes_out=total,
+        details={"signs": "; ".join(sign[2] for sign in signs)[:2000]} if signs else {},
+    )
+
+
+_ID = "upload-new-destination"
+_ALICE = Actor(pid=50, exe="/usr/bin/curl", uid=1000, auid=1000, session=7)
+_TO = Endpoint(ip="203.0.113.9", port=443)
+_HOME = Endpoint(ip="10.0.0.5", port=50_000)
+_TAR = Exec(
+    pid=49, exe="/usr/bin/tar", argv=("tar", "czf", "/srv/s.tgz", "/srv"), uid=1000, auid=1000, session=7
+)
+_CRON = SessionOpen(program="cron", user="alice", auid=1000, session=7, pid=40)
+
+
+def _sent(count: int | None, to: Endpoint = _TO, flow: int = 1) -> Close:
+    return Close(
+        flow=flow,
+        protocol="tcp",
+        direction="out",
+        local=_HOME,
+        remote=to,
+        bytes_out=count,
+        bytes_in=300,
+        actor=_ALICE,
+    )
+
+
+_DAY = 86_400.0
+
+CORRELATION = Correlation(
+    id=_ID,
+    version=1,
+    title="Data taken to a destination new for this person",
+    severity="high",
+    attack=("T1048", "T1560"),
+    kinds=(Exec, Read, Close, Report, SessionOpen),
+    state=State,
+    step=_step,
+    parameters=(_BYTES, _HISTORY, _NEW, _PACKERS),
+    hits=(
+        Story("archive, then upload", (Step(0, _TAR), Step(2, _sent(20_000_000)))),
+        Story("the upload's event arrives before the archive's", (Step(2, _sent(20_000_000)), Step(1, _TAR))),
+        Story(
+            "many small uploads add up",
+            (Step(0, _TAR), *[Step(n + 1, _sent(900_000, flow=n)) for n in range(7)]),
+        ),
+        Story(
+            "after a week of history a new destination is enough",
+            (Step(0, _sent(100, Endpoint(ip="198.51.100.1"))), Step(8 * _DAY, _sent(20_000_000))),
+        ),
+        Story(
+            "a flow that is still open has sent enough",
+            (
+                Step(0, _TAR),
+                Step(
+                    3,
+                    Report(
+                        flow=1,
+                        protocol="tcp",
+                        direction="out",
+                        local=_HOME,
+                        remote=_TO,
+                        bytes_out=10_000_000,
+                        bytes_in=0,
+                        actor=_ALICE,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    misses=(
+        Story(
+            "the same bytes to a known backup host",
+            (Step(0, _TAR), Step(2, _sent(20_000_000, Endpoint(ip="192.0.2.10")))),
+        ),
+        Story("a small webhook", (Step(0, _TAR), Step(2, _sent(3000)))),
+        Story("no history yet, and nothing was packed or read", (Step(0, _sent(20_000_000)),)),
+        Story(
+            "a destination this person has used for days",
+            (Step(0, _sent(100)), Step(9 * _DAY, _sent(20_000_000))),
+        ),
+        Story("the nightly job", (Step(0, _CRON), Step(1, _TAR), Step(2, _sent(20_000_000)))),
+        Story("bytes that were not counted", (Step(0, _TAR), Step(2, _sent(None)))),
+        Story(
+            "packed after the upload was over",
+            (Step(0, _sent(20_000_000)), Step(3600, _TAR)),
+        ),
+    ),
+)

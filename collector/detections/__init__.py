@@ -1,0 +1,1 @@
+"""Detections: one pure function of one event each; a module sets DETECTION."""

@@ -1,0 +1,127 @@
+"""The contract of detections and correlations: pure functions of events, with parameters and examples beside.
+
+A module in `detections/` sets DETECTION: one event in, a finding or None out. A module in `correlations/`
+sets CORRELATION: a state folded over events, chains and time. Their hits and misses are their test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from evidence.kind import Body
+
+from .alert import Severity
+from .record import Arrival, Person, Record
+
+Value = float | int | str
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A number or text that a site may set; unit and why are for the person who does."""
+
+    name: str
+    default: Value
+    unit: str
+    why: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a rule found. entity is who or what it is about and makes the alert's id, with the evidence.
+
+    time is the event time (UTC ns), evidence the uids of the contributing events.
+    """
+
+    entity: str
+    summary: str
+    time: int
+    agent: str
+    host: str
+    evidence: tuple[str, ...]
+    person: Person | None = None
+    destination: str | None = None
+    bytes_out: int | None = None
+    details: dict[str, str] = {}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One event of an example, at seconds after its beginning, on the host called agent."""
+
+    at: float
+    body: Body
+    agent: str = "web1"
+
+
+class Story(msgspec.Struct, frozen=True):
+    """An example: what happens, in order, and why it must or must not be found.
+
+    until runs the clock on to that many seconds after the beginning.
+    """
+
+    why: str
+    steps: tuple[Step, ...]
+    until: float | None = None
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What the operator told: parameters by rule and name, and whether an address is a known destination."""
+
+    parameters: dict[str, dict[str, Value]]
+    is_known: Callable[[str], bool]
+
+    def number(self, rule: str, parameter: Parameter) -> float:
+        """Return the parameter's value as the site set it, else its default."""
+        return float(self.parameters.get(rule, {}).get(parameter.name, parameter.default))
+
+    def words(self, rule: str, parameter: Parameter) -> frozenset[str]:
+        """Return a space-separated parameter as a set of words."""
+        return frozenset(str(self.parameters.get(rule, {}).get(parameter.name, parameter.default)).split())
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """A pure function of one event. kinds routes: only events of these kinds are shown to it."""
+
+    id: str
+    version: int
+    title: str
+    severity: Severity
+    attack: tuple[str, ...]
+    kinds: tuple[type[Body], ...]
+    find: Callable[[Record, Site], Finding | None]
+    hits: tuple[Story, ...]
+    misses: tuple[Story, ...]
+    parameters: tuple[Parameter, ...] = ()
+
+
+def nothing_from_arrivals(_state: Any, _arrival: Arrival, _site: Site) -> Iterable[Finding]:
+    """Serve correlations that do not look at chains."""
+    return ()
+
+
+def nothing_from_time(_state: Any, _now: int, _site: Site) -> Iterable[Finding]:
+    """Serve correlations in which absence means nothing."""
+    return ()
+
+
+class Correlation(msgspec.Struct, frozen=True):
+    """A fold over events. start makes an empty state, of the type `state`, which msgspec can store.
+
+    step, arrived and passed change the state they are given and return what they found; nothing else may
+    keep anything, so that the same events give the same findings. Times are UTC ns.
+    """
+
+    id: str
+    version: int
+    title: str
+    severity: Severity
+    attack: tuple[str, ...]
+    kinds: tuple[type[Body], ...]
+    state: Any
+    step: Callable[[Any, Record, Site], Iterable[Finding]]
+    hits: tuple[Story, ...]
+    misses: tuple[Story, ...]
+    arrived: Callable[[Any, Arrival, Site], Iterable[Finding]] = nothing_from_arrivals
+    passed: Callable[[Any, int, Site], Iterable[Finding]] = nothing_from_time
+    parameters: tuple[Parameter, ...] = ()

@@ -1,0 +1,85 @@
+"""Every rule finds its hits and passes over its misses, through attribution, as in the pipeline."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector import correlations, detections
+from collector.alert import Alert
+from collector.analysis import Analysis, load
+from collector.record import Record
+from collector.rule import Correlation, Detection, Story
+from collector.settings import Detection as Settings
+from evidence.event import stamp
+
+BEGIN = 1_790_000_000_000_000_000
+SECOND = 1_000_000_000
+RULES: list[Detection | Correlation] = [
+    *load(detections, "DETECTION", Detection),
+    *load(correlations, "CORRELATION", Correlation),
+]
+SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
+
+
+def records(story: Story) -> list[Record]:
+    """Return the story's events in order of arrival; each is received just after it happened."""
+    made: list[Record] = []
+    for seq, step in enumerate(story.steps, start=1):
+        at = BEGIN + int(step.at * SECOND)
+        event = stamp(step.body, seq=seq, time=at, mono=at - BEGIN + SECOND)
+        made.append(Record(step.agent, 1, "boot", step.agent, seq, at + SECOND // 10, event))
+    return made
+
+
+def play(story: Story, engine: Analysis) -> list[Alert]:
+    alerts: list[Alert] = []
+    for record in records(story):
+        alerts += engine.tick(record.received)
+        alerts += engine.step([record], record.received)[1]
+    if story.until is not None:
+        alerts += engine.tick(BEGIN + int(story.until * SECOND))
+    return alerts
+
+
+HITS = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RULES for story in rule.hits]
+MISSES = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RULES for story in rule.misses]
+
+
+@pytest.mark.parametrize(("rule", "story"), HITS)
+def test_hit(rule: Detection | Correlation, story: Story) -> None:
+    alerts = [alert for alert in play(story, Analysis(SITE)) if alert.rule == rule.id]
+    assert len(alerts) == 1
+    assert alerts[0].evidence
+
+
+@pytest.mark.parametrize(("rule", "story"), MISSES)
+def test_miss(rule: Detection | Correlation, story: Story) -> None:
+    assert [alert for alert in play(story, Analysis(SITE)) if alert.rule == rule.id] == []
+
+
+@pytest.mark.parametrize(("rule", "story"), HITS)
+def test_state_survives_a_restart_after_each_event(rule: Detection | Correlation, story: Story) -> None:
+    alerts: list[Alert] = []
+    engine = Analysis(SITE)
+    for record in records(story):
+        alerts += engine.step([record], record.received)[1]
+        stored = engine.dump()
+        engine = Analysis(SITE)
+        engine.load(stored)
+    if story.until is not None:
+        alerts += engine.tick(BEGIN + int(story.until * SECOND))
+    undisturbed = {alert.id for alert in play(story, Analysis(SITE))}
+    assert {alert.id for alert in alerts if alert.rule == rule.id} <= undisturbed
+    assert any(alert.rule == rule.id for alert in alerts)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
+def test_rule_is_complete(rule: Detection | Correlation) -> None:
+    assert rule.hits
+    assert rule.misses
+    assert rule.attack
+    assert all(parameter.why and parameter.unit for parameter in rule.parameters)
+
+
+def test_rule_ids_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
