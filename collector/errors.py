@@ -4,6 +4,8 @@ CollectorError
 ├── SettingsError       the configuration is wrong; names file, line and field
 ├── NotSetUp            keys, certificates or state are missing: run `vedette-collector setup`
 ├── LedgerError         the ledger is damaged, shorter than its last signed checkpoint, or in use
+│   └── LedgerFull      its disk is full; nothing was appended, and asking again can help
+├── Denied              an enrolment, renewal or login is refused; the reason is for the admin's log only
 ├── Refused             a request is refused; carries the code of docs/wire.md
 ├── StoreError          the lake or its catalog cannot be read or written
 └── QueryError          an analyst's query is wrong, forbidden, or took too long
@@ -28,6 +30,14 @@ class NotSetUp(CollectorError):
 
 class LedgerError(CollectorError):
     """The ledger is damaged, shorter than its last signed checkpoint, or in use."""
+
+
+class LedgerFull(LedgerError):
+    """The ledger's disk is full; nothing was appended."""
+
+
+class Denied(CollectorError):
+    """An enrolment, renewal or login is refused. The message is for the admin's log, never for the client."""
 
 
 class Refused(CollectorError):
