@@ -5,6 +5,7 @@ CollectorError
 ├── NotSetUp            keys, certificates or state are missing: run `vedette-collector setup`
 ├── LedgerError         the ledger is damaged, shorter than its last signed checkpoint, or in use
 │   └── LedgerFull      its disk is full; nothing was appended, and asking again can help
+├── StateError          state.db cannot be read or written
 ├── Denied              an enrolment, renewal or login is refused; the reason is for the admin's log only
 ├── Refused             a request is refused; carries the code of docs/wire.md
 ├── StoreError          the lake or its catalog cannot be read or written
@@ -34,6 +35,10 @@ class LedgerError(CollectorError):
 
 class LedgerFull(LedgerError):
     """The ledger's disk is full; nothing was appended."""
+
+
+class StateError(CollectorError):
+    """state.db cannot be read or written."""
 
 
 class Denied(CollectorError):
