@@ -25,6 +25,11 @@ class Paths:
         return self.root / "lake"
 
     @property
+    def snapshot(self) -> Path:
+        """JSON: what readers see of the lake, replaced after each commit."""
+        return self.root / "snapshot.json"
+
+    @property
     def state_db(self) -> Path:
         """SQLite: tokens, users, API tokens, and projections of the ledger."""
         return self.root / "state.db"

@@ -1,0 +1,88 @@
+"""What readers see of the lake: a list of Parquet files, written after each commit, and views over them.
+
+Any process may read it, at any time, without the catalog. Files stay for a grace period after they were
+merged into others, so a reader of an older snapshot does not fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from . import columns
+from .columns import TableName
+from .errors import StoreError
+from .files import write as write_whole
+
+VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches")
+_MACROS = """
+CREATE MACRO ns(moment) AS epoch_ns(CAST(moment AS TIMESTAMP_NS));
+CREATE MACRO utc(nanoseconds) AS make_timestamp_ns(nanoseconds);
+"""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The lake at one moment: its snapshot id, the next ledger index, UTC ns, files by table (absolute)."""
+
+    id: int
+    position: int
+    time: int
+    tables: dict[str, tuple[str, ...]]
+
+
+_decoder = msgspec.json.Decoder(Snapshot)
+
+
+def write(path: Path, snapshot: Snapshot) -> None:
+    """Replace the snapshot at path in one step, readable by the collector's own user alone."""
+    write_whole(path, msgspec.json.encode(snapshot))
+
+
+def read(path: Path) -> Snapshot:
+    """Return the newest snapshot.
+
+    Raises:
+        StoreError: there is none yet, or it cannot be read.
+    """
+    try:
+        return _decoder.decode(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; is the collector running?") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: no snapshot of the lake ({error})") from error
+
+
+def files(snapshot: Snapshot) -> Iterator[Path]:
+    """Yield every file the snapshot's views read."""
+    for name in VIEWS:
+        yield from map(Path, snapshot.tables.get(name, ()))
+
+
+def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory with the views events, alerts and batches over the snapshot's files.
+
+    ``ns('2026-11-22 10:00')`` gives a UTC time in the lake's nanoseconds, ``utc(time)`` the reverse.
+    """
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
+    for name in VIEWS:
+        connection.execute(f"CREATE VIEW {name} AS {_select(name, snapshot.tables.get(name, ()))}")
+    connection.execute(_MACROS)
+    return connection
+
+
+def _select(name: TableName, paths: tuple[str, ...]) -> str:
+    if not paths:
+        empty = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns.TABLES[name])
+        return f"SELECT {empty} WHERE false"
+    chosen = ", ".join(f'"{column.name}"' for column in columns.TABLES[name])
+    listed = ", ".join(_quote(path) for path in paths)
+    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
