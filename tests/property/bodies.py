@@ -36,7 +36,7 @@ SIMPLE: dict[type[msgspec.inspect.Type], Callable[[str], st.SearchStrategy[Any]]
 }
 
 
-def values(field: str, kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
+def values(field: str, kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one branch a type
     """Return a strategy for one declared type; field gives addresses and ports their ranges."""
     match kind:
         case msgspec.inspect.UnionType(types=types):
