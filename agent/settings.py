@@ -71,6 +71,8 @@ class Login(_Section, frozen=True):
 
     rung: str = "auto"
     logs: tuple[str, ...] = ("/var/log/auth.log", "/var/log/secure")
+    syslog: str = "/dev/log"
+    """The syslog daemon's socket, through which the sensor sends itself a line to see that the log lives."""
     wtmp: str = "/var/log/wtmp"
     btmp: str = "/var/log/btmp"
 

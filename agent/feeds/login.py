@@ -1,0 +1,151 @@
+"""Logins from one source of log lines and from the records of wtmp and btmp."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+import msgspec
+
+from evidence.kind import Body
+from evidence.kinds.agent import Loss, Sensor, SensorHealth
+
+from ..cursor_file import CursorFile
+from ..decode.syslog import Line
+from ..decode.utmp import parse_records
+from ..kernel.follow import Cursor, FollowedFile, Notices
+from ..kernel.login_identity import read_identity
+from ..log_source import JournalLines, LogFiles, LogSource
+from ..login_table import LoginTable
+from ..sensor import Moment, Observed
+
+TAG = "vedette-agent"
+"""The program in whose name the self-test's line is written."""
+
+SELF_TEST = "self-test "
+
+_NAME = "login"
+_IDLE, _BUSY = 2.0, 0.3
+_SUGGESTIONS = {
+    "rotated away": "keep one rotated log uncompressed (logrotate's delaycompress)",
+    "line without syslog header": "let the syslog daemon write its traditional or RFC 3339 format",
+}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the feed stands in all it reads."""
+
+    files: dict[str, Cursor] = {}
+    journal: str | None = None
+
+
+Probe = Callable[[str], None]
+"""Causes the line `self-test TOKEN` to be written where the feed reads."""
+
+
+class LoginFeed:
+    """Lines of one source and the records of wtmp and btmp, joined by a LoginTable."""
+
+    def __init__(
+        self,
+        rung: str,
+        source: LogSource,
+        *,
+        records: Mapping[str, FollowedFile],
+        notices: Notices,
+        cursors: CursorFile[Place],
+        probe: Probe,
+    ) -> None:
+        self._rung = rung
+        self._source = source
+        self._records = records
+        self._notices = notices
+        self._cursors = cursors
+        self._probe = probe
+        self._machine = os.uname().machine
+        self._table = LoginTable(read_identity)
+        self._token: str | None = None
+        self._lost: Counter[str] = Counter()
+        self._since: int | None = None
+        self.period: float | None = _BUSY
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the inotify instance's descriptor and the source's own."""
+        return (self._notices.fileno(), *self._source.filenos())
+
+    def read(self, now: Moment) -> Iterable[Observed]:
+        """Return the logins since the last call; the cursor behind them is saved by a later call."""
+        self._notices.drain()
+        if self._since is None:
+            self._since = now.time
+        events: list[Observed] = []
+        for line in self._source.lines(now):
+            if line.program == TAG:
+                events += self._self_test(line)
+            else:
+                events += self._table.take(line, now.mono)
+        for name, file in self._records.items():
+            for raw in file.read(now.mono):
+                for record in parse_records(raw, self._machine):
+                    self._table.take_record(name, record, now.mono)
+        events += self._table.due(now.mono)
+        self.period = _BUSY if self._table.holding else _IDLE
+        try:
+            self._cursors.offer(self._place(), now.mono)
+        except OSError:
+            self._lost["cursor not saved"] += 1
+        return events
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return what could not be read since the last call, by cause."""
+        lost, self._lost = self._lost, Counter()
+        lost.update(self._source.losses())
+        for name, file in self._records.items():
+            lost.update({f"{name} {cause}": count for cause, count in file.losses().items()})
+        since, self._since = self._since, None
+        return [
+            Loss(
+                sensor=_NAME,
+                cause=cause,
+                count=count,
+                from_=since,
+                to=now.time,
+                suggestion=_SUGGESTIONS.get(cause),
+            )
+            for cause, count in lost.items()
+        ]
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Write a line where this feed reads; the body that tells of it is an `agent.sensor` of this rung."""
+        token = secrets.token_hex(16)
+        self._token = token
+        with suppress(OSError):  # then nothing comes, and the ladder goes on
+            self._probe(token)
+        return lambda body: isinstance(body, Sensor) and any(token in (t.reason or "") for t in body.tried)
+
+    def close(self) -> None:
+        """Save the cursor, unless an event is still held, and close everything."""
+        if not self._table.holding:
+            with suppress(OSError):  # then the last lines are read again
+                self._cursors.close()
+        for file in self._records.values():
+            file.close()
+        self._source.close()
+        self._notices.close()
+
+    def _self_test(self, line: Line) -> list[Observed]:
+        if self._token is None or line.message != SELF_TEST + self._token:
+            return []
+        health = SensorHealth(rung=self._rung, works=True, reason=line.message)
+        self._token = None
+        event = Sensor(sensor=_NAME, rung=self._rung, degraded=False, tried=(health,))
+        return [Observed(event, time=line.time)]
+
+    def _place(self) -> Place:
+        files = {name: cursor for name, file in self._records.items() if (cursor := file.cursor())}
+        if isinstance(self._source, LogFiles):
+            return Place(files | self._source.cursors())
+        return Place(files, self._source.cursor if isinstance(self._source, JournalLines) else None)
