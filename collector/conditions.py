@@ -30,7 +30,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """What can be searched: columns by the names an analyst may use (any may match), and those of bare words."""
+    """Columns by the names an analyst may use (any of several may match), and those of bare words."""
 
     by_name: Mapping[str, tuple[Column, ...]]
     free_text: tuple[Column, ...]

@@ -50,7 +50,10 @@ EVENT_ALIASES: dict[str, str | tuple[str, ...]] = {
 
 ALERT_ALIASES: dict[str, str | tuple[str, ...]] = {"device.hostname": "host", "source": "person_source"}
 
-_EXACT = frozenset({"agent", "boot", "sha256", "fingerprint", "id", "digest"})
+_EXACT = frozenset(
+    {"id", "agent", "boot", "host", "kind", "lane", "direction", "protocol", "sha256", "fingerprint"}
+    | {"src_ip", "dst_ip", "person_source", "container"}
+)
 _TIMES = frozenset({"time", "received", "detected"})
 _FREE_TEXT = ("cmd_line", "path", "name", "body")
 _ALERT_TEXT = ("title", "summary", "details")
@@ -71,7 +74,7 @@ def _fields(
     table: tuple[columns.Column, ...], aliases: dict[str, str | tuple[str, ...]], free: tuple[str, ...]
 ) -> Fields:
     own = {column.name: Column(column.name, _kind(column)) for column in table}
-    named = {name: (column,) for name, column in own.items()}
+    named: dict[str, tuple[Column, ...]] = {name: (column,) for name, column in own.items()}
     for alias, names in aliases.items():
         several = (names,) if isinstance(names, str) else names
         named[alias] = tuple(own[name] for name in several)

@@ -92,7 +92,7 @@ def _converse(task: bytes, seconds: float) -> tuple[bytes, int, bool]:
         env={},
         cwd="/",
     ) as worker:
-        timer = threading.Timer(seconds, lambda: (late.set(), worker.kill()))
+        timer = threading.Timer(seconds, _stop, (worker, late))
         timer.start()
         try:
             raw = _exchange(worker, task)
@@ -100,6 +100,11 @@ def _converse(task: bytes, seconds: float) -> tuple[bytes, int, bool]:
             timer.cancel()
             worker.kill()
     return raw, worker.returncode, late.is_set()
+
+
+def _stop(worker: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    worker.kill()
 
 
 def _exchange(worker: subprocess.Popen[bytes], task: bytes) -> bytes:

@@ -178,12 +178,10 @@ def plain(value: Any) -> Any:
             return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple():
             return [plain(item) for item in value]
-        case bytes() | bytearray():
-            return bytes(value).hex()
         case dt.date() | dt.time():
             return value.isoformat()
         case _:
-            return str(value)
+            return value.hex() if isinstance(value, bytes | bytearray) else str(value)
 
 
 def _plain_message(message: str) -> str:

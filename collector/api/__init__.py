@@ -1,0 +1,1 @@
+"""The API for analysts, under /v1: what `vedette` speaks, described at /openapi.json."""

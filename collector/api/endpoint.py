@@ -1,0 +1,90 @@
+"""The contract of an endpoint: what it takes, who may, what is recorded, and a function that answers.
+
+A module in `endpoints/` sets ENDPOINTS. Its functions run in a thread of their own and may block.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import duckdb
+import msgspec
+
+from evidence.kind import Endpoint as Address
+
+from .. import fetch, snapshot
+from ..queries import Query
+from ..users import Role, User
+from .parameter import Parameter
+from .services import Services
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer that is sent while it is made."""
+
+    media: str
+    filename: str
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read: who asks from where, for what. user is None on endpoints without a login."""
+
+    services: Services
+    user: User | None
+    source: Address | None
+    values: dict[str, Any]
+    body: Any = None
+    token: str | None = None
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open the newest snapshot, with bounded memory and half of the cores.
+
+        Raises:
+            StoreError: there is none yet.
+        """
+        connection = snapshot.connect(snapshot.read(self.services.snapshot))
+        connection.execute(f"SET memory_limit='{self.services.console.query_memory_bytes}B'")
+        connection.execute(f"SET threads={max(1, (os.cpu_count() or 1) // 2)}")
+        connection.execute("SET temp_directory=''")
+        return connection
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, query: Query) -> list[fetch.Row]:
+        """Return a query's rows within the time a query may take."""
+        return fetch.rows(connection, query, self.services.console.query_seconds)
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Events or alerts; truncated says that there are more than were asked for."""
+
+    rows: list[dict[str, Any]]
+    truncated: bool = False
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one path. verb is what the ledger records and the name in the OpenAPI document.
+
+    role None needs no login. record is False where the handler records its own act. object names the
+    parameter that says what was acted on. With wait, an answer without rows is asked for again until the
+    seconds of the parameter ``wait`` are over.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    verb: str
+    summary: str
+    role: Role | None
+    handle: Callable[[Call], msgspec.Struct | Stream]
+    answer: type[msgspec.Struct] | tuple[str, ...]
+    parameters: tuple[Parameter, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    object: str | None = None
+    record: bool = True
+    wait: bool = False

@@ -1,0 +1,127 @@
+"""Alerts: the list, the ones that arise while somebody waits, and one alert with what led to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ... import conditions, fetch, fields, queries
+from ...conditions import Where
+from ...users import Role
+from ..endpoint import Call, Endpoint, Rows, Stream
+from ..errors import ApiError
+from ..parameter import FROM, TO, Parameter, limit
+
+SEVERITIES = ("informational", "low", "medium", "high", "critical")
+WAIT_SECONDS = 30
+_CURSOR = re.compile(r"([0-9]{1,19})\.([!-~]{0,128})")
+
+
+class Story(msgspec.Struct, frozen=True):
+    """An alert, its contributing events, the batches they came in, and uids the store does not hold."""
+
+    alert: dict[str, Any]
+    events: list[dict[str, Any]]
+    batches: list[dict[str, Any]]
+    missing: list[str]
+
+
+def _alerts(call: Call) -> msgspec.Struct | Stream:
+    values, wanted = call.values, call.values["limit"]
+    condition = _condition(values, call.services.clock())
+    with call.connect() as connection:
+        if values["since"] is None:
+            span = queries.Span(values["from"], values["to"])
+            found = call.rows(connection, queries.alerts(condition, span, wanted + 1))
+            last = call.rows(connection, queries.newest_alert())
+        else:
+            detected, seen = _cursor(values["since"])
+            found = call.rows(connection, queries.alerts_after(condition, detected, seen, wanted + 1))
+            last = found[:wanted][-1:]
+    cursor = f"{last[0]['detected']}.{last[0]['id']}" if last else values["since"] or "0."
+    return Rows([fetch.plain(row) for row in found[:wanted]], len(found) > wanted, cursor)
+
+
+def _condition(values: dict[str, Any], now: int) -> Where:
+    parts = [conditions.condition(values["query"] or "", fields.ALERTS, now)]
+    if values["severity"]:
+        at_least = SEVERITIES[SEVERITIES.index(values["severity"]) :]
+        parts.append(Where(f"severity IN ({', '.join('?' for _ in at_least)})", at_least))
+    parts.extend(Where(f"{name} = ?", (values[name],)) for name in ("person", "host") if values[name])
+    return queries.every(parts)
+
+
+def _cursor(text: str) -> tuple[int, str]:
+    match = _CURSOR.fullmatch(text)
+    if match is None or int(match[1]) >= 1 << 63:
+        raise ApiError(400, "bad_request", "since: give the cursor of an earlier answer", "since")
+    return int(match[1]), match[2]
+
+
+def _show(call: Call) -> msgspec.Struct | Stream:
+    with call.connect() as connection:
+        alert = find(call.rows(connection, queries.alert(call.values["id"])), call.values["id"], "id")
+        uids = list(alert["evidence"] or ())
+        events = call.rows(connection, queries.events(uids))
+        entries = sorted({row["ledger_index"] for row in events})
+        batches = call.rows(connection, queries.batches(entries))
+    held = {row["event"] for row in events}
+    return Story(
+        fetch.plain(alert),
+        [fetch.plain(row) for row in events],
+        [fetch.plain(row) for row in batches],
+        [uid for uid in uids if uid not in held],
+    )
+
+
+def find(found: list[fetch.Row], asked: str, field: str) -> fetch.Row:
+    """Return the one alert that asked stands for.
+
+    Raises:
+        ApiError: there is none, or more than one; names field.
+    """
+    if not found:
+        raise ApiError(404, "not_found", f"{field}: no alert begins with {asked!r}", field)
+    if len(found) > 1 and found[0]["id"] != asked:
+        raise ApiError(400, "ambiguous", f"{field}: more than one alert begins with {asked!r}", field)
+    return found[0]
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/alerts",
+        "alerts",
+        "Alerts, newest first; with since those decided after it, in order",
+        Role.VIEWER,
+        _alerts,
+        Rows,
+        parameters=(
+            FROM,
+            TO,
+            Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
+            Parameter("person", "text", "who did it"),
+            Parameter("host", "text", "host name"),
+            Parameter("query", "text", "a search over the alerts' columns", high=4096),
+            Parameter("since", "text", "cursor of an earlier answer"),
+            Parameter("wait", "integer", "seconds to wait for a new alert", default=0, high=WAIT_SECONDS),
+            limit(100, 10_000),
+        ),
+        wait=True,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/alerts/{id}",
+        "show",
+        "One alert with its contributing events",
+        Role.VIEWER,
+        _show,
+        Story,
+        parameters=(
+            Parameter("id", "text", "the alert's id, or enough of its beginning", place="path", high=128),
+        ),
+        object="id",
+    ),
+)

@@ -1,0 +1,263 @@
+"""The endpoints as Starlette routes: read and bound the request, know who asks, record the act, answer.
+
+An act is durable in the ledger before its result is sent; where that fails, the act fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from evidence.kind import Endpoint as Address
+from evidence.kinds.collector import Act
+
+from ..errors import CollectorError
+from ..users import User
+from . import endpoints, openapi, parameter
+from .endpoint import Call, Endpoint, Rows, Stream
+from .errors import ApiError, of
+from .login_limit import LoginLimit
+from .services import Services
+
+BODY_LIMIT = 65_536
+"""Bytes of a request's body."""
+QUERY_STRING_LIMIT = 16_384
+PARAMETERS_LIMIT = 32
+RUNNING_LIMIT = 8
+"""Requests worked on at once; sandboxed statements count too."""
+WAITING_LIMIT = 32
+"""Requests that may wait for one of those to end; more are told to come back."""
+_POLL_SECONDS = 0.1
+_BEARER = "bearer "
+Answer = msgspec.Struct | Stream
+
+
+def routes(services: Services) -> list[Route]:
+    """Return the API's routes and ``/openapi.json``."""
+    gate = Gate()
+    limit = LoginLimit()
+    found = [
+        Route(
+            endpoint.path,
+            _view(endpoint, services, gate, limit),
+            methods=[endpoint.method],
+            name=endpoint.verb,
+        )
+        for endpoint in endpoints.load()
+    ]
+    described = msgspec.json.encode(openapi.document(endpoints.load()))
+
+    async def describe(_: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    return [*found, Route("/openapi.json", describe, methods=["GET"], name="openapi")]
+
+
+class Gate:
+    """Bounds how much is worked on at once, so that analysts cannot take the collector's threads."""
+
+    def __init__(self) -> None:
+        self._running = asyncio.Semaphore(RUNNING_LIMIT)
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """Run work in a thread as soon as there is room.
+
+        Raises:
+            ApiError: too many wait already.
+        """
+        if self._waiting >= WAITING_LIMIT:
+            raise ApiError(
+                503, "overloaded", "too many queries are waiting; try again shortly", retry_after=2
+            )
+        self._waiting += 1
+        try:
+            await self._running.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await run_in_threadpool(work)
+        finally:
+            self._running.release()
+
+
+def _view(
+    endpoint: Endpoint, services: Services, gate: Gate, limit: LoginLimit
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def view(request: Request) -> Response:
+        try:
+            call = await _read(endpoint, services, request)
+            if endpoint.role is None:
+                _hold_back(limit, call)
+            return _response(await _answer(endpoint, call, gate))
+        except CollectorError as error:
+            return _refusal(of(error))
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return view
+
+
+async def _read(endpoint: Endpoint, services: Services, request: Request) -> Call:
+    token = _token(request)
+    user = await _user(endpoint, services, token)
+    source = Address(ip=request.client.host, port=request.client.port) if request.client else None
+    call = Call(services, user, source, {}, None, token)
+    try:
+        values = parameter.read(endpoint.parameters, _given(request), services.clock())
+    except ApiError:
+        _check_role(endpoint, user)  # who may not ask at all is told that first
+        raise
+    body = await _body(endpoint, request)
+    return Call(call.services, user, source, values, body, token)
+
+
+def _token(request: Request) -> str | None:
+    header = request.headers.get("authorization", "")
+    return header[len(_BEARER) :].strip() if header[: len(_BEARER)].lower() == _BEARER else None
+
+
+async def _user(endpoint: Endpoint, services: Services, token: str | None) -> User | None:
+    if endpoint.role is None:
+        return None
+    user = None
+    if token is not None:
+        user = await run_in_threadpool(services.users.check_token, token, services.clock())
+    if user is None:
+        raise ApiError(401, "not_logged_in", "no valid API token; log in with `vedette login`")
+    return user
+
+
+def _check_role(endpoint: Endpoint, user: User | None) -> None:
+    if endpoint.role is not None and (user is None or not user.role.includes(endpoint.role)):
+        role = user.role if user else "nobody"
+        raise ApiError(403, "forbidden", f"{endpoint.verb}: needs the role {endpoint.role}, yours is {role}")
+
+
+def _given(request: Request) -> dict[str, list[str]]:
+    raw = request.scope.get("query_string", b"")
+    if len(raw) > QUERY_STRING_LIMIT:
+        raise ApiError(414, "too_large", f"the query string has more than {QUERY_STRING_LIMIT} bytes")
+    try:
+        given = parse_qs(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(raw),
+            errors="strict",
+            max_num_fields=PARAMETERS_LIMIT,
+        )
+    except ValueError as error:  # also UnicodeDecodeError
+        raise ApiError(400, "bad_request", "the query string is not well formed") from error
+    for name, value in request.path_params.items():
+        given[name] = [str(value)]
+    return given
+
+
+async def _body(endpoint: Endpoint, request: Request) -> Any:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise ApiError(413, "too_large", f"the body has more than {BODY_LIMIT} bytes")
+        parts.append(chunk)
+    if endpoint.body is None:
+        if size:
+            raise ApiError(400, "bad_request", f"{endpoint.verb} takes no body")
+        return None
+    try:
+        return msgspec.json.decode(b"".join(parts), type=endpoint.body)
+    except msgspec.ValidationError as error:
+        _, _, where = str(error).partition(" - at `$.")
+        raise ApiError(400, "bad_request", f"body: {error}", where.rstrip("`") or None) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(400, "bad_request", f"body: no JSON: {error}") from error
+
+
+def _hold_back(limit: LoginLimit, call: Call) -> None:
+    address = call.source.ip if call.source else "unknown"
+    wait = limit.wait(call.body.user, address, call.services.clock() / 1e9)
+    if wait:
+        raise ApiError(429, "rate_limited", f"too many attempts to log in; wait {wait} s", retry_after=wait)
+
+
+async def _answer(endpoint: Endpoint, call: Call, gate: Gate) -> Answer:
+    await _record(endpoint, call)
+    _check_role(endpoint, call.user)
+    work = functools.partial(_begin, endpoint, call)
+    answer = await gate.run(work)
+    deadline = call.services.clock() + call.values.get("wait", 0) * 10**9 if endpoint.wait else 0
+    while isinstance(answer, Rows) and not answer.rows and call.services.clock() < deadline:
+        await _changed(call, deadline)
+        answer = await gate.run(work)
+    return answer
+
+
+def _begin(endpoint: Endpoint, call: Call) -> Answer:
+    """Answer; of a stream make the first part, so that what is wrong is said before the status is sent."""
+    answer = endpoint.handle(call)
+    if not isinstance(answer, Stream):
+        return answer
+    first = next(answer.chunks, b"")
+    return Stream(answer.media, answer.filename, itertools.chain((first,), answer.chunks))
+
+
+async def _record(endpoint: Endpoint, call: Call) -> None:
+    """Append the act to the ledger, refused ones too."""
+    if not endpoint.record or call.user is None:
+        return
+    allowed = endpoint.role is None or call.user.role.includes(endpoint.role)
+    detail = {name: str(value) for name, value in call.values.items() if value is not None and value != ""}
+    if call.body is not None:
+        detail |= {name: str(value) for name, value in msgspec.structs.asdict(call.body).items()}
+    act = Act(
+        user=call.user.name,
+        verb=endpoint.verb,
+        object=detail.get(endpoint.object) if endpoint.object else None,
+        detail=detail or None,
+        reason=None if allowed else f"role {call.user.role}",
+        allowed=allowed,
+        source=call.source,
+    )
+    await run_in_threadpool(call.services.record, act)
+
+
+async def _changed(call: Call, deadline: int) -> None:
+    """Wait until the store committed again, or the deadline (UTC ns)."""
+    before = _stamp(call)
+    while _stamp(call) == before and call.services.clock() < deadline:  # noqa: ASYNC110 - a file has no event
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _stamp(call: Call) -> int | None:
+    try:
+        return call.services.snapshot.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _response(answer: Answer) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(answer, Stream):
+        headers["Content-Disposition"] = f'attachment; filename="{answer.filename}"'
+        return StreamingResponse(answer.chunks, media_type=answer.media, headers=headers)
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+
+
+def _refusal(error: ApiError) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if error.problem.retry_after is not None:
+        headers["Retry-After"] = str(error.problem.retry_after)
+    if error.status == 401:  # noqa: PLR2004 - as HTTP names it
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(msgspec.json.encode(error.problem), error.status, headers, media_type="application/json")

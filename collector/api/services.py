@@ -1,0 +1,36 @@
+"""What the API needs from the rest of the collector; run.py hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from evidence.kinds.collector import Act
+
+from ..settings import Console
+from ..users import Users
+
+
+class Bundler(Protocol):
+    """Makes evidence bundles from the ledger."""
+
+    def __call__(self, uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
+        """Yield a bundle with the batches of these events, or of an interval (UTC ns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts an endpoint may use. record makes an act durable in the ledger, or raises CollectorError.
+
+    clock gives UTC ns; snapshot is the file that names the store's newest Parquet files.
+    """
+
+    users: Users
+    record: Callable[[Act], None]
+    bundle: Bundler
+    snapshot: Path
+    console: Console
+    clock: Callable[[], int]

@@ -1,0 +1,72 @@
+"""Running a query on a snapshot's connection: rows as dictionaries, stopped when its time is up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import msgspec
+
+from .errors import QueryError, StoreError
+from .queries import Query
+
+Row = dict[str, Any]
+_BATCH = 2000
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: Query, seconds: float) -> list[Row]:
+    """Return the rows; columns that are NULL are None.
+
+    Raises:
+        QueryError: it took longer than seconds.
+        StoreError: the snapshot cannot be read.
+    """
+    with _bounded(connection, seconds):
+        cursor = connection.execute(query.sql, list(query.parameters))
+        names = [str(item[0]) for item in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def stream(connection: duckdb.DuckDBPyConnection, query: Query, seconds: float) -> Iterator[list[Row]]:
+    """Yield the rows in batches, for answers that need not fit into memory.
+
+    Raises:
+        QueryError, StoreError: as `rows`.
+    """
+    with _bounded(connection, seconds):
+        cursor = connection.execute(query.sql, list(query.parameters))
+        names = [str(item[0]) for item in cursor.description or ()]
+        while batch := cursor.fetchmany(_BATCH):
+            yield [dict(zip(names, row, strict=True)) for row in batch]
+
+
+@contextmanager
+def _bounded(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QueryError(f"stopped after {seconds:g} s, the limit; narrow it by time or host") from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError("the query needs more memory than it may have; narrow it by time or host") from error
+    except duckdb.Error as error:
+        raise StoreError(f"the snapshot cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        timer.cancel()
+
+
+def plain(row: Row) -> Row:
+    """Return a row for JSON: NULL left out; body, details, loss and dropped as the JSON their text is."""
+    kept = {name: value for name, value in row.items() if value is not None}
+    for name in ("body", "details", "loss", "dropped"):
+        if isinstance(kept.get(name), str):
+            try:
+                kept[name] = msgspec.json.decode(kept[name])
+            except msgspec.DecodeError:
+                continue
+    return kept

@@ -1,0 +1,233 @@
+"""The questions analysts ask, as SQL with parameters over the snapshot's views events, alerts and batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from .conditions import Where
+from .errors import QueryError
+
+_UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
+UID = "agent || ':' || epoch || ':' || seq"
+"""SQL for an event's stable name."""
+_EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
+STORY = (
+    "login.accepted",
+    "login.failed",
+    "login.disconnected",
+    "session.open",
+    "session.close",
+    "privilege.sudo",
+    "privilege.su",
+    "identity.changed",
+    "process.exec",
+    "connection.open",
+    "connection.close",
+    "file.create",
+    "file.change",
+    "file.rename",
+    "file.delete",
+    "file.attributes",
+    "file.read",
+    "agent.start",
+    "agent.stop",
+    "agent.loss",
+    "collector.act",
+)
+"""Kinds a timeline shows; heartbeats, exits and interim reports are left out unless asked for."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A statement and the values of its question marks."""
+
+    sql: str
+    parameters: tuple[str | int, ...] = ()
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A half-open interval of event times, UTC ns; None is open."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def where(self) -> Where:
+        """Return the condition on the column time."""
+        parts: list[str] = []
+        values: list[int] = []
+        if self.start is not None:
+            parts.append("time >= ?")
+            values.append(self.start)
+        if self.end is not None:
+            parts.append("time < ?")
+            values.append(self.end)
+        return Where(" AND ".join(parts) or "TRUE", tuple(values))
+
+
+def parse_uid(uid: str) -> tuple[str, int, int]:
+    """Return agent, epoch and seq of an event's uid.
+
+    Raises:
+        QueryError: it is not of the form agent:epoch:seq.
+    """
+    match = _UID.fullmatch(uid)
+    if match is None:
+        raise QueryError(f"event {uid[:80]!r}: not of the form <32 hex digits>:<epoch>:<number>")
+    return match[1], int(match[2]), int(match[3])
+
+
+def search(condition: Where, span: Span, limit: int) -> Query:
+    """Return events that fit, newest first."""
+    return _select("events", (condition, span.where()), "time DESC, agent, epoch, seq DESC", limit)
+
+
+def export(condition: Where, span: Span, limit: int) -> Query:
+    """Return events with all columns of the lake, oldest first."""
+    where = every((condition, span.where()))
+    return Query(
+        f"SELECT * FROM events WHERE {where.sql} ORDER BY time, agent, epoch, seq LIMIT ?",  # noqa: S608 - no value
+        (*where.parameters, limit),
+    )
+
+
+def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
+    """Return the events of a person, host or session in order; the newest where there are more than limit."""
+    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
+    newest = _select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
+    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
+
+
+def alerts(condition: Where, span: Span, limit: int) -> Query:
+    """Return alerts that fit, newest first."""
+    return _select("alerts", (condition, span.where()), "time DESC, id", limit, "*")
+
+
+def alerts_after(condition: Where, detected: int, seen: str, limit: int) -> Query:
+    """Return alerts decided after the cursor (detected, seen), in the order they were decided."""
+    after = Where("(detected, id) > (?, ?)", (detected, seen))
+    return _select("alerts", (condition, after), "detected, id", limit, "*")
+
+
+def newest_alert() -> Query:
+    """Return where a follower starts: the last decision there is."""
+    return Query("SELECT detected, id FROM alerts ORDER BY detected DESC, id DESC LIMIT 1")
+
+
+def alert(prefix: str) -> Query:
+    """Return up to two alerts whose id begins with prefix."""
+    return Query("SELECT * FROM alerts WHERE starts_with(id, ?) ORDER BY id LIMIT 2", (prefix,))
+
+
+def events(uids: Sequence[str]) -> Query:
+    """Return the named events in order of time."""
+    named = [parse_uid(uid) for uid in uids]
+    marks = ", ".join("(?, ?, ?)" for _ in named) or "(NULL, NULL, NULL)"
+    condition = Where(f"(agent, epoch, seq) IN ({marks})", tuple(value for one in named for value in one))
+    return _select("events", (condition,), "time, agent, epoch, seq", len(named))
+
+
+def batches(entries: Sequence[int]) -> Query:
+    """Return the batches that came in as these entries of the ledger."""
+    marks = ", ".join("?" for _ in entries) or "NULL"
+    condition = Where(f"ledger_index IN ({marks})", tuple(entries))
+    what = "agent, epoch, lane, seq, digest, ledger_index, state, contested, received"
+    return _select("batches", (condition,), "ledger_index", len(entries), what)
+
+
+def chains() -> Query:
+    """Return where each agent's lanes stand."""
+    return Query(
+        "SELECT agent, epoch, lane, max(seq) AS seq, count(*) AS statements, sum(events)::BIGINT AS events, "
+        "max(received) AS received, arg_max(version, received) AS version, bool_or(contested) AS contested "
+        "FROM batches GROUP BY agent, epoch, lane ORDER BY agent, epoch, lane"
+    )
+
+
+def hosts() -> Query:
+    """Return each agent's newest host name, when it was last heard, and its last word about itself."""
+    return Query(
+        "SELECT agent, arg_max(host, received) AS host, max(time) AS time, max(received) AS received, "
+        "arg_max(kind, time) FILTER (kind IN ('agent.start', 'agent.heartbeat', 'agent.stop')) AS said "
+        "FROM events GROUP BY agent ORDER BY agent"
+    )
+
+
+def counts() -> Query:
+    """Return how much the lake holds, and up to which entry and time."""
+    return Query(
+        "SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM alerts) AS alerts, "
+        "(SELECT max(ledger_index) + 1 FROM batches) AS entries, (SELECT max(time) FROM events) AS newest"
+    )
+
+
+def agents_named(name: str) -> Query:
+    """Return the agents that have this id or host name, newest first."""
+    return Query(
+        "SELECT agent, max(received) AS received FROM events WHERE agent = ? OR host = ? "
+        "GROUP BY agent ORDER BY received DESC LIMIT 5",
+        (name, name),
+    )
+
+
+def session(agent: str, number: int, limit: int) -> Query:
+    """Return an audit session's events in order, interim reports and exits left out."""
+    condition = Where("agent = ? AND session = ?", (agent, number))
+    return timeline(condition, Span(), limit, everything=False)
+
+
+def session_flows(agent: str, number: int) -> Query:
+    """Return a session's connections, each with the most bytes reported for it."""
+    return Query(
+        "SELECT boot, flow, any_value(direction) AS direction, any_value(protocol) AS protocol, "
+        "any_value(dst_ip) AS dst_ip, any_value(dst_port) AS dst_port, any_value(name) AS name, "
+        "any_value(exe) AS exe, max(bytes_out) AS bytes_out, max(bytes_in) AS bytes_in, min(time) AS time "
+        "FROM events WHERE agent = ? AND session = ? AND flow IS NOT NULL "
+        "GROUP BY boot, flow ORDER BY bytes_out DESC NULLS LAST LIMIT 200",
+        (agent, number),
+    )
+
+
+def event(uid: str) -> Query:
+    """Return one event."""
+    return Query(f"SELECT {_EVENT} FROM events WHERE agent = ? AND epoch = ? AND seq = ?", parse_uid(uid))  # noqa: S608 - no value
+
+
+def process(agent: str, pid: int, start: int | None) -> Query:
+    """Return the newest exec of a process; without start, of the newest process that had this pid."""
+    same = Where("start = ?", (start,)) if start is not None else Where("TRUE")
+    where = every((Where("agent = ? AND pid = ? AND kind = 'process.exec'", (agent, pid)), same))
+    return _select("events", (where,), "time DESC", 1)
+
+
+def relatives(agent: str, boot: str, session_number: int | None, span: Span, limit: int) -> Query:
+    """Return execs, exits and closed connections among which a process's relatives are found.
+
+    Those of its audit session where it has one; else those of the time around it.
+    """
+    kinds = Where("kind IN ('process.exec', 'process.exit', 'connection.close')")
+    near = Where("session = ?", (session_number,)) if session_number is not None else span.where()
+    return _select(
+        "events", (Where("agent = ? AND boot = ?", (agent, boot)), kinds, near), "time, epoch, seq", limit
+    )
+
+
+def _select(table: str, conditions: Sequence[Where], order: str, limit: int, what: str = _EVENT) -> Query:
+    where = every(conditions)
+    return Query(
+        f"SELECT {what} FROM {table} WHERE {where.sql} ORDER BY {order} LIMIT ?",  # noqa: S608 - no value
+        (*where.parameters, limit),
+    )
+
+
+def every(conditions: Sequence[Where]) -> Where:
+    """Return the condition that all of the conditions hold."""
+    return Where(
+        " AND ".join(f"({condition.sql})" for condition in conditions),
+        tuple(value for condition in conditions for value in condition.parameters),
+    )
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" for _ in values)
