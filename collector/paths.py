@@ -60,6 +60,11 @@ class Paths:
         return self.root / "ca"
 
     @property
+    def anchors(self) -> Path:
+        """The CA certificates that hosts trust and client certificates must come from, as PEM."""
+        return self.ca / "anchors.pem"
+
+    @property
     def ingest_certificate(self) -> Path:
         """Key and certificate of the ingest listener, in one PEM file so that both change at once."""
         return self.root / "tls" / "ingest.pem"
