@@ -14,6 +14,7 @@ from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
 from ..sensor import Moment, Observed
 from .process_trigger import run_marked
+from .tally import Tally
 
 _RING_BYTES = 4 << 20
 _ENDED = 256
@@ -32,8 +33,7 @@ class BpfFeed:
         self._reader = RingReader("exec", _RING_BYTES)
         self._cgroups = Cgroups()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
-        self._undecoded = 0
-        self._asked: int | None = None
+        self._tally = Tally("process", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"})
 
     @property
     def period(self) -> float:
@@ -51,7 +51,7 @@ class BpfFeed:
             try:
                 mono, body, shared = bpf_process.parse(raw, self._cgroups.path)
             except ValueError:
-                self._undecoded += 1
+                self._tally.add("undecodable")
                 continue
             if isinstance(body, Exit) and self._repeated(body, shared=shared):
                 continue
@@ -72,15 +72,9 @@ class BpfFeed:
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, and what it held that could not be decoded."""
-        lost = self._reader.lost()
-        if self._undecoded:
-            lost["undecodable"] = self._undecoded
-            self._undecoded = 0
-        since, self._asked = self._asked, now.time
-        return [
-            Loss(sensor="process", cause=cause, count=count, from_=since, to=now.time)
-            for cause, count in lost.items()
-        ]
+        for cause, count in self._reader.lost().items():
+            self._tally.add(cause, count)
+        return self._tally.take(now)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Execute /bin/true."""

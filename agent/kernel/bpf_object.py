@@ -129,16 +129,16 @@ class BpfObject:
             sums.append(0 if failed else sum(values))
         return sums
 
-    def open_iterator(self, program: str, over: str) -> int:
-        """Return the descriptor of a link from which `read_iterator` runs program over the map `over`.
+    def open_iterator(self, program: str, over: str | None = None) -> int:
+        """Return the descriptor of a link from which `read_iterator` runs program, over a map if need be.
 
         Raises:
             RungUnavailable: the kernel refuses.
         """
-        info = _IterLinkInfo(map_fd=self.map_fd(over))
-        options = _IterAttachOptions(
-            size=ctypes.sizeof(_IterAttachOptions), info=ctypes.pointer(info), length=ctypes.sizeof(info)
-        )
+        options = _IterAttachOptions(size=ctypes.sizeof(_IterAttachOptions))
+        if over is not None:
+            options.info = ctypes.pointer(_IterLinkInfo(map_fd=self.map_fd(over)))
+            options.length = ctypes.sizeof(_IterLinkInfo)
         link = self._lib.bpf_program__attach_iter(self._programs()[program], ctypes.byref(options))
         if not link:
             raise _refused(f"{program} does not attach", ctypes.get_errno())

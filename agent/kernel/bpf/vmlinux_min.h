@@ -167,13 +167,12 @@ struct sock {
 
 struct tcp_sock {
 	__u32 snd_una;
+	__u32 snd_nxt;
 	__u32 write_seq;
 	__u32 segs_in;
 	__u32 segs_out;
 	__u64 bytes_received;
 	__u64 bytes_acked;
-	__u64 bytes_sent;
-	__u64 bytes_retrans;
 };
 
 struct seq_file;
@@ -189,6 +188,11 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_map *map;
 	struct sock *sk;
 	void *value;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
 };
 
 #pragma clang attribute pop

@@ -1,0 +1,188 @@
+"""Connections from the kernel, by connection.bpf.c: owner, direction and exact bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from evidence.kind import Actor, Body
+from evidence.kinds.agent import Loss
+from evidence.kinds.connection import Close, Direction, Listen, Open, Report
+
+from ..decode.bpf_connection import Flow, FlowEvent, Owner, parse, parse_all, payload_out
+from ..errors import RungUnavailable
+from ..kernel.bpf_reader import RingReader
+from ..sensor import Context, Moment, Observed
+from .connection_trigger import connect_once
+from .flow_reports import FlowReports
+from .tally import Tally
+
+_RING_BYTES = 2 << 20
+_SCAN_SECONDS = 2.0
+_PORTS = 65_536
+
+
+class BpfFeed:
+    """The first rung of the connection sensor.
+
+    A record is given out one read after it came, so that the exec of its process has been seen by then.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Load connection.bpf.c, and adopt the connections that are open already.
+
+        Raises:
+            RungUnavailable: it does not load here.
+        """
+        settings = context.settings.connection
+        self._processes = context.processes
+        self._reader = RingReader("connection", _RING_BYTES)
+        self._tally = Tally(
+            "connection", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"}
+        )
+        self._reports = FlowReports(settings.report_bytes, settings.report_seconds)
+        self._listening: dict[tuple[int, int | None], None] = {}
+        self._held: list[Flow] = []
+        self._scanned = 0
+        try:
+            self._report = self._reader.object.open_iterator("report", over="flows")
+            self._adopt(context.clock())
+        except RungUnavailable:
+            self._reader.close()
+            raise
+
+    @property
+    def period(self) -> float:
+        """Seconds until the next timed read."""
+        return min(self._reader.period, _SCAN_SECONDS) if self._reports else self._reader.period
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the ring's descriptor."""
+        return (self._reader.fileno(),)
+
+    def read(self, now: Moment) -> Iterable[Observed]:
+        """Return the connections of the read before, and reports that are due."""
+        due, self._held = self._held, []
+        for raw in self._reader.read():
+            try:
+                self._held.append(parse(raw))
+            except ValueError:
+                self._tally.add("undecodable")
+        found = [self._observed(flow) for flow in due]
+        if self._reports and now.mono - self._scanned >= _SCAN_SECONDS * 1e9:
+            self._scanned = now.mono
+            found += self._due_reports()
+        return found
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return what the ring could not take, and what could not be decoded."""
+        for cause, count in self._reader.lost().items():
+            self._tally.add(cause, count)
+        return self._tally.take(now)
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Open and close a connection on the loopback."""
+        return connect_once()
+
+    def close(self) -> None:
+        """Unload."""
+        self._reader.close()
+
+    def _adopt(self, now: Moment) -> None:
+        """Learn who listens, and take on what is open in this network namespace."""
+        link = self._reader.object.open_iterator("adopt")
+        for flow in parse_all(self._reader.object.read_iterator(link)):
+            self._learn_listener(flow)
+        for flow in parse_all(self._reader.object.read_iterator(self._report)):
+            self._reports.opened(flow.cookie, now.mono)
+
+    def _learn_listener(self, flow: Flow) -> None:
+        if len(self._listening) >= _PORTS:
+            self._listening.pop(next(iter(self._listening)))
+        self._listening[flow.netns, flow.local.port] = None
+
+    def _direction(self, flow: Flow) -> Direction:
+        """Return the direction; what was open before the agent came in where somebody listens at its port."""
+        if flow.direction is not None:
+            return flow.direction
+        return "in" if (flow.netns, flow.local.port) in self._listening else "out"
+
+    def _due_reports(self) -> Iterator[Observed]:
+        for flow in parse_all(self._reader.object.read_iterator(self._report)):
+            if self._reports.due(flow.cookie, flow.sent + flow.received, flow.mono):
+                yield self._observed(flow)
+
+    def _observed(self, flow: Flow) -> Observed:
+        if flow.event is FlowEvent.LISTEN:
+            self._learn_listener(flow)
+        elif flow.event is FlowEvent.OPEN:
+            self._reports.opened(flow.cookie, flow.mono)
+        elif flow.event is FlowEvent.CLOSE:
+            self._reports.closed(flow.cookie)
+        return Observed(to_body(flow, self._direction(flow), self._actor(flow)), mono=flow.mono)
+
+    def _actor(self, flow: Flow) -> Actor | None:
+        """Return the owner; what it runs comes from the process table, if that knows the same process."""
+        owner = flow.owner
+        if owner is None:
+            return None
+        known = self._processes.actor(owner.exec_pid, flow.mono)
+        if known is None or known.start != owner.exec_start:
+            known = Actor()
+        return name_owner(owner, known)
+
+
+def name_owner(owner: Owner, known: Actor) -> Actor:
+    """Return the actor of a socket: identity from the kernel, what it runs from what is known of it."""
+    return Actor(
+        pid=owner.pid,
+        start=owner.start,
+        exe=known.exe,
+        cmd_line=known.cmd_line,
+        uid=owner.uid,
+        auid=owner.auid,
+        session=owner.session,
+        unit=known.unit,
+        container=known.container,
+    )
+
+
+def to_body(flow: Flow, direction: Direction, actor: Actor | None) -> Body:
+    """Return the event a record reports."""
+    if flow.event is FlowEvent.LISTEN:
+        return Listen(protocol="tcp", local=flow.local, actor=actor)
+    if flow.event is FlowEvent.OPEN:
+        return Open(
+            flow=flow.cookie,
+            protocol="tcp",
+            direction=direction,
+            local=flow.local,
+            remote=flow.remote,
+            actor=actor,
+        )
+    duration = None if flow.opened is None else max(0, flow.mono - flow.opened)
+    sent = payload_out(flow.sent, direction)
+    if flow.event is FlowEvent.REPORT:
+        return Report(
+            flow=flow.cookie,
+            protocol="tcp",
+            direction=direction,
+            local=flow.local,
+            remote=flow.remote,
+            bytes_out=sent,
+            bytes_in=flow.received,
+            duration=duration,
+            actor=actor,
+        )
+    return Close(
+        flow=flow.cookie,
+        protocol="tcp",
+        direction=direction,
+        local=flow.local,
+        remote=flow.remote,
+        bytes_out=sent,
+        bytes_in=flow.received,
+        packets_out=flow.packets_out,
+        packets_in=flow.packets_in,
+        duration=duration,
+        actor=actor,
+    )
