@@ -1,0 +1,200 @@
+"""The pipeline's pure core: ledger entries in order → events with persons, and alerts. No clock, no disk.
+
+Everything depends on the ledger alone: each batch is one step of the engine at its receive time, so a
+replay gives the same, whatever the sizes of commits were. Only `tick` brings in a clock, for absence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from evidence import dsse, enrolment
+from evidence.entry import EntryType
+from evidence.errors import EvidenceError
+from evidence.event import Event
+from evidence.kinds.agent import Heartbeat, Start
+
+from . import decode
+from .alert import Alert
+from .decode import Batch
+from .engine import Engine
+from .errors import StoreError
+from .extract import Opaque
+from .ledger.reader import LedgerItem
+from .record import Arrival, Person, Record
+
+TICK = 1_000_000_000
+"""Nanoseconds of ledger time between ticks."""
+UNDECODABLE = "undecodable-batch"
+_NAMING_KINDS = frozenset({Start, Heartbeat})
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event."""
+
+    batch: Batch
+    host: str
+    contested: bool
+    persons: list[Person | None]
+
+
+class _State(msgspec.Struct):
+    """What the fold itself remembers; hosts and contested are by agent."""
+
+    position: int = 0
+    ticked: int = 0
+    hosts: dict[str, str] = {}
+    contested: set[str] = set()
+
+
+class _Dump(msgspec.Struct, frozen=True):
+    state: _State
+    engine: bytes
+
+
+class Fold:
+    """Feeds entries to an engine, one by one, in the order of the ledger."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._state = _State()
+
+    @property
+    def position(self) -> int:
+        """Index of the next entry to feed."""
+        return self._state.position
+
+    def feed(self, item: LedgerItem) -> tuple[Folded | None, list[Alert]]:
+        """Take the next entry; return what is to be stored of it, and the alerts that arose."""
+        alerts = [] if item.received is None else self._pass_time(item.received)
+        folded: Folded | None = None
+        try:
+            if item.type is EntryType.ENROLMENT:
+                self._enrolled(item)
+            elif item.type in decode.STATEMENTS:
+                folded, found = self._batch(decode.decode(item))
+                alerts += found
+        except EvidenceError:
+            _log.exception("entry %d is kept in the ledger but cannot be read", item.index)
+        self._state.position = item.index + 1
+        return folded, alerts
+
+    def tick(self, now: int) -> list[Alert]:
+        """Return alerts for what did not happen by now (UTC ns). Only when all entries were fed."""
+        self._state.ticked = max(now, self._state.ticked)
+        return self._guard(lambda: self._engine.tick(self._state.ticked), [])
+
+    def _pass_time(self, received: int) -> list[Alert]:
+        """Let absence be noticed at the ledger's own pace, before the entry that ends it."""
+        return self.tick(received) if received >= self._state.ticked + TICK else []
+
+    def _enrolled(self, item: LedgerItem) -> None:
+        try:
+            record = msgspec.json.decode(item.payload, type=enrolment.Record)
+            proof = dsse.parse(record.proof.encode(), enrolment.PROOF_TYPE)
+            facts = msgspec.json.decode(proof.payload, type=enrolment.Proof).facts
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.exception("entry %d: the enrolment cannot be read", item.index)
+        else:
+            self._state.hosts[record.agent] = facts.host
+
+    def _batch(self, batch: Batch) -> tuple[Folded, list[Alert]]:
+        said, received = batch.said, batch.received or batch.said.sent
+        arrival = Arrival(
+            agent=said.agent,
+            epoch=said.epoch,
+            lane=said.lane,
+            seq=said.seq,
+            digest=batch.digest,
+            prev=said.prev,
+            index=batch.index,
+            received=received,
+            sent=said.sent,
+            equivocation=batch.entry is EntryType.EQUIVOCATION,
+        )
+        none: list[Alert] = []
+        alerts = self._guard(lambda: self._engine.arrived([arrival], received), none)
+        if arrival.equivocation:
+            self._state.contested.add(said.agent)
+        contested = said.agent in self._state.contested
+        self._learn_host(said.agent, batch.events)
+        host = self._state.hosts.get(said.agent, "")
+        persons: list[Person | None] = [None] * len(batch.events)
+        if batch.faults:
+            alerts.append(undecodable(batch, host))
+        if not contested:
+            alerts += self._attribute(batch, host, received, persons)
+        return Folded(batch, host, contested, persons), alerts
+
+    def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
+        for event in events:
+            if type(event.body) in _NAMING_KINDS and event.body.host:
+                self._state.hosts[agent] = event.body.host
+
+    def _attribute(self, batch: Batch, host: str, received: int, persons: list[Person | None]) -> list[Alert]:
+        """Run the engine over the batch and fill persons in; kinds it cannot know are not shown to it."""
+        said = batch.said
+        known = [at for at, event in enumerate(batch.events) if type(event.body) is not Opaque]
+        records = [
+            Record(said.agent, said.epoch, said.boot, host, batch.index, received, batch.events[at])
+            for at in known
+        ]
+        nothing: tuple[list[Record], list[Alert]] = ([], [])
+        attributed, alerts = self._guard(lambda: self._engine.step(records, received), nothing)
+        if len(attributed) == len(known):
+            for at, record in zip(known, attributed, strict=True):
+                persons[at] = record.person
+        return alerts
+
+    def _guard(self, call: Callable[[], T], otherwise: T) -> T:
+        """Run a part of the engine; a fault in a rule must not stop the record of everybody else."""
+        try:
+            return call()
+        except Exception:  # noqa: BLE001 - whatever a rule does wrong, the record goes on
+            _log.exception("the engine failed at entry %d; its events are stored", self._state.position)
+            return otherwise
+
+    def dump(self) -> bytes:
+        """Return the whole state, the engine's included."""
+        return msgspec.msgpack.encode(_Dump(self._state, self._engine.dump()))
+
+    def load(self, raw: bytes) -> None:
+        """Take a state that `dump` gave.
+
+        Raises:
+            StoreError: it cannot be read, or the engine refuses it.
+        """
+        try:
+            stored = msgspec.msgpack.decode(raw, type=_Dump)
+            self._engine.load(stored.engine)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"engine state: {error}") from error
+        self._state = stored.state
+
+
+def undecodable(batch: Batch, host: str) -> Alert:
+    """Return the finding about an agent whose signed batch holds what is no event; it is kept raw."""
+    said = batch.said
+    name = f"{said.agent}:{said.epoch}:{said.lane}:{said.seq}"
+    summary = f"batch {name} verifies, but {len(batch.faults)} faults; it is kept raw as entry {batch.index}"
+    parts = (UNDECODABLE, "1", name, batch.digest)
+    return Alert(
+        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
+        rule=UNDECODABLE,
+        version=1,
+        severity="medium",
+        title="A signed batch does not decode",
+        summary=summary,
+        time=said.last_time or said.sent,
+        detected=batch.received or said.sent,
+        agent=said.agent,
+        host=host,
+        details={"entry": str(batch.index), "faults": "; ".join(batch.faults)[:2000]},
+    )

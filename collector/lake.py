@@ -1,0 +1,253 @@
+"""The lake: DuckLake tables over Parquet files, with a DuckDB-file catalog that one process owns.
+
+A commit stores rows and the ledger position in one transaction. The Parquet files are synced before it, for
+DuckDB syncs only its catalog, and a power cut must not leave a catalog that names empty files.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from . import columns
+from .columns import TableName
+from .errors import StoreError
+from .files import make_folder, sync_folder
+from .snapshot import VIEWS, Snapshot
+
+SMALL_FILE = 32 << 20
+"""Bytes; files from this size on are not merged again, so that no byte is rewritten for ever."""
+_MEMORY = "1GB"
+_HOURS_OF_SNAPSHOTS = 1
+_SETUP = (
+    "CALL lake.set_option('parquet_compression', 'zstd')",
+    "CALL lake.set_option('sort_on_insert', 'false')",
+    "CALL lake.set_option('data_inlining_row_limit', '1', table_name => 'position')",
+    "ALTER TABLE lake.events SET SORTED BY (agent, time)",
+)
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Rows to store, as Arrow tables by name, and the ledger index that follows them."""
+
+    tables: Mapping[TableName, pa.Table]
+    position: int
+
+
+class Lake:
+    """One lake in a folder: catalog.ducklake and data/. merge and clean may run in another thread."""
+
+    def __init__(self, folder: Path, *, threads: int = 2) -> None:
+        """Open the lake, and make it where there is none.
+
+        Raises:
+            StoreError: it cannot be opened, is open elsewhere, or files of it are missing or cut short.
+        """
+        self._folder = folder
+        make_folder(folder)
+        self._synced: dict[str, int] = {}
+        try:
+            self._connection = _connect(folder, threads)
+            self._create()
+            self._merger = self._connection.cursor()
+            self._drop_orphans()
+            self._check_files()
+        except duckdb.Error as error:
+            raise _fault(folder, error) from error
+
+    def _create(self) -> None:
+        row = self._connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'position'"
+        ).fetchone()
+        if row is not None and row[0] == 0:
+            self._connection.execute("BEGIN")
+            for name in columns.TABLES:
+                self._connection.execute(f"CREATE TABLE lake.{name} ({columns.definition(name)})")
+            for statement in _SETUP:
+                self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+
+    def position(self) -> int:
+        """Return the index of the first ledger entry that is not stored."""
+        row = self._connection.execute("SELECT coalesce(max(next), 0) FROM lake.position").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def commit(self, commit: Commit) -> None:
+        """Store rows and position together, durably; on an error nothing is stored.
+
+        Raises:
+            StoreError: nothing was stored; trying again can help, for instance when the disk was full.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            for name, rows in commit.tables.items():
+                if rows.num_rows:
+                    self._insert(name, rows)
+            self._connection.execute("INSERT INTO lake.position VALUES (?)", [commit.position])
+            self._sync()
+            self._connection.execute("COMMIT")
+        except (duckdb.Error, OSError) as error:
+            self._roll_back()
+            raise _fault(self._folder, error) from error
+
+    def _insert(self, name: TableName, rows: pa.Table) -> None:
+        self._connection.register("arriving", rows)
+        try:
+            self._connection.execute(f"INSERT INTO lake.{name} SELECT * FROM arriving")  # noqa: S608 - our name
+        finally:
+            self._connection.unregister("arriving")
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:
+            return  # DuckDB already gave the transaction up
+
+    def stored_alerts(self, ids: Iterable[str]) -> set[str]:
+        """Return those of ids that are stored."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT id FROM lake.alerts WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+        ).fetchall()
+        return {str(row[0]) for row in rows}
+
+    def snapshot(self, position: int, now: int) -> Snapshot:
+        """Return what readers may see now; now is UTC ns."""
+        row = self._connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+        tables: dict[str, tuple[str, ...]] = {
+            name: tuple(str(path) for path, _ in self._files(name)) for name in VIEWS
+        }
+        return Snapshot(0 if row is None else int(row[0]), position, now, tables)
+
+    def _files(self, name: TableName) -> list[tuple[Path, int]]:
+        rows = self._connection.execute(
+            f"SELECT data_file, data_file_size_bytes FROM ducklake_list_files('lake', '{name}')"  # noqa: S608
+        ).fetchall()
+        return [(Path(path), int(size)) for path, size in rows]
+
+    def merge(self) -> None:
+        """Merge small files into large ones, sorted; the old ones stay on disk until `clean`.
+
+        Raises:
+            StoreError: nothing was merged.
+        """
+        try:
+            for name in VIEWS:
+                self._merger.execute("BEGIN")
+                self._merger.execute(
+                    f"CALL ducklake_merge_adjacent_files('lake', '{name}', max_file_size => {SMALL_FILE})"
+                )
+                self._sync()
+                self._merger.execute("COMMIT")
+        except (duckdb.Error, OSError) as error:
+            self._merger.rollback()
+            raise _fault(self._folder, error) from error
+
+    def clean(self, grace_seconds: int) -> None:
+        """Delete files that were merged into others at least grace_seconds ago, and old catalog rows.
+
+        Raises:
+            StoreError: the catalog could not be written.
+        """
+        expiry = f"now() - INTERVAL {_HOURS_OF_SNAPSHOTS} HOUR"
+        grace = f"now() - INTERVAL {grace_seconds} SECOND"
+        try:
+            for statement in (
+                "DELETE FROM lake.position WHERE next < (SELECT max(next) FROM lake.position)",
+                f"CALL ducklake_expire_snapshots('lake', older_than => {expiry})",
+                f"CALL ducklake_cleanup_old_files('lake', older_than => {grace})",
+            ):
+                self._merger.execute(statement)
+        except duckdb.Error as error:
+            raise _fault(self._folder, error) from error
+
+    def _drop_orphans(self) -> None:
+        """Delete files that a crash left behind: written, never committed. At start nobody writes."""
+        self._connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+
+    def _check_files(self) -> None:
+        for name in VIEWS:
+            for path, size in self._files(name):
+                found = path.stat().st_size if path.exists() else None
+                if found != size:
+                    state = "missing" if found is None else f"{found} bytes"
+                    raise StoreError(
+                        f"{path}: {state}, the catalog says {size} bytes; "
+                        "stop the collector and run vedette-collector replay"
+                    )
+
+    def _sync(self) -> None:
+        """Make every Parquet file durable that is not known to be; one still growing is synced again."""
+        for name in VIEWS:
+            folder = self._folder / "data" / "main" / name
+            if not folder.is_dir():
+                continue
+            sizes = {item.path: item.stat().st_size for item in os.scandir(folder)}
+            fresh = [path for path, size in sizes.items() if self._synced.get(path) != size]
+            for path in fresh:
+                _sync_file(path)
+            if fresh:
+                sync_folder(folder)
+            gone = [path for path in self._synced if path.startswith(f"{folder}/") and path not in sizes]
+            for path in gone:
+                self._synced.pop(path, None)
+            self._synced |= {path: sizes[path] for path in fresh}
+
+    def close(self) -> None:
+        """Close the catalog."""
+        self._merger.close()
+        self._connection.close()
+
+
+def _connect(folder: Path, threads: int) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the lake attached; nothing is installed or loaded from elsewhere."""
+    temporary = folder / "tmp"
+    make_folder(temporary)
+    connection = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": _MEMORY,
+            "temp_directory": str(temporary),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    connection.execute(f"LOAD {_quote(str(_extension()))}")
+    catalog = _quote(f"ducklake:{folder / 'catalog.ducklake'}")
+    data = _quote(f"{folder / 'data'}/")
+    connection.execute(f"ATTACH {catalog} AS lake (DATA_PATH {data}, DATA_INLINING_ROW_LIMIT 0)")
+    return connection
+
+
+def _extension() -> Path:
+    """Return DuckLake's file in its own package, for the DuckDB that is installed."""
+    name = f"extensions/v{duckdb.__version__}/ducklake.duckdb_extension"
+    package = importlib.util.find_spec("duckdb_extension_ducklake")
+    for root in package.submodule_search_locations or () if package is not None else ():
+        if (Path(root) / name).exists():
+            return Path(root) / name
+    raise StoreError(f"duckdb-extension-ducklake {duckdb.__version__} is not installed; versions must agree")
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sync_file(path: str) -> None:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # cleaned away between listing and opening
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _fault(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{folder}: {str(error).splitlines()[0]}")
