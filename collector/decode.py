@@ -17,7 +17,7 @@ from evidence.statement import Statement
 from .extract import Opaque
 from .ledger.reader import LedgerItem
 
-STATEMENTS = frozenset({EntryType.BATCH, EntryType.EQUIVOCATION, EntryType.ACT, EntryType.SETTING})
+STATEMENTS = frozenset({EntryType.BATCH, EntryType.EQUIVOCATION, EntryType.ACT})
 """Entries whose payload is an envelope with a statement."""
 _INT64 = 1 << 63
 _FAULTS_KEPT = 10

@@ -21,6 +21,7 @@ from evidence.kinds.agent import Heartbeat, Start
 
 from . import decode
 from .alert import Alert
+from .contest import Contest
 from .decode import Batch
 from .engine import Engine
 from .errors import StoreError
@@ -46,12 +47,12 @@ class Folded(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct):
-    """What the fold itself remembers; hosts and contested are by agent."""
+    """What the fold itself remembers. By agent: host name, and the entry since which it is contested."""
 
     position: int = 0
     ticked: int = 0
     hosts: dict[str, str] = {}
-    contested: set[str] = set()
+    contested: dict[str, int | None] = {}
 
 
 class _Dump(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ class Fold:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._state = _State()
+        self._contest = Contest()
 
     @property
     def position(self) -> int:
@@ -81,6 +83,8 @@ class Fold:
             elif item.type in decode.STATEMENTS:
                 folded, found = self._batch(decode.decode(item))
                 alerts += found
+            else:
+                self._contest.apply(item.type, item.payload)
         except EvidenceError:
             _log.exception("entry %d is kept in the ledger but cannot be read", item.index)
         self._state.position = item.index + 1
@@ -122,8 +126,9 @@ class Fold:
         none: list[Alert] = []
         alerts = self._guard(lambda: self._engine.arrived([arrival], received), none)
         if arrival.equivocation:
-            self._state.contested.add(said.agent)
-        contested = said.agent in self._state.contested
+            self._contest.equivocated(batch.index, said.agent)
+            self._state.contested[said.agent] = batch.index
+        contested = self._contest.is_contested(said.agent, batch.index)
         self._learn_host(said.agent, batch.events)
         host = self._state.hosts.get(said.agent, "")
         persons: list[Person | None] = [None] * len(batch.events)
@@ -163,6 +168,7 @@ class Fold:
 
     def dump(self) -> bytes:
         """Return the whole state, the engine's included."""
+        self._state.contested = {agent: self._contest.since(agent) for agent in self._state.contested}
         return msgspec.msgpack.encode(_Dump(self._state, self._engine.dump()))
 
     def load(self, raw: bytes) -> None:
@@ -177,6 +183,9 @@ class Fold:
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"engine state: {error}") from error
         self._state = stored.state
+        for agent, since in stored.state.contested.items():
+            if since is not None:
+                self._contest.equivocated(since, agent)
 
 
 def undecodable(batch: Batch, host: str) -> Alert:

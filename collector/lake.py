@@ -25,6 +25,7 @@ SMALL_FILE = 32 << 20
 """Bytes; files from this size on are not merged again, so that no byte is rewritten for ever."""
 _MEMORY = "1GB"
 _HOURS_OF_SNAPSHOTS = 1
+_POSITIONS_KEPT = 1000
 _SETUP = (
     "CALL lake.set_option('parquet_compression', 'zstd')",
     "CALL lake.set_option('sort_on_insert', 'false')",
@@ -52,6 +53,7 @@ class Lake:
         self._folder = folder
         make_folder(folder)
         self._synced: dict[str, int] = {}
+        self._positions = 0
         try:
             self._connection = _connect(folder, threads)
             self._create()
@@ -89,12 +91,19 @@ class Lake:
             for name, rows in commit.tables.items():
                 if rows.num_rows:
                     self._insert(name, rows)
-            self._connection.execute("INSERT INTO lake.position VALUES (?)", [commit.position])
+            self._advance(commit.position)
             self._sync()
             self._connection.execute("COMMIT")
         except (duckdb.Error, OSError) as error:
             self._roll_back()
             raise _fault(self._folder, error) from error
+
+    def _advance(self, position: int) -> None:
+        self._connection.execute("INSERT INTO lake.position VALUES (?)", [position])
+        self._positions += 1
+        if self._positions > _POSITIONS_KEPT:
+            self._connection.execute("DELETE FROM lake.position WHERE next < ?", [position])
+            self._positions = 1
 
     def _insert(self, name: TableName, rows: pa.Table) -> None:
         self._connection.register("arriving", rows)
@@ -149,7 +158,7 @@ class Lake:
             raise _fault(self._folder, error) from error
 
     def clean(self, grace_seconds: int) -> None:
-        """Delete files that were merged into others at least grace_seconds ago, and old catalog rows.
+        """Delete files that were merged into others at least grace_seconds ago, and old snapshots.
 
         Raises:
             StoreError: the catalog could not be written.
@@ -158,7 +167,6 @@ class Lake:
         grace = f"now() - INTERVAL {grace_seconds} SECOND"
         try:
             for statement in (
-                "DELETE FROM lake.position WHERE next < (SELECT max(next) FROM lake.position)",
                 f"CALL ducklake_expire_snapshots('lake', older_than => {expiry})",
                 f"CALL ducklake_cleanup_old_files('lake', older_than => {grace})",
             ):

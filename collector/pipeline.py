@@ -1,0 +1,268 @@
+"""The pipeline's process: tails the ledger, folds it, and commits rows with the position about once a second.
+
+It is the only owner of the lake. Three threads: this one reads, decodes and folds; one stores, so that the
+next rows are made meanwhile; one merges small files. A crash at any point resumes without loss or double
+effect: rows and position are one transaction, and the engine's state is stored with the position it is for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+from . import files, generation, snapshot, tables
+from .alert import Alert
+from .engine import Engine
+from .errors import StoreError
+from .fold import Fold, Folded
+from .lake import Commit, Lake
+from .ledger.reader import LedgerItem
+from .settings import Pipeline as PipelineSettings
+
+GRACE_SECONDS = 900
+"""How long merged and replaced files stay for readers of an older snapshot."""
+_READ = 64
+_WAIT = 0.25
+_TICK = 1.0
+_ALERT_SECONDS = 0.25
+_TRIES = 30
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """The ledger, as the pipeline reads it."""
+
+    def items(self, start_index: int, limit: int) -> Iterable[LedgerItem]:
+        """Return up to limit durable entries from start_index on."""
+        ...
+
+    def wait(self, size: int, timeout: float) -> int:
+        """Return the ledger's size as soon as it is above size, or after timeout seconds."""
+        ...
+
+
+class Pending:
+    """What was folded and is not yet handed to the lake."""
+
+    def __init__(self) -> None:
+        self.folded: list[Folded] = []
+        self.alerts: list[Alert] = []
+        self.rows = 0
+        self.entries = 0
+
+    def add(self, folded: Folded | None, alerts: Sequence[Alert]) -> None:
+        """Take what one entry gave."""
+        self.entries += 1
+        self.alerts.extend(alerts)
+        if folded is not None:
+            self.folded.append(folded)
+            self.rows += len(folded.batch.events)
+
+
+class Pipeline:
+    """Joins ledger, fold and lake. clock is UTC ns; notify gets alerts once they are durable."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        readers: Path,
+        make_engine: Callable[[], Engine],
+        settings: PipelineSettings,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        notify: Callable[[Sequence[Alert]], None] | None = None,
+    ) -> None:
+        """Open the lake in folder; readers is the path of the snapshot file.
+
+        Raises:
+            StoreError: the lake cannot be opened, or is damaged.
+        """
+        self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
+        self._readers, self._state_file = readers, folder / "engine.state"
+        self._lake = Lake(folder)
+        self._stop = threading.Event()
+        self._storer = ThreadPoolExecutor(1, "store")
+        self._merger = ThreadPoolExecutor(1, "merge")
+        self._storing: Future[None] | None = None
+        self._merging: Future[None] | None = None
+        self._pending = Pending()
+        started = time.monotonic()
+        self._committed = self._ticked = self._merged = self._saved = started
+        self._fold = self._resume(make_engine)
+
+    def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
+        """Return a fold that has seen what the lake has; alerts it raised on the way are pending.
+
+        Raises:
+            StoreError: the ledger has fewer entries than the lake.
+        """
+        position = self._lake.position()
+        fold = Fold(make_engine())
+        try:
+            fold.load(self._state_file.read_bytes())
+        except (OSError, StoreError) as error:
+            _log.info("no usable engine state (%s): folding the ledger from its beginning", error)
+            fold = Fold(make_engine())
+        if fold.position > position:
+            _log.warning("the engine's state is newer than the lake: folding the ledger from its beginning")
+            fold = Fold(make_engine())
+        while (at := fold.position) < position:
+            for item in self._source.items(at, min(_READ, position - at)):
+                self._pending.alerts.extend(fold.feed(item)[1])
+            if fold.position == at:
+                raise StoreError(f"the ledger has {at} entries, the lake {position}: restore or replay")
+        return fold
+
+    @property
+    def position(self) -> int:
+        """Index of the next entry to read."""
+        return self._fold.position
+
+    def run(self) -> None:
+        """Work until `stop`, then commit what was read.
+
+        Raises:
+            StoreError, LedgerError: it cannot go on; a new start resumes where the lake stands.
+        """
+        try:
+            self._publish()
+            while not self._stop.is_set():
+                self.turn(_WAIT)
+            self.flush()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Let `run` end soon; may be called from another thread or a signal handler."""
+        self._stop.set()
+
+    def turn(self, wait: float) -> None:
+        """Do one round: read what is there, commit and tend the lake when due, else wait for more."""
+        now = time.monotonic()
+        drained = self._read()
+        if drained and now >= self._ticked + _TICK:
+            self._ticked = now
+            self._pending.alerts.extend(self._fold.tick(self._clock()))
+        if self._is_due(now):
+            self._commit()
+        self._tend(now)
+        if drained:
+            self._source.wait(self._fold.position, wait)
+
+    def _read(self) -> bool:
+        """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
+        while self._pending.rows < self._settings.commit_rows:
+            before = self._fold.position
+            for item in self._source.items(before, _READ):
+                self._pending.add(*self._fold.feed(item))
+                if self._pending.rows >= self._settings.commit_rows:
+                    break
+            if self._fold.position == before:
+                return True
+            if time.monotonic() >= self._committed + self._settings.commit_seconds:
+                break
+        return False
+
+    def _is_due(self, now: float) -> bool:
+        """Tell whether to commit: alerts nearly at once, rows when enough or old enough."""
+        pending = self._pending
+        age = now - self._committed
+        return (
+            pending.rows >= self._settings.commit_rows
+            or (pending.entries > 0 and age >= self._settings.commit_seconds)
+            or (bool(pending.alerts) and age >= _ALERT_SECONDS)
+        )
+
+    def _commit(self) -> None:
+        """Hand what is pending to the storing thread, once it has stored the former."""
+        self._settle()
+        pending, self._pending = self._pending, Pending()
+        self._committed = time.monotonic()
+        state: bytes | None = None
+        if self._committed >= self._saved + self._settings.checkpoint_seconds:
+            state, self._saved = self._fold.dump(), self._committed
+        rows = Commit(
+            {"events": tables.events(pending.folded), "batches": tables.batches(pending.folded)},
+            self._fold.position,
+        )
+        self._storing = self._storer.submit(self._store, rows, pending.alerts, state)
+
+    def _settle(self) -> None:
+        """Wait for the commit under way, and raise what it met."""
+        if self._storing is not None:
+            self._storing.result()
+            self._storing = None
+
+    def _store(self, rows: Commit, alerts: list[Alert], state: bytes | None) -> None:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                fresh = self._unknown(alerts)
+                self._lake.commit(Commit({**rows.tables, "alerts": tables.alerts(fresh)}, rows.position))
+                break
+            except StoreError as error:
+                if attempt == _TRIES or self._stop.wait(1.0):
+                    raise
+                _log.warning("commit failed, trying again: %s", error)
+        self._publish(rows.position)
+        if state is not None:
+            self._save(state)
+        if self._notify is not None and fresh:
+            self._notify(fresh)
+
+    def _unknown(self, alerts: list[Alert]) -> list[Alert]:
+        """Return alerts without those that are stored, each id once."""
+        by_id = {alert.id: alert for alert in alerts}
+        stored = self._lake.stored_alerts(by_id) if by_id else set()
+        return [alert for alert in by_id.values() if alert.id not in stored]
+
+    def _publish(self, position: int | None = None) -> None:
+        """Write what readers see; if that fails they see the former for now, and nothing is lost."""
+        at = self._lake.position() if position is None else position
+        try:
+            snapshot.write(self._readers, self._lake.snapshot(at, self._clock()))
+        except OSError as error:
+            _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
+
+    def _save(self, state: bytes) -> None:
+        try:
+            files.write(self._state_file, state)
+        except OSError as error:
+            _log.warning("%s: %s; a restart will take longer", self._state_file, error.strerror)
+
+    def _tend(self, now: float) -> None:
+        """Merge small files and drop old ones in the background; publish once that is done."""
+        if self._merging is not None and self._merging.done():
+            done, self._merging = self._merging, None
+            error = done.exception()
+            if error is not None:
+                _log.warning("merging failed, the lake is whole: %s", error)
+            self._settle()
+            self._storing = self._storer.submit(self._publish)
+        if self._merging is None and now >= self._merged + self._settings.merge_seconds:
+            self._merged = now
+            self._merging = self._merger.submit(self._merge)
+
+    def _merge(self) -> None:
+        self._lake.clean(GRACE_SECONDS)
+        root = self._state_file.parent.parent
+        generation.drop_others(root, self._clock() / 1e9, GRACE_SECONDS)
+        self._lake.merge()
+
+    def flush(self) -> None:
+        """Commit what is pending and wait until it is stored, the engine's state too."""
+        self._saved = float("-inf")
+        self._commit()
+        self._settle()
+
+    def close(self) -> None:
+        """End the threads and close the lake."""
+        self._stop.set()
+        self._storer.shutdown()
+        self._merger.shutdown()
+        self._lake.close()
