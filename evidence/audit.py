@@ -7,6 +7,8 @@ which statements the ledger once held.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -24,6 +26,7 @@ from .receipt import decode_hashes
 from .statement import Loss, Statement
 
 Status = Literal["verified", "consistent, not anchored", "incomplete", "broken"]
+_GAP_LIMIT = 1000
 _SIGNED = frozenset({EntryType.BATCH, EntryType.ACT, EntryType.SETTING, EntryType.EQUIVOCATION})
 
 
@@ -79,14 +82,16 @@ def audit(bundle: Bundle, trusted: Sequence[HostReceipts] = ()) -> Report:
     keys = _keys(bundle.pieces, problems)
     signed = _statements(bundle.pieces, keys, problems)
     problems += _links(signed)
-    missing = _holes(signed)
+    missing = [*_holes(signed), *_late_starts(signed, bundle.manifest.subject.begin), *_quoted(signed)]
     if head is not None:
         problems += _seen(bundle, head, signed)
         problems += [text for host in trusted for text in _notes(host, key, head)]
-    problems += [text for host in trusted for text in _contradictions(host, bundle, signed, keys)]
-    missing += [gap for host in trusted for gap in _absent(host, bundle, signed)]
+    problems += [text for host in trusted for text in _contradictions(host, signed, keys)]
+    absent = [gap for host in trusted for gap in _absent(host, bundle, signed)]
+    problems += [f"agent {gap.agent}, {gap.lane} {gap.seq}: is not here, yet {gap.why}" for gap in absent]
+    missing = [*absent, *missing]
     anchored = tuple(sorted({host.host.agent for host in trusted} & {item.said.agent for item in signed}))
-    unique = tuple({(gap.agent, gap.lane, gap.seq): gap for gap in missing}.values())
+    unique = tuple({(gap.agent, gap.lane, gap.seq): gap for gap in reversed(missing)}.values())[::-1]
     status = _status(problems, unique, anchored)
     return Report(status, bundle.name, tuple(problems), unique, _chains(signed), anchored, len(signed))
 
@@ -138,16 +143,25 @@ def _keys(pieces: Iterable[Piece], problems: list[str]) -> dict[tuple[str, int],
     return keys
 
 
+def _revocations(pieces: Iterable[Piece]) -> dict[str, int]:
+    """Return the smallest index of a revocation by agent; what comes after it does not count."""
+    found: dict[str, int] = {}
+    for piece in pieces:
+        if piece.entry[:1] == bytes([EntryType.REVOCATION]):
+            with contextlib.suppress(msgspec.DecodeError):
+                agent = msgspec.json.decode(piece.entry[1:], type=RevocationRecord).agent
+                found[agent] = min(piece.index, found.get(agent, piece.index))
+    return found
+
+
 def _statements(
-    pieces: Iterable[Piece], keys: dict[tuple[str, int], bytes], problems: list[str]
+    pieces: Sequence[Piece], keys: dict[tuple[str, int], bytes], problems: list[str]
 ) -> list[_Signed]:
     found: list[_Signed] = []
-    revoked: dict[str, int] = {}
+    revoked = _revocations(pieces)
     for piece in pieces:
         try:
             opened = entry.decode(piece.entry)
-            if opened.type is EntryType.REVOCATION:
-                revoked[msgspec.json.decode(opened.payload, type=RevocationRecord).agent] = piece.index
             if opened.type not in _SIGNED:
                 continue
             item = _statement(piece, opened.payload, keys)
@@ -188,7 +202,7 @@ def _links(signed: Iterable[_Signed]) -> list[str]:
     return [
         f"agent {agent}, {lane} {after.said.seq}: does not follow {lane} {before.said.seq} as it is here"
         for (agent, _epoch, lane), items in _by_chain(signed).items()
-        for before, after in zip(items, items[1:], strict=False)
+        for before, after in itertools.pairwise(items)
         if after.said.seq == before.said.seq + 1 and after.said.prev != before.digest
     ]
 
@@ -197,8 +211,32 @@ def _holes(signed: Iterable[_Signed]) -> list[Missing]:
     return [
         Missing(agent, lane, seq, f"the chain jumps from {before.said.seq} to {after.said.seq}")
         for (agent, _epoch, lane), items in _by_chain(signed).items()
-        for before, after in zip(items, items[1:], strict=False)
-        for seq in range(before.said.seq + 1, after.said.seq)
+        for before, after in itertools.pairwise(items)
+        for seq in range(before.said.seq + 1, min(after.said.seq, before.said.seq + _GAP_LIMIT))
+    ]
+
+
+def _late_starts(signed: Iterable[_Signed], begin: int) -> list[Missing]:
+    """Return the statement before each chain's first, unless the first was sent before the interval began."""
+    return [
+        Missing(agent, lane, items[0].said.seq - 1, "the bundle starts after its interval began")
+        for (agent, _epoch, lane), items in _by_chain(signed).items()
+        if items[0].said.seq > 1 and items[0].said.sent >= begin
+    ]
+
+
+def _quoted(signed: Sequence[_Signed]) -> list[Missing]:
+    """Return the newest statement of a lane that the other lane quotes, where the bundle ends before it."""
+    last = {chain: items[-1].said.seq for chain, items in _by_chain(signed).items()}
+    quoted: dict[tuple[str, int, Lane], int] = {}
+    for item in signed:
+        other: Lane = "bulk" if item.said.lane == "priority" else "priority"
+        chain = (item.said.agent, item.said.epoch, other)
+        quoted[chain] = max(quoted.get(chain, 0), item.said.other.seq)
+    return [
+        Missing(chain[0], chain[2], seq, "the other lane quotes it")
+        for chain, seq in quoted.items()
+        if seq > last.get(chain, 0)
     ]
 
 
@@ -239,7 +277,7 @@ def _notes(host: HostReceipts, key: VerifierKey | None, head: Checkpoint) -> lis
 
 
 def _contradictions(
-    host: HostReceipts, bundle: Bundle, signed: Iterable[_Signed], keys: dict[tuple[str, int], bytes]
+    host: HostReceipts, signed: Iterable[_Signed], keys: dict[tuple[str, int], bytes]
 ) -> list[str]:
     """Check key, digest and place of every statement for which the host holds a receipt."""
     who = host.host
@@ -271,15 +309,16 @@ def _absent(host: HostReceipts, bundle: Bundle, signed: Iterable[_Signed]) -> li
     for item in signed:
         if _is_of(item, host):
             held[item.said.lane].add(item.said.seq)
+    first = {lane: min(seqs, default=0) for lane, seqs in held.items()}
     return [
         Missing(
             host.host.agent, receipt.lane, receipt.seq, f"its host holds a receipt: entry {receipt.index}"
         )
         for receipt in host.receipts
         if receipt.seq not in held[receipt.lane]
+        and receipt.seq >= first[receipt.lane]
         and receipt.time <= subject.end
-        and (receipt.time >= subject.begin or receipt.seq > min(held[receipt.lane], default=receipt.seq))
-        and receipt.seq >= min(held[receipt.lane], default=0)
+        and (receipt.time >= subject.begin or held[receipt.lane])
     ]
 
 

@@ -1,6 +1,6 @@
-"""A bundle: chosen evidence in one file that verifies offline; every byte stands under its manifest's hash.
+r"""A bundle: chosen evidence in one file that verifies offline; every byte stands under its manifest's hash.
 
-Layout: ``vedette-bundle-v1\\n``, the manifest as one line of JSON, then the blobs it lists, one after another.
+Layout: ``vedette-bundle-v1\n``, the manifest as one line of JSON, then the blobs it lists in their order.
 The manifest's SHA-256 is the bundle's name. Verification is in `audit.py`.
 """
 

@@ -12,7 +12,7 @@ import hmac
 
 import msgspec
 
-from .errors import NotCanonical, TooLarge
+from .errors import BadSignature, NotCanonical, TooLarge
 from .keys import Signer, key_id, verify
 
 ENVELOPE_LIMIT = 4096
@@ -96,6 +96,8 @@ def check(envelope: Envelope, public: bytes) -> None:
     """Verify the envelope's signature with the raw public key.
 
     Raises:
-        BadSignature: it was signed by another key, or altered.
+        BadSignature: it was signed by another key, names another key, or was altered.
     """
+    if not hmac.compare_digest(envelope.key_id, key_id(public)):
+        raise BadSignature(f"the envelope names key {envelope.key_id[:16]!r}, not {key_id(public)[:16]}…")
     verify(public, pae(envelope.payload_type, envelope.payload), envelope.signature)

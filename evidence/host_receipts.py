@@ -19,7 +19,7 @@ LINE_LIMIT = 32_768
 
 
 class Host(msgspec.Struct, frozen=True, tag_field="type", tag="host"):
-    """Whose receipts follow: agent, epoch, raw signing key in hex, the ledger's key (vkey), UTC ns of export."""
+    """Whose receipts follow: agent, epoch, raw signing key (hex), the ledger's vkey, UTC ns of export."""
 
     agent: AgentId
     epoch: Ordinal
@@ -66,7 +66,7 @@ def decode(raw: bytes) -> list[HostReceipts]:
     """Read the receipts of one or several hosts.
 
     Raises:
-        CodecError: a line is too long, of no known type, or stands before its host; the message has its number.
+        CodecError: a line is too long, of no known type, or stands before its host; the message says which.
     """
     found: list[tuple[Host, list[Note], list[Acknowledged]]] = []
     for number, line in enumerate(raw.split(b"\n"), start=1):
