@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -32,14 +31,6 @@ _ACT = "enrolment.refused"
 _log = logging.getLogger("vedette.enrolment")
 
 
-class Recorder(Protocol):
-    """What keeps acts."""
-
-    def record(self, act: Act) -> object:
-        """Seal and append an act; return once it is durable."""
-        ...
-
-
 class Limits(msgspec.Struct, frozen=True):
     """Requests a minute: of one source address, and of refusals that are recorded one by one."""
 
@@ -50,17 +41,18 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Enrolment:
-    """The three handlers, over one registrar and one recorder of acts."""
+    """The three handlers, over one registrar."""
 
     def __init__(
         self,
         registrar: Registrar,
-        recorder: Recorder,
+        record: Callable[[Act], object],
         limits: Limits,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        """Take what decides, what makes an act durable, how much is permitted, and UTC ns."""
         self._registrar = registrar
-        self._recorder = recorder
+        self._record = record
         self._clock = clock
         self._sources = Throttle(limits.source_per_minute, limits.source_burst)
         self._acts = Throttle(limits.acts_per_minute, limits.acts_burst)
@@ -126,7 +118,7 @@ class Enrolment:
         detail = {"path": path, "reason": reason[:1024], "unrecorded_before": str(self._unrecorded)}
         act = Act(user=address, verb=_ACT, detail=detail, allowed=False, source=Endpoint(ip=address))
         try:
-            self._recorder.record(act)
+            self._record(act)
             self._unrecorded = 0
         except CollectorError as error:
             _log.error("the refusal could not be recorded: %s", error)

@@ -14,17 +14,17 @@ from typing import Protocol
 import msgspec
 from cryptography import x509
 
-from evidence import dsse, entry, receipt
+from evidence import dsse, receipt
 from evidence.enrolment import Record, RenewalReply, Reply
 from evidence.entry import EntryType
 from evidence.errors import BadSignature
-from evidence.receipt import Receipt
 
 from . import ca, claim
 from .ca import Authority
 from .claim import Claim
 from .enrolments import Certificate, Enrolment, Enrolments
 from .errors import Denied
+from .keeper import Appended
 from .nonces import Nonces
 from .tokens import TokenRow, Tokens, Use
 
@@ -38,8 +38,8 @@ REPEATABLE = _DAY // 24
 class Ledger(Protocol):
     """What an enrolment needs of the ledger."""
 
-    def append(self, kind: EntryType, payload: bytes) -> Receipt:
-        """Append an entry and return its receipt once it is durable."""
+    def append(self, kind: EntryType, payload: bytes) -> Appended:
+        """Append an entry and return it with its receipt once it is durable."""
         ...
 
 
@@ -134,9 +134,7 @@ class Registrar:
         return Admission(reply, token.id, asked.proof.facts.host, record.successor_of)
 
     def _record(self, record: Record, pem: str, now: int) -> Reply:
-        payload = msgspec.json.encode(record)
-        raw = entry.encode(EntryType.ENROLMENT, payload)
-        got = self._ledger.append(EntryType.ENROLMENT, payload)
+        got = self._ledger.append(EntryType.ENROLMENT, msgspec.json.encode(record))
         reply = Reply(
             agent=record.agent,
             epoch=record.epoch,
@@ -144,10 +142,10 @@ class Registrar:
             ca=self._authority.bundle(),
             ledger_key=self._terms.ledger_key,
             redaction_key=self._terms.redaction_key,
-            entry=base64.b64encode(raw).decode(),
-            receipt=receipt.to_bytes(got).decode(),
+            entry=base64.b64encode(got.entry).decode(),
+            receipt=receipt.to_bytes(got.receipt).decode(),
         )
-        self._enrolments.take(got.index, [raw])
+        self._enrolments.take(got.index, [got.entry])
         self._enrolments.keep_reply(reply, Certificate(record.certificate_sha256, ca.expiry(pem)), now)
         return reply
 
