@@ -87,6 +87,7 @@ def _through_syslog(path: str, token: str) -> None:
 
 def _through_file(path: Path, token: str) -> None:
     now = datetime.now().astimezone().isoformat()
+    path.unlink(missing_ok=True)  # a new file, as after a rotation: a shorter one would count as truncated
     path.write_text(f"{now} localhost {TAG}[{os.getpid()}]: {SELF_TEST}{token}\n")
 
 

@@ -1,0 +1,115 @@
+"""Reads of sensitive files, with real fanotify."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.errors import RungUnavailable
+from agent.sensitive_reads import SensitiveReads
+from agent.sensor import Moment
+from evidence.kind import Actor
+from evidence.kinds.file import Read
+
+pytestmark = pytest.mark.root
+
+
+class ExecTable:
+    """Names every pid, as the table of executed programs does for one that is gone."""
+
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:
+        return Actor(pid=pid, start=mono, exe="/bin/cat", auid=1000, session=7)
+
+
+def clock() -> Moment:
+    return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
+    feeds: list[SensitiveReads] = []
+
+    def start(*patterns: str) -> SensitiveReads:
+        try:
+            feeds.append(SensitiveReads(tuple(str(tmp_path / p) for p in patterns), 0.05, ExecTable()))
+        except RungUnavailable as reason:
+            pytest.skip(f"fanotify: {reason}")
+        feeds[-1].read(clock())
+        return feeds[-1]
+
+    yield start
+    for feed in feeds:
+        feed.close()
+
+
+def reads(feed: SensitiveReads) -> list[Read]:
+    found = [seen.body for seen in feed.read(clock())]
+    while feed.gathering:
+        time.sleep(0.02)
+        found += [seen.body for seen in feed.read(clock())]
+    return [body for body in found if isinstance(body, Read)]
+
+
+def cat(*paths: Path) -> None:
+    subprocess.run(["cat", *paths], check=True, capture_output=True)
+
+
+def test_a_process_that_is_gone_is_named(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:
+    for name in ("id_a", "id_b", "other"):
+        (tmp_path / name).write_text("secret")
+    os.chown(tmp_path / "id_a", 1234, 0)
+    feed = opened("id_*")
+    cat(tmp_path / "id_a", tmp_path / "other", tmp_path / "id_b")
+    (event,) = reads(feed)
+    assert event.paths == (str(tmp_path / "id_a"), str(tmp_path / "id_b"))
+    assert (event.files, event.owner, event.tree) == (2, 1234, str(tmp_path / "id_*"))
+    assert event.actor is not None
+    assert (event.actor.auid, event.actor.session, event.actor.exe) == (1000, 7, "/bin/cat")
+
+
+def test_our_own_reads_are_left_out(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    feed = opened("shadow")
+    (tmp_path / "shadow").read_text()
+    assert reads(feed) == []
+
+
+def test_a_replaced_file_is_watched_again(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    feed = opened("shadow")
+    (tmp_path / "shadow.new").write_text("secret2")
+    (tmp_path / "shadow.new").rename(tmp_path / "shadow")
+    assert reads(feed) == []
+    cat(tmp_path / "shadow")
+    (event,) = reads(feed)
+    assert event.path == str(tmp_path / "shadow")
+
+
+def test_a_home_that_appears_later_is_watched(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:
+    (tmp_path / "home").mkdir()
+    feed = opened("home/*/.ssh/id_*")
+    (tmp_path / "home/al").mkdir()
+    assert reads(feed) == []
+    (tmp_path / "home/al/.ssh").mkdir()
+    assert reads(feed) == []
+    (tmp_path / "home/al/.ssh/id_rsa").write_text("k")
+    assert reads(feed) == []
+    cat(tmp_path / "home/al/.ssh/id_rsa")
+    (event,) = reads(feed)
+    assert event.tree == str(tmp_path / "home/*/.ssh/id_*")
+
+
+def test_another_name_for_the_file_is_no_way_around(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    feed = opened("shadow")
+    os.link(tmp_path / "shadow", tmp_path / "harmless")
+    cat(tmp_path / "harmless")
+    (event,) = reads(feed)
+    assert event.path == str(tmp_path / "shadow")
