@@ -1,0 +1,68 @@
+"""Secrets out of whatever text an event carries, before it is queued, stored or shown anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from evidence.kind import Actor, Body
+from evidence.kinds.file import Change
+from evidence.kinds.login import Sudo
+from evidence.kinds.process import Exec
+
+from ..enrich import Enrichment, Surroundings
+from ..redaction import Redactor
+
+_TEXTS = frozenset({"raw", "text", "message", "command", "cmd_line", "reason"})
+"""Fields of any kind, a later one's too, that hold a command line or a line of a log."""
+
+
+def _apply(body: Body, around: Surroundings) -> Body:
+    redactor = around.redactor
+    changes: dict[str, Any] = {}
+    if isinstance(body, Exec):
+        changes = _exec(body, around)
+    elif isinstance(body, Change):
+        changes = {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
+    elif isinstance(body, Sudo):
+        changes = {"command": _text(body.command, redactor)}
+    else:
+        changes = _texts(body, redactor)
+    actor = getattr(body, "actor", None)
+    if isinstance(actor, Actor) and actor.cmd_line is not None:
+        clean = redactor.text(actor.cmd_line)
+        if clean != actor.cmd_line:
+            changes["actor"] = msgspec.structs.replace(actor, cmd_line=clean)
+    changed = {name: value for name, value in changes.items() if value != getattr(body, name)}
+    return msgspec.structs.replace(body, **changed) if changed else body
+
+
+def _exec(body: Exec, around: Surroundings) -> dict[str, Any]:
+    changes: dict[str, Any] = {"argv": around.redactor.argv(body.argv)}
+    if body.environment is not None:
+        changes["environment"] = {
+            name: around.redactor.text(value)
+            for name, value in body.environment.items()
+            if name in around.environment
+        }
+    return changes
+
+
+def _texts(body: Body, redactor: Redactor) -> dict[str, Any]:
+    return {
+        name: redactor.text(value)
+        for name in body.__struct_fields__
+        if name in _TEXTS and isinstance(value := getattr(body, name), str)
+    }
+
+
+def _lines(lines: tuple[str, ...] | None, redactor: Redactor) -> tuple[str, ...] | None:
+    return None if lines is None else tuple(redactor.text(line) for line in lines)
+
+
+def _text(text: str | None, redactor: Redactor) -> str | None:
+    return None if text is None else redactor.text(text)
+
+
+ENRICHMENT = Enrichment("redaction", 90, _apply)

@@ -1,0 +1,124 @@
+"""identity.changed: a login uid or audit session that differs from the parent's though nobody logged in.
+
+The kernel lets root rewrite its login uid (/proc/self/loginuid), which also gives it a new audit session.
+A change is explained by a program that logs people in, or by a login event of the new session or uid around
+the same time; what stays unexplained for a few seconds is told. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+import msgspec
+
+from evidence.kind import Actor, Body
+from evidence.kinds.login import Accepted, SessionOpen
+from evidence.kinds.process import Exec, Exit, IdentityChanged
+
+PATIENCE = 5_000_000_000
+"""Nanoseconds for which a login event may still explain a change, and for which one that came first does."""
+
+_PROCESSES = 65_536
+_WAITING = 1024
+_LOGINS = 256
+_BINARIES = ("/usr/sbin/", "/usr/bin/", "/usr/lib/", "/usr/libexec/", "/sbin/", "/bin/", "/lib/")
+_PROGRAMS = frozenset(
+    {"sshd", "sshd-session", "login", "cron", "crond", "atd", "anacron", "systemd", "(systemd)", "lightdm"}
+    | {"gdm-session-worker", "sddm-helper", "vsftpd", "in.rlogind", "xrdp-sesman", "cockpit-session"}
+)
+
+
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    start: int | None
+    auid: int | None
+    session: int | None
+    exe: str | None
+
+
+class _Suspect(msgspec.Struct, frozen=True, gc=False):
+    since: int
+    event: IdentityChanged
+
+
+class IdentityWatch:
+    """Login identities of running processes, and the changes that nothing has explained yet."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._suspects: deque[_Suspect] = deque(maxlen=_WAITING)
+        self._logins: deque[tuple[int, int | None, int | None]] = deque(maxlen=_LOGINS)
+
+    def observe(self, body: Body, mono: int) -> None:
+        """Take an event seen at mono (ns); execs and exits come in their order."""
+        if isinstance(body, Exec):
+            self._exec(body, mono)
+        elif isinstance(body, Exit):
+            self._known.pop(body.pid, None)
+        elif isinstance(body, Accepted | SessionOpen):
+            self._logins.append((mono, body.session, body.auid if body.auid is not None else body.uid))
+
+    def due(self, mono: int) -> list[IdentityChanged]:
+        """Return the changes that stayed unexplained, once their time is over."""
+        told: list[IdentityChanged] = []
+        while self._suspects and mono - self._suspects[0].since >= PATIENCE:
+            suspect = self._suspects.popleft()
+            if not self._explained(suspect):
+                told.append(suspect.event)
+        return told
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a change waits for its explanation."""
+        return bool(self._suspects)
+
+    def _exec(self, body: Exec, mono: int) -> None:
+        former = self._former(body)
+        self._known[body.pid] = _Known(body.start, body.auid, body.session, body.exe)
+        self._known.move_to_end(body.pid)
+        if len(self._known) > _PROCESSES:
+            self._known.popitem(last=False)
+        if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
+            return
+        if (former.auid, former.session) != (body.auid, body.session):
+            self._suspects.append(_Suspect(mono, _changed(body, former)))
+
+    def _former(self, body: Exec) -> _Known | None:
+        """Return the identity before: of the same process at its last exec, else of its parent."""
+        known = self._known.get(body.pid)
+        if known is not None and known.start == body.start and body.start is not None:
+            return known
+        parent = self._known.get(body.ppid) if body.ppid is not None else None
+        if parent is None or (
+            body.parent_start is not None and parent.start not in (None, body.parent_start)
+        ):
+            return None
+        return parent
+
+    def _explained(self, suspect: _Suspect) -> bool:
+        actor = suspect.event.actor
+        return any(
+            abs(at - suspect.since) <= PATIENCE
+            and (session == actor.session if session is not None else auid == actor.auid)
+            and (session is not None or auid is not None)
+            for at, session, auid in self._logins
+        )
+
+
+def _logs_in(exe: str | None) -> bool:
+    """Return whether exe is a system binary that gives people their login identity."""
+    return exe is not None and exe.startswith(_BINARIES) and exe.rpartition("/")[2] in _PROGRAMS
+
+
+def _changed(body: Exec, former: _Known) -> IdentityChanged:
+    actor = Actor(
+        pid=body.pid,
+        start=body.start,
+        exe=body.exe,
+        cmd_line=" ".join(body.argv) or None,
+        uid=body.uid,
+        auid=body.auid,
+        session=body.session,
+        unit=body.unit,
+        container=body.container,
+    )
+    return IdentityChanged(actor=actor, former_auid=former.auid, former_session=former.session)

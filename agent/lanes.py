@@ -1,0 +1,108 @@
+"""The two lanes' queues: bounded in items and bytes, each batch due by age or size. Pure.
+
+A lane never borrows from the other, so a flood of bulk events cannot displace a priority one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from evidence.event import Event
+from evidence.kind import Body, Lane
+
+from . import settings
+
+LANES: tuple[Lane, Lane] = ("priority", "bulk")
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """An event, its bytes when encoded, and when it was queued (monotonic ns)."""
+
+    event: Event[Body]
+    size: int
+    at: int
+
+
+class LaneQueue:
+    """Events of one lane that wait to be sealed, oldest first."""
+
+    def __init__(self, limits: settings.Batch, age: float) -> None:
+        self._limits = limits
+        self._age = int(age * 1e9)
+        self._waiting: deque[Queued] = deque()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def oldest(self) -> Queued | None:
+        """The event that waits longest."""
+        return self._waiting[0] if self._waiting else None
+
+    def offer(self, event: Event[Body], size: int, now: int) -> bool:
+        """Queue event; False, and nothing is queued, when either bound is reached."""
+        if len(self._waiting) >= self._limits.queue_events or self.bytes + size > self._limits.queue_bytes:
+            return False
+        self._waiting.append(Queued(event, size, now))
+        self.bytes += size
+        return True
+
+    def due_at(self) -> int | None:
+        """Return when the lane's batch is due (monotonic ns; 0 when it is full); None while it is empty."""
+        if not self._waiting:
+            return None
+        if len(self._waiting) >= self._limits.max_events or self.bytes >= self._limits.max_bytes:
+            return 0
+        return self._waiting[0].at + self._age
+
+    def take(self) -> list[Queued]:
+        """Remove and return the next batch: at least one event, at most max_events and max_bytes."""
+        batch: list[Queued] = []
+        total = 0
+        while self._waiting and len(batch) < self._limits.max_events:
+            head = self._waiting[0]
+            if batch and total + head.size > self._limits.max_bytes:
+                break
+            batch.append(self._waiting.popleft())
+            total += head.size
+        self.bytes -= total
+        return batch
+
+    def restore(self, batch: Sequence[Queued]) -> None:
+        """Put back at the front what could not be stored; the bounds may be passed by this one batch."""
+        self._waiting.extendleft(reversed(batch))
+        self.bytes += sum(item.size for item in batch)
+
+
+class Lanes:
+    """Both queues."""
+
+    def __init__(self, limits: settings.Batch) -> None:
+        self.priority = LaneQueue(limits, limits.priority_age)
+        self.bulk = LaneQueue(limits, limits.bulk_age)
+
+    def queue(self, lane: Lane) -> LaneQueue:
+        """Return the queue of lane."""
+        return self.priority if lane == "priority" else self.bulk
+
+    def due(self, now: int) -> Lane | None:
+        """Return the lane to seal now (monotonic ns), priority first; None when none is due."""
+        for lane in LANES:
+            at = self.queue(lane).due_at()
+            if at is not None and at <= now:
+                return lane
+        return None
+
+    def next_due(self) -> int | None:
+        """Return when the next batch is due (monotonic ns)."""
+        times = [at for lane in LANES if (at := self.queue(lane).due_at()) is not None]
+        return min(times, default=None)
+
+    def waiting_since(self) -> int | None:
+        """Return the wall time (UTC ns) of the oldest event that is not sealed yet."""
+        heads = [head.event.time for lane in LANES if (head := self.queue(lane).oldest)]
+        return min(heads, default=None)

@@ -1,0 +1,51 @@
+"""The agent's own processes: their execs, exits and connections are counted, not reported. Pure.
+
+Reporting them would make each shipped batch cause events of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evidence.kind import Body
+from evidence.kinds.connection import Close, Listen, Open, Report
+from evidence.kinds.process import Exec, Exit
+
+_BOUND = 1024
+
+
+class OwnProcesses:
+    """Pids of the agent and of what it starts."""
+
+    def __init__(self, roots: Iterable[int]) -> None:
+        self._roots = frozenset(roots)
+        self._started: set[int] = set()
+        self.skipped = 0
+
+    def adopt(self, pids: Iterable[int]) -> None:
+        """Take pids, started beside this process, for the agent's own."""
+        if len(self._started) < _BOUND:
+            self._started.update(pids)
+
+    def skip(self, body: Body) -> bool:
+        """Return whether body is an exec, exit or connection of the agent itself, and count it."""
+        own = self._is_own(body)
+        self.skipped += own
+        return own
+
+    def _is_own(self, body: Body) -> bool:
+        if isinstance(body, Exec):
+            own = body.pid in self._roots or body.pid in self._started or self._holds(body.ppid)
+            if own:
+                self.adopt((body.pid,))
+            return own
+        if isinstance(body, Exit):
+            own = self._holds(body.pid)
+            self._started.discard(body.pid)
+            return own
+        if isinstance(body, Open | Report | Close | Listen):
+            return body.actor is not None and self._holds(body.actor.pid)
+        return False
+
+    def _holds(self, pid: int | None) -> bool:
+        return pid is not None and (pid in self._roots or pid in self._started)

@@ -1,0 +1,146 @@
+"""What watch says about itself: start, heartbeat, settings changes, and the status file's content. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from evidence import statement
+from evidence.enrolment import Facts
+from evidence.kinds.agent import ConfigChange, Heartbeat, Start
+
+from . import settings_file
+from .batching import Batching
+from .intake import Intake
+from .lanes import LANES, Lanes
+from .last_run import LastSettings
+from .live_feed import LiveFeed
+from .own_processes import OwnProcesses
+from .status import LaneStatus, SensorStatus, Status
+from .version import VERSION
+
+_UNCLEAN, _STOPPED = "agent died", "agent stopped"
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What watch cost since the last heartbeat: PSS in bytes, CPU as a share of one core, over seconds."""
+
+    pss: int | None
+    cpu: float
+    interval: float
+
+
+class Before(msgspec.Struct, frozen=True):
+    """The last run: did it say farewell, its last event number, blind since when (UTC ns; None: first run)."""
+
+    clean: bool
+    last_seq: int
+    blind_from: int | None
+
+    def loss(self, now: int) -> tuple[statement.Loss, ...]:
+        """Return the blind interval up to now (UTC ns), for the next statement."""
+        if self.blind_from is None:
+            return ()
+        return (
+            statement.Loss(_STOPPED if self.clean else _UNCLEAN, self.blind_from, max(now, self.blind_from)),
+        )
+
+
+def start(facts: Facts, before: Before, now: int, *, scope: str, timezone: str, config: str) -> Start:
+    """Return agent.start, told at now (UTC ns)."""
+    return Start(
+        version=VERSION,
+        host=facts.host,
+        clean=before.clean,
+        os=facts.os,
+        kernel=facts.kernel,
+        scope=scope,
+        timezone=timezone,
+        config=config,
+        last_seq=before.last_seq or None,
+        blind_from=before.blind_from,
+        blind_to=None if before.blind_from is None else max(now, before.blind_from),
+    )
+
+
+def config_change(last: LastSettings | None, values: dict[str, Any], sha256: str) -> ConfigChange | None:
+    """Return the change of the effective settings since the last start; None when there is none."""
+    if last is None or last.sha256 == sha256:
+        return None
+    return ConfigChange(before=last.sha256, after=sha256, changed=settings_file.diff(last.values, values))
+
+
+class SelfReport:
+    """The counts behind heartbeats and status."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        agent: str,
+        pid: int,
+        *,
+        intake: Intake,
+        lanes: Lanes,
+        own: OwnProcesses,
+        started: int,
+    ) -> None:
+        self._facts = facts
+        self._agent = agent
+        self._pid = pid
+        self._intake = intake
+        self._lanes = lanes
+        self._own = own
+        self._started = started
+
+    def heartbeat(self, feeds: Iterable[LiveFeed], batching: Batching, cost: Cost) -> Heartbeat:
+        """Return agent.heartbeat. tables holds pairs (added, removed) since start, by table."""
+        intake = self._intake
+        return Heartbeat(
+            events=intake.events,
+            interval=cost.interval,
+            sensors={feed.name: _state(feed) for feed in feeds},
+            host=self._facts.host,
+            spool_bytes=batching.spool.bytes,
+            rss=cost.pss,
+            cpu=cost.cpu,
+            tables={"own": (self._own.skipped, 0), "queued": (intake.events, 0), "shed": (intake.shed, 0)},
+        )
+
+    def status(self, now: int, feeds: Iterable[LiveFeed], batching: Batching) -> Status:
+        """Return the status at now (UTC ns)."""
+        lanes: dict[str, LaneStatus] = {
+            lane: LaneStatus(
+                len(self._lanes.queue(lane)), self._lanes.queue(lane).bytes, batching.spool.heads.get(lane, 0)
+            )
+            for lane in LANES
+        }
+        return Status(
+            time=now,
+            pid=self._pid,
+            version=VERSION,
+            agent=self._agent,
+            host=self._facts.host,
+            started=self._started,
+            events=self._intake.events,
+            shed=self._intake.shed,
+            own=self._own.skipped,
+            sensors=tuple(_sensor(feed) for feed in feeds),
+            lanes=lanes,
+            spool=batching.spool,
+            last_stored=batching.last_stored,
+            last_receipt=batching.last_receipt,
+            problem=batching.problem,
+        )
+
+
+def _state(feed: LiveFeed) -> str:
+    if feed.rung is None:
+        return "none"
+    return f"{feed.rung} (degraded)" if feed.degraded else feed.rung
+
+
+def _sensor(feed: LiveFeed) -> SensorStatus:
+    state = feed.state()
+    return SensorStatus(feed.name, state.rung, state.degraded, state.tried, feed.problem)

@@ -1,0 +1,30 @@
+"""Wall and monotonic time of events: a feed knows one of them, the measured offset gives the other."""
+
+from __future__ import annotations
+
+from .sensor import Moment, Observed
+
+STEP = 100_000_000
+"""Nanoseconds by which the offset may change between two readings; more is a step, not slewing."""
+
+
+class Timeline:
+    """The offset of the wall clock against the monotonic one, followed through steps."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._offset = moment.time - moment.mono
+
+    def advance(self, moment: Moment) -> int | None:
+        """Take a new reading of the clocks; return the step of the wall clock in ns if there was one."""
+        moved = moment.time - moment.mono - self._offset
+        self._offset += moved
+        return moved if abs(moved) >= STEP else None
+
+    def place(self, seen: Observed, now: Moment) -> Moment:
+        """Return when seen happened; now where its feed knew neither clock. Never negative."""
+        if seen.mono is not None:
+            time = seen.time if seen.time is not None else seen.mono + self._offset
+            return Moment(max(time, 0), max(seen.mono, 0))
+        if seen.time is not None:
+            return Moment(max(seen.time, 0), max(seen.time - self._offset, 0))
+        return now
