@@ -123,6 +123,11 @@ class LedgerReader:
         except OSError as error:
             raise LedgerError(f"{self._folder / layout.PUBLISHED}: {error.strerror}") from error
 
+    def note(self) -> bytes:
+        """Return the newest durable checkpoint as the signed note it is."""
+        self.checkpoint()
+        return self._note
+
     def size(self) -> int:
         """Return how many entries are durable."""
         return self.checkpoint().size
