@@ -100,7 +100,7 @@ def load(layout: Layout, now: Facts | None = None) -> Identity:
         redaction_key = base64.b64decode(stored.redaction_key, validate=True)
     except (EvidenceError, ValueError) as error:
         raise IdentityError(f"{layout.identity}: {error}; {_AGAIN}") from error
-    signer = PrivateKey(_key(layout.signing_key))
+    signer = PrivateKey(read_key(layout.signing_key))
     if signer.public.hex() != stored.public:
         raise IdentityError(f"{layout.signing_key}: not the key that was enrolled; {_AGAIN}")
     check_machine(stored.facts, now or machine.read())
@@ -112,7 +112,7 @@ def load(layout: Layout, now: Facts | None = None) -> Identity:
         checkpoint=stored.checkpoint,
         facts=stored.facts,
         redaction_key=redaction_key,
-        spool_key=_key(layout.spool_key),
+        spool_key=read_key(layout.spool_key),
         signer=signer,
     )
 
@@ -153,7 +153,13 @@ def check_machine(enrolled: Facts, now: Facts) -> None:
         raise IdentityError(f"this machine is a copy of the enrolled one: {difference}; {_AGAIN}")
 
 
-def _key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return a key of 32 raw bytes.
+
+    Raises:
+        NotEnrolled: there is none.
+        IdentityError: it cannot be read, or is no key.
+    """
     raw = _read(path)
     if len(raw) != KEY_BYTES:
         raise IdentityError(f"{path}: {len(raw)} bytes, a key has {KEY_BYTES}; {_AGAIN}")

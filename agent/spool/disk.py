@@ -149,6 +149,18 @@ class LocalDisk:
         if durable:
             self.sync_folder(path.parent)
 
+    def create(self, path: Path, data: bytes) -> None:
+        """Write a file that must not exist yet: whole and durable, or not at all."""
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        try:
+            self._fill(temporary, data)
+            self.sync(temporary)
+            os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.sync_folder(path.parent)
+
     def rename(self, old: Path, new: Path) -> None:
         """Rename over."""
         old.rename(new)

@@ -18,7 +18,6 @@ from ..errors import SpoolError
 from .disk import Disk
 
 STATE_FILE = "state.json"
-CSR_FILE = "renewal.csr"
 FILE_LIMIT = receipt.RECEIPT_LIMIT * 2
 AT_ONCE = 1000
 """Files taken in one go."""
@@ -37,7 +36,8 @@ class Delivered(msgspec.Struct, frozen=True, omit_defaults=True):
 class ShipState(msgspec.Struct, frozen=True, omit_defaults=True):
     """How shipping goes, for status and heartbeats. Times are UTC ns, offset is server minus own clock in ns.
 
-    refused counts statements by refusal code; problem is the last failure in words, None while all is well.
+    refused counts statements by refusal code; problem is the last failure in words, None while all is well;
+    certificate_days is 30, 7 or 1 once no more days are left and renewal is late.
     """
 
     time: Count
@@ -48,7 +48,7 @@ class ShipState(msgspec.Struct, frozen=True, omit_defaults=True):
     aside: Count = 0
     clock_offset: int | None = None
     certificate_until: Count | None = None
-    renewal_nonce: str | None = None
+    certificate_days: int | None = None
 
 
 _delivered = msgspec.json.Decoder(Delivered)

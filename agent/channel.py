@@ -1,0 +1,97 @@
+"""The connection to the ingest listener: mutual TLS kept open, reloaded when its files change."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from pathlib import Path
+
+import requests
+
+from evidence import endpoints
+
+from . import delivery, tls
+from .delivery import Reply
+from .layout import Layout
+from .settings import Collector
+
+_BATCH_TYPE = "application/vnd.vedette.batch"
+
+
+class Channel:
+    """Posts to one address. Every failure is a Reply; nothing is raised."""
+
+    def __init__(self, layout: Layout, collector: Collector) -> None:
+        """Take where certificate and bundle lie; nothing is opened before the first post."""
+        self._certificate, self._ca = layout.certificate, layout.ca
+        self._base = collector.ingest.rstrip("/")
+        self._timeout = collector.timeout
+        self._session: requests.Session | None = None
+        self._stamp: tuple[int, int] | None = None
+
+    def __call__(self, body: bytes, known: int) -> Reply:
+        """Post a batch; known is the size the receipt shall prove consistency from."""
+        headers = {endpoints.KNOWN_SIZE: str(known), "Content-Type": _BATCH_TYPE}
+        return self.post(endpoints.BATCHES, body, headers)
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+        """Post body to path of the ingest listener."""
+        try:
+            session = self._open()
+            with session.post(
+                self._base + path,
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return _reply(response)
+        except (OSError, ValueError, requests.RequestException) as error:
+            self.close()
+            return Reply(None, problem=f"{self._base}: {_cause(error)}")
+
+    def close(self) -> None:
+        """Close the connection; the next post opens one."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _open(self) -> requests.Session:
+        """Return the session, a new one after a renewal or a new bundle: no restart is needed."""
+        stamp = (_changed(self._certificate), _changed(self._ca))
+        if self._session is None or stamp != self._stamp:
+            self.close()
+            made = tls.context(self._ca.read_text(), self._certificate)
+            self._session, self._stamp = tls.session(made, self._ca), stamp
+        return self._session
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _reply(response: requests.Response) -> Reply:
+    return Reply(
+        status=response.status_code,
+        body=tls.body(response),
+        retry_after=delivery.retry_after(response.headers.get("Retry-After")),
+        clock_offset=_offset(response.headers.get("Date")),
+    )
+
+
+def _offset(date: str | None) -> int | None:
+    """Return the server's clock less ours in ns, as well as a Date header's whole seconds can tell."""
+    try:
+        server = email.utils.parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return None
+    return int(server * 1e9) + 500_000_000 - time.time_ns()
+
+
+def _cause(error: Exception) -> str:
+    """Return the innermost reason, without the layers that wrap it."""
+    inner: BaseException = error
+    while (deeper := inner.__cause__ or inner.__context__) is not None:
+        inner = deeper
+    return f"{inner}"[:300] or type(error).__name__

@@ -1,0 +1,148 @@
+"""Ship's side of a renewal: by certificate while it is valid, by the host key's proof once it has expired."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+import requests
+from cryptography import x509
+
+from evidence import endpoints
+from evidence.enrolment import Renewal, RenewalReply
+
+from . import renewal, tls
+from .channel import Channel
+from .errors import DeliveryError
+from .layout import Layout
+from .renewal import Asked, Life
+from .settings import Collector
+from .spool.disk import Disk
+
+EVERY = 60.0
+"""Seconds between two looks at the certificate, or two tries."""
+_SOON = 1.0
+_WAIT = 90.0
+"""Seconds watch has to sign; a nonce is worth two minutes."""
+_OK = 200
+_JSON = {"Content-Type": "application/json"}
+
+
+class Renewer:
+    """Renews the certificate when it is due. `secret` is the disk that writes 0600 files."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        collector: Collector,
+        channel: Channel,
+        *,
+        shared: Disk,
+        secret: Disk,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take the places of the certificate, the two listeners and UTC seconds."""
+        self._layout, self._collector, self._channel = layout, collector, channel
+        self._shared, self._secret, self._clock = shared, secret, clock
+        self._asked: tuple[Asked, bytes, float] | None = None
+        self._next = 0.0
+        self.problem: str | None = None
+
+    def tick(self) -> float:
+        """Do what is due now and return the seconds until the next call is worth it."""
+        now = self._clock()
+        if now < self._next:
+            return self._next - now
+        pause = EVERY
+        try:
+            pause = self._step(now)
+            self.problem = None
+        except (OSError, ValueError, DeliveryError, requests.RequestException) as error:
+            self._asked = None
+            self.problem = f"certificate: cannot be renewed: {error}"[:500]
+        self._next = now + pause
+        return pause
+
+    def life(self) -> Life | None:
+        """Return the current certificate's time, None if it cannot be read."""
+        with contextlib.suppress(OSError, ValueError):
+            return renewal.life(self._layout.certificate.read_bytes())
+        return None
+
+    def _step(self, now: float) -> float:
+        current = renewal.life(self._layout.certificate.read_bytes())
+        if not current.due(now):
+            return EVERY
+        if self._asked is not None:
+            return self._finish(*self._asked, now=now)
+        key = renewal.new_key()
+        csr = renewal.request(key, "vedette-agent")
+        if current.expired(now):
+            asked = Asked(self._nonce(), csr)
+            self._shared.replace(self._layout.inbox / renewal.FILE, msgspec.json.encode(asked), durable=False)
+            self._asked = (asked, key, now)
+            return _SOON
+        reply = self._channel.post(endpoints.RENEW, msgspec.json.encode(Renewal(csr, "")), _JSON)
+        if reply.status != _OK:
+            raise DeliveryError(reply.problem or f"HTTP {reply.status}: {reply.body[:200]!r}")
+        self._keep(key, reply.body)
+        return EVERY
+
+    def _finish(self, asked: Asked, key: bytes, since: float, *, now: float) -> float:
+        """Post the proof once watch has signed it."""
+        proof = renewal.read_answer(self._shared, self._layout, asked)
+        if proof is None:
+            if now - since > _WAIT:
+                raise DeliveryError("watch did not sign the renewal; is it running?")
+            return _SOON
+        self._asked = None
+        body = msgspec.json.encode(Renewal(asked.csr, proof))
+        self._keep(key, self._enrolment("POST", endpoints.RENEW, body))
+        return EVERY
+
+    def _nonce(self) -> str:
+        raw = self._enrolment("GET", endpoints.NONCE, None)
+        try:
+            return msgspec.json.decode(raw, type=dict[str, str])["nonce"]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+            raise DeliveryError(f"{self._collector.enrol}: no nonce in the answer") from error
+
+    def _enrolment(self, method: str, path: str, body: bytes | None) -> bytes:
+        """Ask the enrolment listener, which wants no client certificate."""
+        made = tls.context(self._layout.ca.read_text())
+        with (
+            tls.session(made, self._layout.ca) as session,
+            session.request(
+                method,
+                self._collector.enrol.rstrip("/") + path,
+                data=body,
+                headers=_JSON,
+                timeout=self._collector.timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            raw = tls.body(response)
+            if response.status_code != _OK:
+                raise DeliveryError(f"HTTP {response.status_code}: {raw[:200]!r}")
+            return raw
+
+    def _keep(self, key: bytes, raw: bytes) -> None:
+        """Keep what was issued, anchors first; each file is replaced as a whole.
+
+        Raises:
+            DeliveryError: the answer is no renewal, or its certificate is not for our key.
+        """
+        try:
+            reply = msgspec.json.decode(raw, type=RenewalReply)
+            issued = x509.load_pem_x509_certificate(reply.certificate.encode())
+            anchors = x509.load_pem_x509_certificates(reply.ca.encode())
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            raise DeliveryError(f"the answer holds no certificate: {error}") from error
+        if issued.public_key() != x509.load_pem_x509_csr(renewal.request(key, "x").encode()).public_key():
+            raise DeliveryError("the certificate is not for the key that asked")
+        if not anchors:
+            raise DeliveryError("the answer holds no anchor")
+        self._secret.replace(self._layout.ca, reply.ca.encode())
+        self._secret.replace(self._layout.certificate, key + reply.certificate.encode())

@@ -1,0 +1,31 @@
+"""Take an identity off this host: keys, certificate, receipts and spool; logs and settings stay."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .errors import IdentityError
+from .layout import Layout
+
+
+def remove(layout: Layout) -> tuple[Path, ...]:
+    """Delete identity and spool and return what was deleted; the identity goes first.
+
+    Raises:
+        IdentityError: a file cannot be deleted.
+    """
+    gone: list[Path] = []
+    try:
+        for path in (layout.identity, layout.watch, layout.ship, layout.spool):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+                gone.append(path)
+            elif path.exists():
+                path.unlink()
+                gone.append(path)
+    except OSError as error:
+        raise IdentityError(
+            f"{error.filename}: {error.strerror}; run as root, stop the agent first"
+        ) from error
+    return tuple(gone)

@@ -1,0 +1,96 @@
+"""The ship process: builds the parts, loops until told to stop, and leaves its state for watch to read."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from . import identity
+from .channel import Channel
+from .errors import IdentityError, NotEnrolled
+from .layout import Layout
+from .renewer import Renewer
+from .settings import Settings
+from .ship import IDLE, Shipper
+from .spool import inbox
+from .spool.disk import LocalDisk
+from .spool.outbox import HEADS_FILE
+from .spool.outgoing import Outgoing
+from .wake import Alarm
+
+_STATE_EVERY = 5.0
+_SECOND = 1_000_000_000
+
+
+class ShipProcess:
+    """Ship, ready to run. It needs no privilege: its own folder, and the spool's two."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build ship from settings.
+
+        Raises:
+            NotEnrolled: this host has no identity yet.
+            IdentityError: it is damaged, or this machine is a clone: nothing is shipped.
+        """
+        layout = Layout(settings.state)
+        identity.load_binding(layout)
+        try:
+            key = layout.spool_key.read_bytes()
+        except FileNotFoundError as error:
+            raise NotEnrolled(f"{layout.spool_key} is missing: run `vedette-agent enroll`") from error
+        except OSError as error:
+            raise IdentityError(f"{layout.spool_key}: {error.strerror}") from error
+        shared = LocalDisk()
+        self._layout, self._disk = layout, shared
+        self._channel = Channel(layout, settings.collector)
+        outgoing = Outgoing(layout.spool, key, shared)
+        self._shipper = Shipper(layout, outgoing, shared, self._channel, random.random)
+        self._renewer = Renewer(
+            layout,
+            settings.collector,
+            self._channel,
+            shared=shared,
+            secret=LocalDisk(0o600),
+            clock=time.time,
+        )
+        self._alarm = Alarm(layout.out / HEADS_FILE)
+        self._written = 0.0
+        self._last: inbox.ShipState | None = None
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Ship until stopped() is true; it is asked at least every IDLE seconds."""
+        try:
+            while not stopped():
+                pause = self._renewer.tick()
+                wait = self._shipper.step(time.monotonic())
+                self._leave_state()
+                if wait > 0:
+                    self._alarm.wait(min(wait, pause, IDLE))
+        finally:
+            self._leave_state(at_once=True)
+            self._channel.close()
+            self._alarm.close()
+
+    def _leave_state(self, *, at_once: bool = False) -> None:
+        """Write how shipping goes when that changed, not more than every five seconds."""
+        now = time.monotonic()
+        if not at_once and now - self._written < _STATE_EVERY:
+            return
+        self._written = now
+        life = self._renewer.life()
+        state = msgspec.structs.replace(
+            self._shipper.state,
+            problem=self._shipper.state.problem or self._renewer.problem,
+            certificate_until=int(life.ends) * _SECOND if life else None,
+            certificate_days=life.warning(time.time()) if life else None,
+        )
+        if state != self._last:
+            self._last = state
+            stamped = msgspec.structs.replace(state, time=time.time_ns())
+            with contextlib.suppress(OSError):
+                raw = inbox.encode_state(stamped)
+                self._disk.replace(self._layout.inbox / inbox.STATE_FILE, raw, durable=False)
