@@ -1,183 +1,164 @@
-"""The process that owns the ledger: the ingest listener, the ledger's socket, group commit, until SIGTERM."""
+"""The ingest listener's application (ASGI): batches, checkpoint and tiles, renewal by certificate.
+
+A batch's events are not decoded here. It is plain ASGI, since this is the collector's busiest path.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
-import logging
-import signal
-import socket
-import ssl
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import uvicorn
-import uvloop
+import msgspec
 
-from evidence.errors import EvidenceError
+from evidence import endpoints, receipt
+from evidence.enrolment import REQUEST_LIMIT, RenewalReply
+from evidence.refusal import STATUS, Code, Refusal
 
-from . import ledger_server, paths, tls
 from .admission import Admission, DiskFloor
-from .clock import Clock, SystemClock
-from .errors import CollectorError, NotSetUp
-from .group import GroupCommit
-from .ingest_app import Ingest, Renew
+from .errors import CollectorError, Denied, Refused
 from .intake import Intake
-from .keeper import Keeper
 from .ledger.publish import Published
-from .ledger_server import LedgerServer
-from .mutual_tls import MutualTlsProtocol
-from .paths import Paths
-from .quota import Quota
-from .settings import Settings
+from .mutual_tls import EXTENSION
+from .verify import BODY_LIMIT
 
-_KEEP_ALIVE_SECONDS = 120
-"""An agent's idle connection stays open this long: a handshake costs as much as several batches."""
-_SHUTDOWN_SECONDS = 10
-_TURNED_AWAY_SECONDS = 30.0
-_SWITCH_SECONDS = 0.0005
-"""How soon the thread that comes back from the disk gets the interpreter; the default is ten times this."""
-_log = logging.getLogger("vedette.ingest")
+Renew = Callable[[str, bytes], RenewalReply]
+"""Renews the certificate of an agent, which the connection has proved to be, by a request body; blocks."""
+
+_JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_BYTES = (b"content-type", b"application/octet-stream")
+_KNOWN_SIZE = endpoints.KNOWN_SIZE.encode()
+_FAULT_RETRY_SECONDS = 5.0
+_BODY_SECONDS = 60.0
+_SIZE_DIGITS = 19
 
 
-def serve(
-    settings: Settings, listening: socket.socket, ready: Callable[[], None], renew: Renew | None = None
-) -> None:
-    """Serve ingest on a bound socket until SIGTERM or SIGINT; ready is called once it serves.
+class Gone(Exception):
+    """The client went away before its request was complete."""
+
+
+class Ingest:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        admission: Admission,
+        floor: DiskFloor,
+        published: Published,
+        renew: Renew | None = None,
+    ) -> None:
+        self._intake = intake
+        self._admission = admission
+        self._floor = floor
+        self._published = published
+        self._renew = renew
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request; a refusal has a code, an HTTP status and, where it helps, Retry-After."""
+        try:
+            status, headers, body = 200, *await self._answer(scope, receive)
+        except Refused as refused:
+            status, headers, body = _refusal(refused)
+        except Gone:
+            return
+        except CollectorError:
+            status, headers, body = _refusal(Refused(Code.FAULT, "a fault", _FAULT_RETRY_SECONDS))
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Any, receive: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        path, method = scope["path"], scope["method"]
+        if path == endpoints.BATCHES and method == "POST":
+            return [_JSON], await self._batch(scope, receive)
+        if path == endpoints.RENEW and method == "POST" and self._renew is not None:
+            return [_JSON], await self._renewal(self._renew, scope, receive)
+        if path == endpoints.CHECKPOINT and method == "GET":
+            return [_TEXT], self._published.checkpoint()
+        if path.startswith(endpoints.TILES + "/") and method == "GET":
+            tile = self._published.tile(path[1:])
+            if tile is not None:
+                return [_BYTES], tile
+        raise Refused(Code.NOT_FOUND, f"there is no {method} {path[:100]}; see the wire protocol's endpoints")
+
+    async def _batch(self, scope: Any, receive: Any) -> bytes:
+        size = _announced(scope["headers"], BODY_LIMIT)
+        self._floor.check()
+        with self._admission.enter(size):
+            body = await _body(receive, size)
+            known = _known_size(scope["headers"])
+            return receipt.to_bytes(await self._intake.batch(body, _agent(scope), known))
+
+    async def _renewal(self, renew: Renew, scope: Any, receive: Any) -> bytes:
+        body = await _body(receive, _announced(scope["headers"], REQUEST_LIMIT))
+        agent = self._intake.peer(_agent(scope))
+        try:
+            return msgspec.json.encode(await asyncio.to_thread(renew, agent, body))
+        except Denied as denied:
+            raise Refused(Code.REFUSED, "refused; the collector's log has the reason") from denied
+
+
+def _agent(scope: Any) -> str | None:
+    found = scope["extensions"][EXTENSION]["agent"]
+    return found if isinstance(found, str) else None
+
+
+def _announced(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
+    """Return how many bytes the body may have: what the client announced, or limit if it did not.
 
     Raises:
-        LedgerError: in use, damaged, shorter than its last checkpoint, or its device failed while serving.
-        NotSetUp: keys or certificates are missing.
+        Refused: too_large.
     """
-    places = paths.of(settings)
-    clock = SystemClock()
-    keeper = Keeper(places, settings.origin, clock)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            if len(value) > _SIZE_DIGITS or int(value) > limit:
+                raise Refused(Code.TOO_LARGE, f"request: more than {limit} bytes")
+            return int(value)
+    return limit
+
+
+async def _body(receive: Any, limit: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refused: too_large, or bad_request where the client took too long.
+        Gone: the client went away.
+    """
+    parts: list[bytes] = []
+    size = 0
+    more = True
     try:
-        parts = _assemble(settings, keeper, clock, ready, renew)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(parts, places, listening))
-    finally:
-        keeper.close()
+        async with asyncio.timeout(_BODY_SECONDS):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                parts.append(message["body"])
+                size += len(message["body"])
+                if size > limit:
+                    raise Refused(Code.TOO_LARGE, f"request: more than {limit} bytes")
+                more = message["more_body"]
+    except TimeoutError as error:
+        raise Refused(Code.BAD_REQUEST, f"request: not complete after {_BODY_SECONDS:.0f} s") from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class _Server(uvicorn.Server):
-    """Says when it serves, and leaves signals to its caller."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections."""
-        await super().startup(sockets)
-        self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
+def _known_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    for name, value in headers:
+        if name == _KNOWN_SIZE:
+            if not value.isdigit() or len(value) > _SIZE_DIGITS:
+                raise Refused(Code.BAD_REQUEST, f"{endpoints.KNOWN_SIZE}: not a number of entries")
+            return int(value)
+    return 0
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What the running process is made of."""
-
-    keeper: Keeper
-    group: GroupCommit
-    intake: Intake
-    context: ssl.SSLContext
-    server: _Server
-
-
-def _assemble(
-    settings: Settings, keeper: Keeper, clock: Clock, ready: Callable[[], None], renew: Renew | None
-) -> _Parts:
-    places, limits = paths.of(settings), settings.ingest
-    quota = Quota(limits.agent_batches_per_minute, limits.agent_bytes_per_minute)
-    group = GroupCommit(keeper.ledger)
-    intake = Intake(keeper, group, quota, clock)
-    app = Ingest(
-        intake,
-        Admission(limits.queue_batches, limits.queue_bytes),
-        DiskFloor(places.ledger, limits.free_floor_bytes, clock),
-        Published(places.ledger),
-        renew,
-    )
-    context = tls.server_context(places.ingest_certificate, _anchors(places))
-    config = uvicorn.Config(
-        app,
-        http=MutualTlsProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    config.load()
-    config.ssl = context
-    return _Parts(keeper, group, intake, context, _Server(config, ready))
-
-
-def _anchors(places: Paths) -> str:
-    try:
-        return places.anchors.read_text()
-    except OSError as error:
-        raise NotSetUp(f"{places.anchors}: {error.strerror}; run `vedette-collector setup`") from error
-
-
-async def _serve(parts: _Parts, places: Paths, listening: socket.socket) -> None:
-    server = parts.server
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, server)
-    committing = asyncio.create_task(parts.group.run())
-    committing.add_done_callback(lambda _: _stop(server))
-    chores = [
-        asyncio.create_task(tls.keep_fresh(parts.context, places.ingest_certificate)),
-        asyncio.create_task(_record_turned_away(parts.intake)),
-    ]
-    connected = LedgerServer(parts.intake, parts.keeper).connected
-    calls = await asyncio.start_unix_server(connected, sock=ledger_server.bind(places))
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        calls.close()
-        for chore in chores:
-            chore.cancel()
-        if not committing.done():
-            await _tell_turned_away(parts.intake)
-        committing.cancel()
-        parts.group.close()
-    await _outcome(committing)
-
-
-def _stop(server: uvicorn.Server) -> None:
-    server.should_exit = True
-
-
-async def _outcome(committing: asyncio.Task[None]) -> None:
-    """Raise what ended the group commit, if it was not us."""
-    with contextlib.suppress(asyncio.CancelledError):
-        await committing
-
-
-async def _record_turned_away(intake: Intake) -> None:
-    while True:
-        await asyncio.sleep(_TURNED_AWAY_SECONDS)
-        await _tell_turned_away(intake)
-
-
-async def _tell_turned_away(intake: Intake) -> None:
-    try:
-        await intake.record_turned_away()
-    except (CollectorError, EvidenceError) as error:
-        _log.error("what revoked agents sent could not be recorded yet: %s", error)
+def _refusal(refused: Refused) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    headers = [_JSON]
+    if refused.retry_after is not None:
+        headers.append((b"retry-after", str(max(1, round(refused.retry_after))).encode()))
+    if refused.code is Code.TOO_LARGE:
+        headers.append((b"connection", b"close"))
+    body = msgspec.json.encode(Refusal(refused.code, str(refused)))
+    return STATUS[refused.code], headers, body

@@ -1,0 +1,183 @@
+"""The process that owns the ledger: the ingest listener, the ledger's socket, group commit, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+import uvloop
+
+from evidence.errors import EvidenceError
+
+from . import ledger_server, paths, tls
+from .admission import Admission, DiskFloor
+from .clock import Clock, SystemClock
+from .errors import CollectorError, NotSetUp
+from .group import GroupCommit
+from .ingest import Ingest, Renew
+from .intake import Intake
+from .keeper import Keeper
+from .ledger.publish import Published
+from .ledger_server import LedgerServer
+from .mutual_tls import MutualTlsProtocol
+from .paths import Paths
+from .quota import Quota
+from .settings import Settings
+
+_KEEP_ALIVE_SECONDS = 120
+"""An agent's idle connection stays open this long: a handshake costs as much as several batches."""
+_SHUTDOWN_SECONDS = 10
+_TURNED_AWAY_SECONDS = 30.0
+_SWITCH_SECONDS = 0.0005
+"""How soon the thread that comes back from the disk gets the interpreter; the default is ten times this."""
+_log = logging.getLogger("vedette.ingest")
+
+
+def serve(
+    settings: Settings, listening: socket.socket, ready: Callable[[], None], renew: Renew | None = None
+) -> None:
+    """Serve ingest on a bound socket until SIGTERM or SIGINT; ready is called once it serves.
+
+    Raises:
+        LedgerError: in use, damaged, shorter than its last checkpoint, or its device failed while serving.
+        NotSetUp: keys or certificates are missing.
+    """
+    places = paths.of(settings)
+    clock = SystemClock()
+    keeper = Keeper(places, settings.origin, clock)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    try:
+        parts = _assemble(settings, keeper, clock, ready, renew)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(parts, places, listening))
+    finally:
+        keeper.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves, and leaves signals to its caller."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the running process is made of."""
+
+    keeper: Keeper
+    group: GroupCommit
+    intake: Intake
+    context: ssl.SSLContext
+    server: _Server
+
+
+def _assemble(
+    settings: Settings, keeper: Keeper, clock: Clock, ready: Callable[[], None], renew: Renew | None
+) -> _Parts:
+    places, limits = paths.of(settings), settings.ingest
+    quota = Quota(limits.agent_batches_per_minute, limits.agent_bytes_per_minute)
+    group = GroupCommit(keeper.ledger)
+    intake = Intake(keeper, group, quota, clock)
+    app = Ingest(
+        intake,
+        Admission(limits.queue_batches, limits.queue_bytes),
+        DiskFloor(places.ledger, limits.free_floor_bytes, clock),
+        Published(places.ledger),
+        renew,
+    )
+    context = tls.server_context(places.ingest_certificate, _anchors(places))
+    config = uvicorn.Config(
+        app,
+        http=MutualTlsProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    config.load()
+    config.ssl = context
+    return _Parts(keeper, group, intake, context, _Server(config, ready))
+
+
+def _anchors(places: Paths) -> str:
+    try:
+        return places.anchors.read_text()
+    except OSError as error:
+        raise NotSetUp(f"{places.anchors}: {error.strerror}; run `vedette-collector setup`") from error
+
+
+async def _serve(parts: _Parts, places: Paths, listening: socket.socket) -> None:
+    server = parts.server
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, server)
+    committing = asyncio.create_task(parts.group.run())
+    committing.add_done_callback(lambda _: _stop(server))
+    chores = [
+        asyncio.create_task(tls.keep_fresh(parts.context, places.ingest_certificate)),
+        asyncio.create_task(_record_turned_away(parts.intake)),
+    ]
+    connected = LedgerServer(parts.intake, parts.keeper).connected
+    calls = await asyncio.start_unix_server(connected, sock=ledger_server.bind(places))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        calls.close()
+        for chore in chores:
+            chore.cancel()
+        if not committing.done():
+            await _tell_turned_away(parts.intake)
+        committing.cancel()
+        parts.group.close()
+    await _outcome(committing)
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+async def _outcome(committing: asyncio.Task[None]) -> None:
+    """Raise what ended the group commit, if it was not us."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await committing
+
+
+async def _record_turned_away(intake: Intake) -> None:
+    while True:
+        await asyncio.sleep(_TURNED_AWAY_SECONDS)
+        await _tell_turned_away(intake)
+
+
+async def _tell_turned_away(intake: Intake) -> None:
+    try:
+        await intake.record_turned_away()
+    except (CollectorError, EvidenceError) as error:
+        _log.error("what revoked agents sent could not be recorded yet: %s", error)
