@@ -12,20 +12,27 @@ import msgspec
 
 from .errors import CodecError
 from .kind import Lane
-from .statement import AgentId, Count, Hash, Ordinal
+from .statement import AgentId, Count, Hash, Head, Ordinal
 
 LINE_LIMIT = 32_768
 """Bytes of a line."""
 
 
-class Host(msgspec.Struct, frozen=True, tag_field="type", tag="host"):
-    """Whose receipts follow: agent, epoch, raw signing key (hex), the ledger's vkey, UTC ns of export."""
+class Host(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="host"):
+    """Whose receipts follow: agent, epoch, raw signing key (hex), the ledger's vkey, UTC ns of export.
+
+    entry is the enrolment entry's digest, heads the newest statement of each lane, alarm what the host holds
+    against the ledger.
+    """
 
     agent: AgentId
     epoch: Ordinal
     public: Hash
     ledger_key: str
     exported: Count
+    entry: Hash | None = None
+    heads: dict[Lane, Head] = {}
+    alarm: str | None = None
 
 
 class Note(msgspec.Struct, frozen=True, tag_field="type", tag="checkpoint"):

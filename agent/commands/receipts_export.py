@@ -1,21 +1,20 @@
-"""`receipts export`: what this host knows of the ledger, as JSON lines for `vedette verify --trust`.
+"""`receipts export`: what this host knows of the ledger, for `vedette verify --trust`.
 
-One line of type `host` (agent, epoch, ledger key, enrolment entry, heads, alarm), then lines of type
-`checkpoint` (a signed note and when it was verified) and `receipt` (lane, seq, digest, leaf index, tree size).
+The lines are those of `evidence.host_receipts`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
+from evidence import host_receipts
 from evidence.checkpoint import parse_vkey
 from evidence.errors import EvidenceError
+from evidence.host_receipts import Acknowledged, Host, Note
 
 from .. import identity
 from ..command import FINE, FOUND, Command, Invocation
@@ -39,15 +38,12 @@ def _run(call: Invocation) -> int:
     except EvidenceError as error:
         raise IdentityError(f"{layout.identity}: {error}") from error
     witness = Witness(layout.memory, ledger, disk, stored.checkpoint)
-    lines = _lines(stored, witness, disk, layout)
+    raw = host_receipts.encode(_lines(stored, witness, disk, layout))
     try:
         if call.options.out is None:
-            for line in lines:
-                sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+            sys.stdout.write(raw.decode())
         else:
-            with call.options.out.open("wb") as out:
-                for line in lines:
-                    out.write(msgspec.json.encode(line) + b"\n")
+            call.options.out.write_bytes(raw)
     except OSError as error:
         raise SpoolError(f"receipts: {error}") from error
     if witness.alarm is not None:
@@ -58,23 +54,23 @@ def _run(call: Invocation) -> int:
 
 def _lines(
     stored: identity.Stored, witness: Witness, disk: LocalDisk, layout: Layout
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Host | Note | Acknowledged]:
     heads = survey.read_heads(disk, layout.spool)
-    yield {
-        "type": "host",
-        "agent": stored.agent,
-        "epoch": stored.epoch,
-        "public": stored.public,
-        "entry": stored.entry,
-        "ledger": stored.ledger,
-        "heads": {"priority": heads.priority.head, "bulk": heads.bulk.head} if heads else None,
-        "alarm": witness.alarm,
-    }
-    yield {"type": "checkpoint", "time": None, "note": stored.checkpoint}
-    for time, note in witness.checkpoints():
-        yield {"type": "checkpoint", "time": time, "note": note}
-    for time, one in witness.acknowledged():
-        yield {"type": "receipt", "time": time, **msgspec.to_builtins(one)}
+    yield Host(
+        stored.agent,
+        stored.epoch,
+        stored.public,
+        stored.ledger,
+        time.time_ns(),
+        stored.entry,
+        {"priority": heads.priority.head, "bulk": heads.bulk.head} if heads else {},
+        witness.alarm.reason if witness.alarm else None,
+    )
+    yield Note(0, stored.checkpoint)
+    for verified, note in witness.checkpoints():
+        yield Note(verified, note)
+    for received, one in witness.acknowledged():
+        yield Acknowledged(received, one.lane, one.seq, one.digest, one.index, one.size)
 
 
 COMMAND = Command("receipts export", "hand out what this host knows of the ledger", _run, _arguments)
