@@ -13,7 +13,6 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-_BACKLOG = 1024
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 5
 
@@ -39,7 +38,6 @@ def serve(
             await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Starlette(routes=list(routes), lifespan=lifespan)
-    listener.listen(_BACKLOG)
     uvicorn.Server(
         uvicorn.Config(
             app,

@@ -22,7 +22,9 @@ from evidence.kinds.collector import Act
 from evidence.refusal import STATUS, Code, Refusal
 
 from .errors import CollectorError, Denied, Refused
+from .nonces import Nonces
 from .registrar import Admission, Registrar
+from .renewals import Renewals
 from .throttle import Throttle
 
 DENIED = Refusal(Code.REFUSED, "the request was refused; the collector's log has the reason")
@@ -41,17 +43,22 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Enrolment:
-    """The three handlers, over one registrar."""
+    """The three handlers. Registrar and renewals take nonces from the same place."""
 
     def __init__(
         self,
         registrar: Registrar,
+        renewals: Renewals,
+        nonces: Nonces,
+        *,
         record: Callable[[Act], object],
         limits: Limits,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Take what decides, what makes an act durable, how much is permitted, and UTC ns."""
         self._registrar = registrar
+        self._renewals = renewals
+        self._nonces = nonces
         self._record = record
         self._clock = clock
         self._sources = Throttle(limits.source_per_minute, limits.source_burst)
@@ -68,7 +75,7 @@ class Enrolment:
 
     async def _nonce(self, request: Request) -> Response:
         refused = self._too_often(_address(request))
-        return refused or _json({"nonce": self._registrar.nonce(self._clock())})
+        return refused or _json({"nonce": self._nonces.issue(self._clock())})
 
     async def _enrol(self, request: Request) -> Response:
         return await self._answer(request, self._admit)
@@ -82,7 +89,7 @@ class Enrolment:
         return done.reply
 
     def _extend(self, body: bytes, address: str) -> object:
-        agent, reply = self._registrar.renew_by_key(body, self._clock())
+        agent, reply = self._renewals.by_key(body, self._nonces, self._clock())
         _log.info("agent %s at %s renewed its certificate by its signing key", agent, address)
         return reply
 

@@ -1,4 +1,4 @@
-"""Decides on enrolments and renewals, and carries them out: token, certificate, ledger entry, reply.
+"""Decides on enrolments and carries them out: token, certificate, ledger entry, reply.
 
 Whatever it denies carries the exact reason for the admin's log; what the client may know is not its business.
 The clock comes in with each call. Calls may come from several threads.
@@ -12,34 +12,29 @@ import threading
 from typing import Protocol
 
 import msgspec
-from cryptography import x509
 
-from evidence import dsse, receipt
-from evidence.enrolment import Record, RenewalReply, Reply
+from evidence import entry, receipt
+from evidence.enrolment import Record, Reply
 from evidence.entry import EntryType
-from evidence.errors import BadSignature
+from evidence.receipt import Receipt
 
 from . import ca, claim
 from .ca import Authority
 from .claim import Claim
 from .enrolments import Certificate, Enrolment, Enrolments
 from .errors import Denied
-from .keeper import Appended
 from .nonces import Nonces
 from .tokens import TokenRow, Tokens, Use
 
-_DAY = 86_400 * 1_000_000_000
-RENEWABLE = 90 * _DAY
-"""Nanoseconds after its expiry in which the host's key still renews a certificate."""
-REPEATABLE = _DAY // 24
+REPEATABLE = 3600 * 1_000_000_000
 """Nanoseconds in which a host whose answer was lost may ask for it again."""
 
 
 class Ledger(Protocol):
     """What an enrolment needs of the ledger."""
 
-    def append(self, kind: EntryType, payload: bytes) -> Appended:
-        """Append an entry and return it with its receipt once it is durable."""
+    def append(self, kind: EntryType, payload: bytes) -> Receipt:
+        """Append an entry and return its receipt once it is durable."""
         ...
 
 
@@ -62,7 +57,7 @@ class Admission(msgspec.Struct, frozen=True):
 
 
 class Registrar:
-    """Enrols and renews against one CA, one database and one ledger."""
+    """Enrols against one CA, one database and one ledger."""
 
     def __init__(
         self,
@@ -81,10 +76,6 @@ class Registrar:
         self._ledger = ledger
         self._terms = terms
         self._one_at_a_time = threading.Lock()
-
-    def nonce(self, now: int) -> str:
-        """Return a nonce for one enrolment or renewal."""
-        return self._nonces.issue(now)
 
     def enrol(self, body: bytes, address: str, now: int) -> Admission:
         """Enrol the host that sent body from address at now (UTC ns).
@@ -134,7 +125,9 @@ class Registrar:
         return Admission(reply, token.id, asked.proof.facts.host, record.successor_of)
 
     def _record(self, record: Record, pem: str, now: int) -> Reply:
-        got = self._ledger.append(EntryType.ENROLMENT, msgspec.json.encode(record))
+        payload = msgspec.json.encode(record)
+        raw = entry.encode(EntryType.ENROLMENT, payload)
+        got = self._ledger.append(EntryType.ENROLMENT, payload)
         reply = Reply(
             agent=record.agent,
             epoch=record.epoch,
@@ -142,54 +135,9 @@ class Registrar:
             ca=self._authority.bundle(),
             ledger_key=self._terms.ledger_key,
             redaction_key=self._terms.redaction_key,
-            entry=base64.b64encode(got.entry).decode(),
-            receipt=receipt.to_bytes(got.receipt).decode(),
+            entry=base64.b64encode(raw).decode(),
+            receipt=receipt.to_bytes(got).decode(),
         )
-        self._enrolments.take(got.index, [got.entry])
+        self._enrolments.take(got.index, [raw])
         self._enrolments.keep_reply(reply, Certificate(record.certificate_sha256, ca.expiry(pem)), now)
         return reply
-
-    def renew_by_key(self, body: bytes, now: int) -> tuple[str, RenewalReply]:
-        """Renew the certificate of a host that proves its signing key; return agent and reply.
-
-        Raises:
-            Refused: the body is no request at all.
-            Denied: unknown or revoked agent, wrong epoch, nonce or signature, or expired too long ago.
-        """
-        asked = claim.read_renewal(body)
-        self._nonces.use(asked.proof.nonce, now)
-        known = self._known(asked.proof.agent)
-        if asked.proof.epoch != known.epoch:
-            raise Denied(f"agent {known.agent}: epoch {asked.proof.epoch}, its key is of epoch {known.epoch}")
-        try:
-            dsse.check(asked.envelope, bytes.fromhex(known.public))
-        except BadSignature as error:
-            raise Denied(f"agent {known.agent}: {error}") from error
-        last = self._enrolments.certificate(known.agent)
-        expires = last.expires if last else known.time
-        if now - expires > RENEWABLE:
-            raise Denied(f"agent {known.agent}: its certificate expired more than 90 days ago")
-        return known.agent, self._renew(asked.csr, known.agent, now)
-
-    def renew_by_certificate(self, agent: str, body: bytes, now: int) -> RenewalReply:
-        """Renew the certificate of agent, which the TLS connection has proved to be.
-
-        Raises:
-            Refused: the body is no request at all.
-            Denied: unknown or revoked agent, or the CSR does not hold.
-        """
-        csr = claim.read_renewal_csr(body)
-        return self._renew(csr, self._known(agent).agent, now)
-
-    def _known(self, agent: str) -> Enrolment:
-        known = self._enrolments.find(agent)
-        if known is None:
-            raise Denied(f"agent {agent}: unknown")
-        if known.revoked is not None:
-            raise Denied(f"agent {agent}: revoked")
-        return known
-
-    def _renew(self, csr: x509.CertificateSigningRequest, agent: str, now: int) -> RenewalReply:
-        pem = self._authority.issue_client(csr, agent, now, self._terms.client_days)
-        self._enrolments.keep_certificate(agent, Certificate(ca.certificate_digest(pem), ca.expiry(pem)))
-        return RenewalReply(pem, self._authority.bundle())

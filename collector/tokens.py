@@ -168,13 +168,13 @@ class Tokens:
             db.execute("UPDATE tokens SET uses_left = MIN(uses, uses_left + 1) WHERE id = ?", (token_id,))
 
 
-def describe(row: TokenRow) -> dict[str, str]:
-    """Return what an act about this token tells: its terms, never its secret."""
+def describe(terms: Terms) -> dict[str, str]:
+    """Return what the act of creation tells of a token: its terms, never its secret."""
     return {
-        "uses": str(row.uses),
-        "expires": str(row.expires),
-        "networks": ",".join(row.networks) or "any",
-        "labels": ",".join(f"{key}={value}" for key, value in row.labels.items()),
+        "uses": str(terms.uses),
+        "expires": str(terms.expires),
+        "networks": ",".join(terms.networks) or "any",
+        "labels": ",".join(f"{key}={value}" for key, value in terms.labels.items()),
     }
 
 

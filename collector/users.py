@@ -66,31 +66,43 @@ class Users:
         self._hasher = hasher or PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
 
-    def add(self, name: str, password: str, role: Role, now: int) -> None:
-        """Add a user.
+    def check(self, name: str, password: str) -> None:
+        """Check that a user of this name and password could be added.
 
         Raises:
             CollectorError: name or password are not permitted, or the name is taken.
         """
+        least, most = PASSWORD_LENGTH
         if not NAME.fullmatch(name):
             raise CollectorError(
                 f"user {name!r}: 1 to 32 of a-z, 0-9, dot, dash and underscore, first a letter"
             )
-        self._check_password(password)
-        row = (name, self._hasher.hash(password), role.value, now)
-        with self._db.transaction() as db:
-            added = db.execute(
-                "INSERT INTO users (name, password, role, created) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                row,
-            )
-            if added.rowcount != 1:
-                raise CollectorError(f"user {name}: exists already; see `vedette-collector user list`")
-
-    def _check_password(self, password: str) -> None:
-        least, most = PASSWORD_LENGTH
         if not least <= len(password) <= most:
             raise CollectorError(f"the password has {len(password)} characters; {least} to {most} are needed")
+        if any(user.name == name for user in self.rows()):
+            raise CollectorError(f"user {name}: exists already; see `vedette-collector user list`")
+
+    def add(self, name: str, password: str, role: Role, now: int) -> None:
+        """Add a user.
+
+        Raises:
+            CollectorError: as `check` says.
+        """
+        self.check(name, password)
+        row = (name, self._hasher.hash(password), role.value, now)
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO users (name, password, role, created) VALUES (?, ?, ?, ?)", row)
+
+    def find(self, name: str) -> User:
+        """Return one user.
+
+        Raises:
+            CollectorError: there is none of that name.
+        """
+        for user in self.rows():
+            if user.name == name:
+                return user
+        raise CollectorError(f"no user {name}; see `vedette-collector user list`")
 
     def rows(self) -> list[User]:
         """Return all users by name."""
@@ -99,15 +111,9 @@ class Users:
         return [_user(tuple(row)) for row in found]
 
     def disable(self, name: str, now: int) -> None:
-        """Disable a user and revoke the user's API tokens.
-
-        Raises:
-            CollectorError: there is no such user.
-        """
+        """Disable a user and revoke the user's API tokens."""
         with self._db.transaction() as db:
-            done = db.execute("UPDATE users SET disabled = COALESCE(disabled, ?) WHERE name = ?", (now, name))
-            if done.rowcount != 1:
-                raise CollectorError(f"no user {name}; see `vedette-collector user list`")
+            db.execute("UPDATE users SET disabled = COALESCE(disabled, ?) WHERE name = ?", (now, name))
             db.execute("UPDATE api_tokens SET revoked = COALESCE(revoked, ?) WHERE user = ?", (now, name))
 
     def authenticate(self, name: str, password: str) -> User | None:

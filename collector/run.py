@@ -1,0 +1,196 @@
+"""Puts the collector together: the only module that knows all parts.
+
+`serve` binds both listeners and runs three child processes: ingest owns the ledger, pipeline owns the store,
+console answers enrolment and API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import logging
+import os
+import re
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from evidence.enrolment import RenewalReply
+
+from . import ca, console, files, identity, ingest_process, paths, pipeline, provision, registrar, roll, tls
+from .analysis import Analysis
+from .enrolment import Enrolment, Limits
+from .errors import CollectorError
+from .ledger_client import LedgerAccess, RemoteLedger
+from .nonces import Nonces
+from .notify import notify
+from .paths import Paths
+from .registrar import Registrar
+from .renewals import Renewals
+from .settings import Listener, Settings
+from .state_db import StateDb
+from .supervisor import Part, Supervisor
+from .tokens import Tokens
+
+_BACKLOG = 1024
+_RENEWAL_CHECK_SECONDS = 3600.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_log = logging.getLogger("vedette.serve")
+
+
+def serve(settings: Settings) -> int:
+    """Run the collector until SIGTERM or SIGINT; return the exit code.
+
+    Raises:
+        NotSetUp: keys, certificates or database are missing.
+        OSError: a listener's address cannot be bound.
+    """
+    _log_to_stderr()
+    places = paths.of(settings)
+    identity.load(places)
+    renew_certificates(settings, places)
+    back, front = _bind(settings.ingest.listen), _bind(settings.console.listen)
+    addresses = {"ingest": _address(back), "console": _address(front)}
+    files.write(places.listeners, msgspec.json.encode(addresses))
+    parts = (
+        Part("ingest", functools.partial(run_ingest, settings, back)),
+        Part("pipeline", functools.partial(run_pipeline, settings)),
+        Part("console", functools.partial(run_console, settings, front)),
+    )
+    try:
+        return Supervisor(parts, functools.partial(_changed, places, addresses)).run()
+    finally:
+        notify("STOPPING=1")
+        for path in (places.listeners, places.processes):
+            path.unlink(missing_ok=True)
+
+
+def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Be the process that owns the ledger."""
+    ingest_process.serve(settings, listening, ready, functools.partial(_renew, settings))
+
+
+def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
+    """Be the process that owns the store."""
+    pipeline.serve(settings, lambda: Analysis(settings.detection), ready)
+
+
+def run_console(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Be the process that answers enrolment and API."""
+    places = paths.of(settings)
+    ledger = RemoteLedger(places)
+    context = tls.server_context(places.console_certificate)
+    nonces = Nonces(secrets.token_bytes(32))
+    enrolment = Enrolment(
+        _registrar(settings, places, ledger, nonces),
+        _renewals(settings, places),
+        nonces,
+        record=ledger.record,
+        limits=Limits(),
+    )
+    duties = (
+        functools.partial(tls.keep_fresh, context, places.console_certificate),
+        functools.partial(_keep_renewing, settings, places),
+    )
+    console.serve(enrolment.routes(), listening, context, duties, ready)
+
+
+def renew_certificates(settings: Settings, places: Paths) -> None:
+    """Write anew the listeners' certificates that are due; the processes that serve them take them up."""
+    written = tls.renew_server_certificates(
+        places,
+        ca.open_authority(places),
+        settings.console.names,
+        settings.certificates.server_days,
+        time.time_ns(),
+    )
+    for path in written:
+        _log.info("%s: renewed", path)
+
+
+def _registrar(settings: Settings, places: Paths, ledger: LedgerAccess, nonces: Nonces) -> Registrar:
+    return Registrar(
+        authority=ca.open_authority(places),
+        tokens=Tokens(StateDb(places.state_db)),
+        enrolments=roll.enrolments(places),
+        nonces=nonces,
+        ledger=ledger,
+        terms=registrar.Terms(
+            client_days=settings.certificates.client_days,
+            ledger_key=provision.ledger_key(settings, places),
+            redaction_key=base64.b64encode(places.redaction_key.read_bytes()).decode(),
+        ),
+    )
+
+
+def _renewals(settings: Settings, places: Paths) -> Renewals:
+    return Renewals(ca.open_authority(places), roll.enrolments(places), settings.certificates.client_days)
+
+
+def _renew(settings: Settings, agent: str, body: bytes) -> RenewalReply:
+    """Renew over the connection that proved the agent; called in the process of ingest, now and then."""
+    reply = _renewals(settings, paths.of(settings)).by_certificate(agent, body, time.time_ns())
+    _log.info("agent %s renewed its certificate", agent)
+    return reply
+
+
+async def _keep_renewing(settings: Settings, places: Paths) -> None:
+    while True:
+        await asyncio.sleep(_RENEWAL_CHECK_SECONDS)
+        try:
+            await asyncio.to_thread(renew_certificates, settings, places)
+        except (CollectorError, OSError) as error:
+            _log.error("the listeners' certificates could not be renewed: %s", error)
+
+
+def _changed(
+    places: Paths, addresses: dict[str, Listener], processes: Mapping[str, int], complete: bool
+) -> None:
+    """Say which processes there are; once all serve, say so to systemd and on stderr."""
+    state = {"serve": os.getpid(), **processes}
+    files.write(places.processes, msgspec.json.encode({"ready": complete, "processes": state}))
+    if complete:
+        told = ", ".join(f"{name} https://{at.host}:{at.port}" for name, at in addresses.items())
+        _log.info("ready: %s", told)
+        notify("READY=1")
+
+
+def _bind(listener: Listener) -> socket.socket:
+    """Return a socket bound to a listener's address; the error names the address."""
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((listener.host, listener.port))
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise CollectorError(
+            f"{listener.host}:{listener.port}: {error.strerror or error}; see `config show`"
+        ) from error
+    return bound
+
+
+def _address(bound: socket.socket) -> Listener:
+    host, port = bound.getsockname()[:2]
+    return Listener(host, port)
+
+
+class _OneLine(logging.Formatter):
+    """One line a record: what a stranger sent cannot begin a new one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record with control characters escaped."""
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", super().format(record))
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
