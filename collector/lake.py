@@ -26,11 +26,10 @@ SMALL_FILE = 32 << 20
 _MEMORY = "1GB"
 _HOURS_OF_SNAPSHOTS = 1
 _POSITIONS_KEPT = 1000
-_SETUP = (
+_OPTIONS = (
     "CALL lake.set_option('parquet_compression', 'zstd')",
     "CALL lake.set_option('sort_on_insert', 'false')",
     "CALL lake.set_option('data_inlining_row_limit', '1', table_name => 'position')",
-    "ALTER TABLE lake.events SET SORTED BY (agent, time)",
 )
 
 
@@ -71,9 +70,10 @@ class Lake:
             self._connection.execute("BEGIN")
             for name in columns.TABLES:
                 self._connection.execute(f"CREATE TABLE lake.{name} ({columns.definition(name)})")
-            for statement in _SETUP:
-                self._connection.execute(statement)
+            self._connection.execute("ALTER TABLE lake.events SET SORTED BY (agent, time)")
             self._connection.execute("COMMIT")
+        for statement in _OPTIONS:  # not possible in the transaction that creates the tables
+            self._connection.execute(statement)
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not stored."""

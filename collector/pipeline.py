@@ -8,6 +8,7 @@ effect: rows and position are one transaction, and the engine's state is stored 
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,14 +16,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from . import files, generation, snapshot, tables
+from . import files, generation, paths, snapshot, tables
 from .alert import Alert
 from .engine import Engine
 from .errors import StoreError
 from .fold import Fold, Folded
 from .lake import Commit, Lake
-from .ledger.reader import LedgerItem
+from .ledger.reader import LedgerItem, LedgerReader
 from .settings import Pipeline as PipelineSettings
+from .settings import Settings
 
 GRACE_SECONDS = 900
 """How long merged and replaced files stay for readers of an older snapshot."""
@@ -148,12 +150,16 @@ class Pipeline:
         drained = self._read()
         if drained and now >= self._ticked + _TICK:
             self._ticked = now
-            self._pending.alerts.extend(self._fold.tick(self._clock()))
+            self.tick()
         if self._is_due(now):
             self._commit()
         self._tend(now)
         if drained:
             self._source.wait(self._fold.position, wait)
+
+    def tick(self) -> None:
+        """Let the engine notice what did not happen by now; the ledger must have been read to its end."""
+        self._pending.alerts.extend(self._fold.tick(self._clock()))
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -266,3 +272,30 @@ class Pipeline:
         self._storer.shutdown()
         self._merger.shutdown()
         self._lake.close()
+
+
+def serve(
+    settings: Settings,
+    make_engine: Callable[[], Engine],
+    ready: Callable[[], None],
+    notify: Callable[[Sequence[Alert]], None] | None = None,
+) -> None:
+    """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
+
+    Raises:
+        StoreError, LedgerError: it cannot start or go on; a new start resumes where the lake stands.
+    """
+    places = paths.of(settings)
+    with generation.owned(places.lake):
+        pipeline = Pipeline(
+            LedgerReader(places.ledger),
+            generation.current(places.lake),
+            places.snapshot,
+            make_engine,
+            settings.pipeline,
+            notify=notify,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: pipeline.stop())
+        ready()
+        pipeline.run()

@@ -1,0 +1,27 @@
+"""`replay`: rebuild the lake from the ledger, offline."""
+
+from __future__ import annotations
+
+from .. import generation, paths
+from ..analysis import Analysis
+from ..command import FINE, Command, Invocation
+from ..ledger.reader import LedgerReader
+from ..replay import replay
+
+
+def _run(call: Invocation) -> int:
+    settings = call.settings()
+    places = paths.of(settings)
+    with generation.owned(places.lake):
+        entries = replay(
+            LedgerReader(places.ledger),
+            places.lake,
+            places.snapshot,
+            lambda: Analysis(settings.detection),
+            settings.pipeline,
+        )
+    call.terminal.answer({"entries": entries}, f"the lake is rebuilt from {entries} entries of the ledger")
+    return FINE
+
+
+COMMAND = Command("replay", "rebuild the lake from the ledger; nobody is notified", _run)
