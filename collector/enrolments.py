@@ -20,6 +20,8 @@ from evidence.errors import EvidenceError
 from .errors import CollectorError
 from .state_db import StateDb
 
+OWN_TOKEN = "setup"  # noqa: S105 - a name
+"""What stands in the collector's own enrolment where others name their token."""
 _record = msgspec.json.Decoder(Record)
 _revocation = msgspec.json.Decoder(RevocationRecord)
 _proof = msgspec.json.Decoder(Proof)
@@ -100,13 +102,15 @@ class Enrolments:
         return self._one("public = ?", public)
 
     def predecessor(self, facts: Facts) -> str | None:
-        """Return the agent that last enrolled the same machine id or instance id."""
+        """Return the agent that last enrolled this machine id or instance id; never the collector itself."""
         if not facts.machine_id and not facts.instance_id:
             return None
         found = self._one(
-            "(machine_id = ? AND machine_id != '') OR instance_id = ? ORDER BY position DESC LIMIT 1",
+            "((machine_id = ? AND machine_id != '') OR instance_id = ?) AND token != ?"
+            " ORDER BY position DESC LIMIT 1",
             facts.machine_id,
             facts.instance_id,
+            OWN_TOKEN,
         )
         return found.agent if found else None
 

@@ -22,7 +22,7 @@ from evidence.keys import PrivateKey
 from . import ca, files, identity, tls
 from .ca import Authority
 from .clock import SystemClock
-from .enrolments import Enrolments
+from .enrolments import OWN_TOKEN, Enrolments
 from .errors import NotSetUp
 from .identity import Identity
 from .keeper import Keeper
@@ -31,7 +31,6 @@ from .settings import Settings
 from .state_db import StateDb
 from .version import VERSION
 
-TOKEN = "setup"  # noqa: S105 - what stands in the collector's own enrolment where others name their token
 _SEED_BYTES = 32
 
 
@@ -120,14 +119,14 @@ def _own_enrolment(key: PrivateKey, authority: Authority, settings: Settings, no
     facts = Facts(
         _machine_id(), _boot_id(), socket.gethostname()[:64], kernel=os.uname().release[:64], version=VERSION
     )
-    proof = Proof(secrets.token_urlsafe(16), TOKEN, csr_digest(pem), key.public.hex(), facts)
+    proof = Proof(secrets.token_urlsafe(16), OWN_TOKEN, csr_digest(pem), key.public.hex(), facts)
     record = Record(
         agent=agent,
         epoch=1,
         time=now,
         public=key.public.hex(),
         proof=dsse.encode(msgspec.json.encode(proof), PROOF_TYPE, key).decode(),
-        token=TOKEN,
+        token=OWN_TOKEN,
         certificate_sha256=ca.certificate_digest(
             authority.issue_client(request, agent, now, settings.certificates.client_days)
         ),
