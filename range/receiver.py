@@ -1,0 +1,66 @@
+"""A receiver of uploads on one address: takes HTTP PUT, counts the bytes, says on stdout what came from where.
+
+Run inside a network namespace it stands for a server on the internet: ``python -m range.receiver ADDRESS PORT``.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import sys
+
+_CHUNK = 1 << 16
+_HEAD_LIMIT = 1 << 16
+_SECONDS = 30
+
+
+class _Upload(socketserver.BaseRequestHandler):
+    """One connection: reads a request to its end, answers 200, and reports the bytes it was sent."""
+
+    def handle(self) -> None:
+        self.request.settimeout(_SECONDS)
+        received, head, wanted = 0, b"", None
+        while wanted is None or received < wanted:
+            chunk = self.request.recv(_CHUNK)
+            if not chunk:
+                break
+            received += len(chunk)
+            if wanted is None:
+                head += chunk
+                wanted = _expected(head)
+                if b"expect: 100-continue" in head.lower() and wanted is not None:
+                    self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        said = {"from": self.client_address[0], "port": self.client_address[1], "bytes": received}
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
+
+
+def _expected(head: bytes) -> int | None:
+    """Return the whole request's length in bytes, once its head is there."""
+    end = head.find(b"\r\n\r\n")
+    if end < 0:
+        return 0 if len(head) > _HEAD_LIMIT else None
+    for line in head[:end].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return end + 4 + int(value)
+    return end + 4
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def main() -> int:
+    """Listen on the address and port of the command line until killed."""
+    with _Server((sys.argv[1], int(sys.argv[2])), _Upload) as server:
+        sys.stdout.write(json.dumps({"listening": server.server_address[1]}) + "\n")
+        sys.stdout.flush()
+        server.serve_forever()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
