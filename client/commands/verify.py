@@ -1,0 +1,118 @@
+"""`vedette verify`: audit a bundle offline, with the collector's administrator as a suspect."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from evidence import audit, bundle, host_receipts
+from evidence.audit import Chain, Report
+from evidence.errors import EvidenceError
+
+from ..command import FINE, FOUND, Call, Command
+from ..errors import ClientError
+from ..screen import Part, Screen
+from ..text import utc
+
+_STYLES = {"verified": "bold green", "consistent, not anchored": "green"}
+_MEANINGS = {
+    "verified": "every statement is signed, chained, in the ledger, and agrees with what the hosts saw",
+    "consistent, not anchored": "signatures, chains and proofs hold; --trust RECEIPTS asks the hosts",
+    "incomplete": "statements are missing",
+    "broken": "it contradicts itself, or what the hosts saw",
+}
+_FILE_LIMIT = 4 << 30
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a bundle")
+    parser.add_argument(
+        "--trust",
+        metavar="RECEIPTS",
+        action="append",
+        default=[],
+        help="what `vedette-agent receipts export` gave on the hosts; may be repeated",
+    )
+
+
+def _run(call: Call) -> int:
+    trusted = [host for path in call.options.trust for host in _receipts(path)]
+    try:
+        report = audit.audit(bundle.read(read_file(call.options.file)), trusted)
+    except EvidenceError as error:
+        report = Report("broken", "", (str(error),), (), (), (), 0)
+    if call.screen.as_json:
+        call.screen.value(msgspec.to_builtins(report))
+    else:
+        _tell(call.screen, report)
+    return FINE if report.status in _STYLES else FOUND
+
+
+def read_file(path: str) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        ClientError: it cannot be read, or is larger than any bundle.
+    """
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 - also /dev/stdin
+            raw = stream.read(_FILE_LIMIT + 1)
+    except OSError as error:
+        raise ClientError(f"{path}: {error.strerror}") from error
+    if len(raw) > _FILE_LIMIT:
+        raise ClientError(f"{path}: more than {_FILE_LIMIT >> 30} GiB, larger than any bundle")
+    return raw
+
+
+def _receipts(path: str) -> list[host_receipts.HostReceipts]:
+    try:
+        return host_receipts.decode(read_file(path))
+    except EvidenceError as error:
+        raise ClientError(
+            f"--trust {path}: {error}; export it again: vedette-agent receipts export"
+        ) from error
+
+
+def _tell(screen: Screen, report: Report) -> None:
+    screen.line((report.status, _STYLES.get(report.status, "bold red")), f": {_MEANINGS[report.status]}")
+    for problem in report.problems:
+        screen.line("  ", ("! ", "bold red"), problem)
+    for gap in report.missing:
+        screen.line(
+            "  ",
+            ("missing: ", "bold red"),
+            f"agent {gap.agent}, lane {gap.lane}, sequence {gap.seq} ({gap.why})",
+        )
+    if report.chains:
+        screen.line("")
+        heads = ("agent", "lane", "sequences", "events", "from", "to", "losses the host signed")
+        screen.table(heads, [_chain(chain, report) for chain in report.chains], right=("events",))
+    if report.name:
+        screen.line("")
+        screen.line(("bundle ", "dim"), report.name)
+
+
+def _chain(chain: Chain, report: Report) -> list[Part]:
+    gone = sum(gap.agent == chain.agent and gap.lane == chain.lane for gap in report.missing)
+    sequences = f"{chain.first} to {chain.last}"
+    losses = "; ".join(_loss(loss) for loss in chain.losses) or "none"
+    anchored = chain.agent in report.anchored
+    return [
+        (chain.agent, "bold" if anchored else ""),
+        chain.lane,
+        (f"{sequences}, {gone} missing", "red") if gone else f"{sequences}, complete",
+        str(chain.events),
+        utc(chain.begin),
+        utc(chain.end),
+        losses,
+    ]
+
+
+def _loss(loss: Any) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in loss.counts.items())
+    return f"{loss.cause} ({counts})" if counts else str(loss.cause)
+
+
+COMMAND = Command("verify", "check a bundle offline", _run, _arguments)
