@@ -22,6 +22,7 @@ from evidence.entry import EntryType
 from evidence.keys import PrivateKey
 
 from .crashing import CrashingDisk, PowerCut, Unsynced
+from .full import FullDisk
 
 KEY = PrivateKey(b"\x01" * 32)
 ORIGIN = "test.local/log"
@@ -180,20 +181,6 @@ def test_a_slot_that_rots_after_the_answer_costs_nothing(tmp_path: Path) -> None
     assert again.append([make_row(1)]) == 1
     again.close()
     assert open_ledger(tmp_path).size == 2
-
-
-class FullDisk(Disk):
-    """Has room for a number of appends; then a short write and an error, as a real one."""
-
-    def __init__(self) -> None:
-        self.room: int | None = None
-
-    def append(self, file: int, offset: int, buffers: Sequence[bytes]) -> int:
-        data = b"".join(buffers)
-        if self.room is not None and len(data) > self.room:
-            super().append(file, offset, [data[: self.room]])
-            raise OSError(28, "No space left on device")
-        return super().append(file, offset, [data])
 
 
 @pytest.mark.parametrize("start", [3, layout.SEGMENT - 2])
