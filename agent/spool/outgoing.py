@@ -17,7 +17,7 @@ from ..errors import SpoolError
 from . import heads, progress, record, segment
 from .disk import Disk
 from .outbox import HEADS_FILE
-from .progress import Progress
+from .progress import Acked, Progress
 
 _READ = 256 << 10
 
@@ -127,7 +127,9 @@ class Outgoing:
                 return
             if first != cursor.first:
                 cursor.first, cursor.offset = first, 0
-            if not self._read_on(lane, cursor, first, head) and not self._step_over(lane, cursor, first):
+            if not self._read_on(lane, cursor, first, head, acked) and not self._step_over(
+                lane, cursor, first
+            ):
                 return
 
     def _file_of(self, lane: Lane, seq: int) -> int | None:
@@ -139,8 +141,8 @@ class Outgoing:
             return before[-1]
         return firsts[0] if firsts else None
 
-    def _read_on(self, lane: Lane, cursor: _Cursor, first: int, head: int) -> bool:
-        """Read on in the current file; False if nothing durable is left in it."""
+    def _read_on(self, lane: Lane, cursor: _Cursor, first: int, head: int, acked: Acked) -> bool:
+        """Queue what is not acknowledged of the current file; False if nothing durable is left in it."""
         path = self._out / str(segment.Name(lane, first, segment.STATEMENTS))
         try:
             raw = self._disk.read(path, cursor.offset, _READ)
@@ -156,6 +158,8 @@ class Outgoing:
             found = True
             if item.number >= cursor.next:
                 cursor.next = item.number + 1
+                if acked.covers(item.number):
+                    continue
                 cursor.queue.append(Place(lane, item.number, first, start + item.offset))
         return found
 

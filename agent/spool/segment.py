@@ -170,7 +170,12 @@ class Segment:
     @property
     def settled(self) -> bool:
         """Whether no statement waits for its receipt any more."""
-        return all(flag & (ACKED | ABSENT) for flag in self.flags)
+        return not self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """Statements without a verified receipt."""
+        return self.flags.count(0) + self.flags.count(LOST)
 
     def add(self, seq: int, offset: int, flag: int = 0) -> None:
         """Note a statement at offset; numbers in between are absent."""

@@ -29,7 +29,7 @@ class Shelf:
     @property
     def waiting(self) -> int:
         """Statements without a verified receipt."""
-        return sum(not flag & (ACKED | ABSENT) for part in self._all() for flag in part.flags)
+        return sum(part.waiting for part in self._all())
 
     def add(self, part: Segment) -> None:
         """Put a new segment at the end of its lane."""
