@@ -28,7 +28,7 @@ _proof = msgspec.json.Decoder(Proof)
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """One agent. position is its entry's index, public its raw key in hex, times are UTC ns."""
+    """One agent: indices of its entries (position, revoked_at), its raw key in hex, times in UTC ns."""
 
     agent: str
     position: int
@@ -43,6 +43,7 @@ class Enrolment(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     successor_of: str | None = None
     revoked: int | None = None
+    revoked_at: int | None = None
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -168,9 +169,9 @@ def _apply(db: sqlite3.Connection, index: int, raw: bytes) -> None:
     if found.type is EntryType.REVOCATION:
         revoked = _revocation.decode(found.payload)
         db.execute(
-            "UPDATE enrolments SET revoked = COALESCE(revoked, ?)"
-            " WHERE agent = ? AND COALESCE(?, epoch) = epoch",
-            (revoked.time, revoked.agent, revoked.epoch),
+            "UPDATE enrolments SET revoked = ?, revoked_at = ?"
+            " WHERE agent = ? AND COALESCE(?, epoch) = epoch AND revoked IS NULL",
+            (revoked.time, index, revoked.agent, revoked.epoch),
         )
         return
     record = _record.decode(found.payload)
@@ -178,9 +179,9 @@ def _apply(db: sqlite3.Connection, index: int, raw: bytes) -> None:
     row: tuple[Any, ...] = (
         *(record.agent, index, record.epoch, record.time, record.public, record.token, proof.csr_sha256),
         *(proof.facts.machine_id, proof.facts.instance_id, proof.facts.host),
-        *(msgspec.json.encode(record.labels).decode(), record.successor_of, None),
+        *(msgspec.json.encode(record.labels).decode(), record.successor_of, None, None),
     )
-    db.execute("INSERT OR IGNORE INTO enrolments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.execute("INSERT OR IGNORE INTO enrolments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _keep_certificate(db: sqlite3.Connection, agent: str, certificate: Certificate) -> None:

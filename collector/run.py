@@ -24,6 +24,9 @@ from evidence.enrolment import RenewalReply
 
 from . import ca, console, files, identity, ingest_process, paths, pipeline, provision, registrar, roll, tls
 from .analysis import Analysis
+from .api.routes import routes as api_routes
+from .api.services import Services
+from .bundler import Bundler
 from .enrolment import Enrolment, Limits
 from .errors import CollectorError
 from .ledger_client import LedgerAccess, RemoteLedger
@@ -36,6 +39,7 @@ from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
+from .users import Users
 
 _BACKLOG = 1024
 _RENEWAL_CHECK_SECONDS = 3600.0
@@ -97,7 +101,15 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         functools.partial(tls.keep_fresh, context, places.console_certificate),
         functools.partial(_keep_renewing, settings, places),
     )
-    console.serve(enrolment.routes(), listening, context, duties, ready)
+    services = Services(
+        users=Users(StateDb(places.state_db)),
+        record=ledger.record,
+        bundle=Bundler(places, provision.ledger_key(settings, places)),
+        snapshot=places.snapshot,
+        console=settings.console,
+        clock=time.time_ns,
+    )
+    console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 
 
 def renew_certificates(settings: Settings, places: Paths) -> None:

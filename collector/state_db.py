@@ -35,7 +35,7 @@ CREATE TABLE enrolments (
     agent TEXT PRIMARY KEY, position INTEGER NOT NULL, epoch INTEGER NOT NULL, time INTEGER NOT NULL,
     public TEXT NOT NULL, token TEXT NOT NULL, csr_sha256 TEXT NOT NULL,
     machine_id TEXT NOT NULL, instance_id TEXT, host TEXT NOT NULL,
-    labels TEXT NOT NULL, successor_of TEXT, revoked INTEGER
+    labels TEXT NOT NULL, successor_of TEXT, revoked INTEGER, revoked_at INTEGER
 ) STRICT;
 CREATE INDEX enrolments_machine ON enrolments (machine_id);
 CREATE INDEX enrolments_instance ON enrolments (instance_id);

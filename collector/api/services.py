@@ -29,7 +29,7 @@ class Services:
     """
 
     users: Users
-    record: Callable[[Act], None]
+    record: Callable[[Act], object]
     bundle: Bundler
     snapshot: Path
     console: Console

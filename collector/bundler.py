@@ -1,0 +1,195 @@
+"""Makes evidence bundles: which statements belong in, their data, keys, and the proofs to one checkpoint.
+
+For each host's lanes a bundle holds every statement from the last one sealed before the interval to the first
+one after it, and what those quote of the other lane, so that an auditor sees that nothing between is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import duckdb
+
+from evidence import bundle, checkpoint, dsse, entry, receipt, statement, tree
+from evidence.bundle import Anchor, Piece, Subject
+from evidence.checkpoint import Checkpoint
+from evidence.statement import Statement
+
+from . import roll, snapshot
+from .errors import QueryError
+from .ledger.publish import Published
+from .ledger.reader import LedgerReader
+from .ledger.tiles import TilePath
+from .paths import Paths
+
+MARGIN = 60 * 1_000_000_000
+"""Nanoseconds before the first and after the last event of an alert that its bundle covers."""
+STATEMENTS_LIMIT = 20_000
+DATA_LIMIT = 512 << 20
+_CHUNK = 1 << 18
+_HASH, _TILE, _HEIGHT = 32, 256, 8
+
+_SPAN = """
+SELECT min(time), max(time), list(DISTINCT agent ORDER BY agent) FROM events
+WHERE (agent, epoch, seq) IN (SELECT unnest(?), unnest(?), unnest(?))
+"""
+_RANGES = """
+SELECT agent, epoch, lane,
+    coalesce(max(seq) FILTER (sent < $begin), min(seq)), coalesce(min(seq) FILTER (sent > $end), max(seq))
+FROM batches WHERE len($agents) = 0 OR list_contains($agents, agent) GROUP BY ALL
+"""
+_INDICES = """
+SELECT ledger_index FROM batches WHERE agent = ? AND epoch = ? AND lane = ? AND seq BETWEEN ? AND ?
+"""
+
+
+class _Chain(NamedTuple):
+    agent: str
+    epoch: int
+    lane: str
+
+
+class Bundler:
+    """Reads the ledger's files and the store's snapshot; each bundle stands under the newest checkpoint."""
+
+    def __init__(self, paths: Paths, ledger_key: str) -> None:
+        self._paths = paths
+        self._ledger_key = ledger_key
+
+    def __call__(self, uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
+        """Yield a bundle about these events, or about all hosts in an interval (UTC ns).
+
+        Raises:
+            QueryError: the events are unknown, or it would be too large.
+            CollectorError: ledger or store cannot be read.
+        """
+        published = Published(self._paths.ledger)
+        note = published.checkpoint()
+        head = checkpoint.verify_note(note, checkpoint.parse_vkey(self._ledger_key))
+        hashes = _Hashes(published, head.size)
+        with snapshot.connect(snapshot.read(self._paths.snapshot)) as lake:
+            subject = _subject(lake, uids, start, end)
+            pieces, said = self._statements(lake, subject, hashes, head)
+        pieces += self._keys({each.agent for each in said}, hashes, head)
+        made = bundle.build(self._ledger_key, note.decode(), subject, pieces, _anchors(said, hashes, head))
+        yield from (made[at : at + _CHUNK] for at in range(0, len(made), _CHUNK))
+
+    def _statements(
+        self, lake: duckdb.DuckDBPyConnection, subject: Subject, hashes: tree.Hashes, head: Checkpoint
+    ) -> tuple[list[Piece], list[Statement]]:
+        """Return the statements of the interval and what they quote, as pieces and as read."""
+        ranges = _ranges(lake, subject)
+        pieces: dict[int, Piece] = {}
+        said: dict[int, Statement] = {}
+        while True:
+            wanted = _indices(lake, ranges, head.size) - pieces.keys()
+            if len(pieces) + len(wanted) > STATEMENTS_LIMIT:
+                raise QueryError(
+                    f"bundle: more than {STATEMENTS_LIMIT} statements; choose a shorter interval"
+                )
+            for piece in self._pieces(wanted, hashes, head, with_data=True):
+                pieces[piece.index] = piece
+                said[piece.index] = _said(piece)
+            if sum(len(piece.data or b"") for piece in pieces.values()) > DATA_LIMIT:
+                raise QueryError(f"bundle: more than {DATA_LIMIT} bytes; choose a shorter interval")
+            if not _extend(ranges, said.values()):
+                return list(pieces.values()), list(said.values())
+
+    def _keys(self, agents: set[str], hashes: tree.Hashes, head: Checkpoint) -> list[Piece]:
+        """Return enrolments and revocations of agents."""
+        known = roll.enrolments(self._paths)
+        found = [each for each in (known.find(agent) for agent in agents) if each is not None]
+        indices = {each.position for each in found} | {
+            each.revoked_at for each in found if each.revoked_at is not None
+        }
+        return list(self._pieces(indices, hashes, head, with_data=False))
+
+    def _pieces(
+        self, indices: Iterable[int], hashes: tree.Hashes, head: Checkpoint, *, with_data: bool
+    ) -> Iterator[Piece]:
+        reader = LedgerReader(self._paths.ledger)
+        try:
+            for index in sorted(indices):
+                for item in reader.items(index, 1):
+                    proof = receipt.encode_hashes(tree.inclusion_proof(hashes, index, head.size))
+                    data = (item.data or None) if with_data else None
+                    yield Piece(index, entry.encode(item.type, item.payload), proof, data, item.received)
+        finally:
+            reader.close()
+
+
+class _Hashes:
+    """The subtrees of a tree of size leaves, from its published tiles."""
+
+    def __init__(self, published: Published, size: int) -> None:
+        self._published = published
+        self._size = size
+        self._tile = functools.lru_cache(4096)(self._read)
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """As `tree.Hashes` asks."""
+        height, inside = divmod(level, _HEIGHT)
+        first = index << inside
+        number, at = divmod(first, _TILE)
+        row = self._tile(height, number)[at * _HASH : (at + (1 << inside)) * _HASH]
+        return tree.Tree(row[i : i + _HASH] for i in range(0, len(row), _HASH)).root()
+
+    def _read(self, height: int, number: int) -> bytes:
+        width = min(_TILE, (self._size >> (_HEIGHT * height)) - number * _TILE)
+        return self._published.tile(str(TilePath(height, number, width))) or b""
+
+
+def _subject(
+    lake: duckdb.DuckDBPyConnection, uids: tuple[str, ...], start: int | None, end: int | None
+) -> Subject:
+    if not uids:
+        if start is None or end is None:
+            raise QueryError("bundle: name events, or the interval's start and end")
+        return Subject((), start, end)
+    columns = list(zip(*(uid.split(":") for uid in uids), strict=True))
+    parameters = [list(columns[0]), [int(each) for each in columns[1]], [int(each) for each in columns[2]]]
+    found = lake.execute(_SPAN, parameters).fetchone()
+    if found is None or found[0] is None:
+        raise QueryError(f"bundle: none of {len(uids)} events is in the store")
+    return Subject(tuple(found[2]), max(0, found[0] - MARGIN), found[1] + MARGIN, events=uids)
+
+
+def _ranges(lake: duckdb.DuckDBPyConnection, subject: Subject) -> dict[_Chain, tuple[int, int]]:
+    """Return first and last sequence of each chain; after a clock step they may come in reverse."""
+    parameters = {"begin": subject.begin, "end": subject.end, "agents": list(subject.agents)}
+    rows = lake.execute(_RANGES, parameters).fetchall()
+    return {_Chain(*row[:3]): (min(row[3], row[4]), max(row[3], row[4])) for row in rows}
+
+
+def _indices(lake: duckdb.DuckDBPyConnection, ranges: dict[_Chain, tuple[int, int]], size: int) -> set[int]:
+    found: set[int] = set()
+    for chain, (first, last) in ranges.items():
+        rows = lake.execute(_INDICES, [*chain, first, last]).fetchall()
+        found |= {row[0] for row in rows if row[0] < size}
+    return found
+
+
+def _extend(ranges: dict[_Chain, tuple[int, int]], said: Iterable[Statement]) -> bool:
+    """Widen each lane's range to what the other lane quotes of it; tell whether any grew."""
+    grew = False
+    for each in said:
+        chain = _Chain(each.agent, each.epoch, "bulk" if each.lane == "priority" else "priority")
+        if chain in ranges and each.other.seq > ranges[chain][1]:
+            ranges[chain] = (ranges[chain][0], each.other.seq)
+            grew = True
+    return grew
+
+
+def _said(piece: Piece) -> Statement:
+    found = entry.decode(piece.entry)
+    return statement.from_bytes(dsse.parse(found.payload, statement.PAYLOAD_TYPE).payload)
+
+
+def _anchors(said: Iterable[Statement], hashes: tree.Hashes, head: Checkpoint) -> list[Anchor]:
+    """Return, for each tree a host quotes, the proof that it became this one."""
+    sizes = sorted({each.seen.size for each in said if each.seen is not None and each.seen.size <= head.size})
+    return [
+        Anchor(size, receipt.encode_hashes(tree.consistency_proof(hashes, size, head.size))) for size in sizes
+    ]
