@@ -1,0 +1,61 @@
+"""A state folder as enrolment leaves it, so that watch can run without a collector; and what it sealed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import msgspec
+
+from agent import identity, layout, machine
+from agent.identity import Binding, Stored
+from agent.layout import Layout
+from agent.privilege import ship_account
+from agent.spool.disk import LocalDisk
+from agent.spool.outgoing import Outgoing
+from evidence import seal
+from evidence.event import Event
+from evidence.keys import PrivateKey
+from evidence.kind import Body, Lane
+from evidence.statement import Statement
+from tests.agent.chain import AGENT, ENTRY, KEY, SPOOL_KEY, Log
+
+REDACTION_KEY = b"r" * 32
+
+
+def enrol(state: Path) -> Layout:
+    """Write an identity for this machine into state."""
+    places = Layout(state)
+    layout.prepare(places, ship_account())
+    log = Log()
+    secret = LocalDisk(0o600)
+    facts = machine.read()
+    secret.replace(places.signing_key, b"a" * 32)
+    LocalDisk(0o640).replace(places.spool_key, SPOOL_KEY)
+    stored = Stored(
+        agent=AGENT,
+        epoch=1,
+        entry=ENTRY,
+        ledger=str(log.key),
+        redaction_key=base64.b64encode(REDACTION_KEY).decode(),
+        checkpoint=log.note(),
+        public=KEY.public.hex(),
+        facts=facts,
+    )
+    secret.replace(places.binding, msgspec.json.encode(Binding(AGENT, 1, facts)))
+    secret.replace(places.identity, identity.encode(stored))
+    return places
+
+
+def sealed(places: Layout, lane: Lane) -> list[tuple[Statement, list[Event[Body]]]]:
+    """Return every statement of lane in the spool, verified, with its events."""
+    outgoing = Outgoing(places.spool, SPOOL_KEY, LocalDisk())
+    outgoing.refresh()
+    found: list[tuple[Statement, list[Event[Body]]]] = []
+    while (place := outgoing.peek(lane)) is not None:
+        parcel = outgoing.open(place)
+        outgoing.take(lane)
+        if parcel is not None:
+            batch, decoded = seal.unseal(parcel.envelope, parcel.data, PrivateKey(b"a" * 32).public)
+            found.append((batch.statement, [event for event in decoded.events if isinstance(event, Event)]))
+    return found
