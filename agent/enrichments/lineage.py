@@ -13,10 +13,10 @@ LIMIT = 8
 
 
 def _apply(body: Body, around: Surroundings) -> Body:
-    if not isinstance(body, Exec) or body.ancestry:
+    if not isinstance(body, Exec):
         return body
     found = around.lineage.ancestry(body.pid, body.start)[:LIMIT]
-    return msgspec.structs.replace(body, ancestry=found) if found else body
+    return msgspec.structs.replace(body, ancestry=found) if len(found) >= len(body.ancestry) else body
 
 
 ENRICHMENT = Enrichment("lineage", 20, _apply)
