@@ -77,7 +77,7 @@ class Feed(Protocol):
     def trigger(self) -> Callable[[Body], bool]:
         """Cause one event that this feed must see, and return the test that recognises it.
 
-        The ladder reads the feed for up to a second until the test accepts a body.
+        The ladder reads the feed for up to two seconds until the test accepts a body.
         """
         ...
 

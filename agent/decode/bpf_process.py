@@ -105,7 +105,7 @@ def _exec(raw: bytes, cgroup_path: Callable[[int], str | None]) -> tuple[int, Ex
         session=known(session),
         tty=_tty(tty),
         cgroup=cgroup,
-        ancestry=_ancestry(raw, count) if count else (),
+        ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
         escaped=tuple(escaped),
         missing=tuple(missing),
     )
@@ -153,9 +153,8 @@ def _tty(name: bytes) -> str | None:
     return _PTS.sub(r"pts/\1", text) or None
 
 
-def _ancestry(raw: bytes, count: int) -> tuple[Ancestor, ...]:
-    """Return the parent's ancestors up to the first that has executed something."""
-    found: list[Ancestor] = []
-    for start, pid, _ in _ANCESTOR.iter_unpack(raw[_EXEC.size : _EXEC.size + count * _ANCESTOR.size]):
-        found.append(Ancestor(pid=pid, start=start))
-    return tuple(found)
+def _ancestry(raw: bytes, count: int, ppid: int, parent_start: int) -> tuple[Ancestor, ...]:
+    """Return the parent, which was only forked, and its ancestors up to the first that executed something."""
+    chain = _ANCESTOR.iter_unpack(raw[_EXEC.size : _EXEC.size + count * _ANCESTOR.size])
+    forked = [Ancestor(pid=pid, start=start) for start, pid, _ in chain if pid]
+    return (Ancestor(pid=ppid, start=parent_start), *forked)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..feeds import connection_bpf
+from ..feeds.connection_bpf import BpfFeed
+from ..feeds.connection_diag import DiagFeed
+from ..feeds.connection_poll import PollFeed
 from ..sensor import Rung, Sensor
 
-SENSOR = Sensor("connection", (Rung("bpf", connection_bpf.BpfFeed),))
+SENSOR = Sensor("connection", (Rung("bpf", BpfFeed), Rung("diag", DiagFeed), Rung("poll", PollFeed)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..feeds import process_bpf
-from ..sensor import Context, Feed, Rung, Sensor
+from ..feeds.process_bpf import BpfFeed
+from ..feeds.process_connector import ConnectorFeed
+from ..feeds.process_poll import PollFeed
+from ..sensor import Rung, Sensor
 
-
-def _bpf(context: Context) -> Feed:  # noqa: ARG001 - needs nothing of it
-    return process_bpf.BpfFeed()
-
-
-SENSOR = Sensor("process", (Rung("bpf", _bpf),))
+SENSOR = Sensor(
+    "process",
+    (Rung("bpf", lambda _: BpfFeed()), Rung("connector", ConnectorFeed), Rung("poll", PollFeed)),
+)

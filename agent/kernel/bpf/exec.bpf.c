@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define UNKNOWN_ID 0xffffffffU
 
 #define ANCESTORS 6
-#define DEPTH 40
+#define DEPTH 64
 #define NAME 256
 #define PATH 1024 /* a component is begun below this, so a path takes at most PATH + NAME */
 #define ARGV 4096
@@ -67,38 +67,39 @@ struct exit_record {
 	__u32 status;
 };
 
+struct space {
+	struct exec_record record;
+	__u32 size; /* of the path being read: kept in memory, the verifier need not follow each of its values */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct exec_record);
+	__type(value, struct space);
 } scratch SEC(".maps");
 
-struct walk {
-	__u32 at;   /* where in data to write */
-	__u32 size; /* out: bytes written */
-	__u32 cut;  /* out: too deep or too long to be read whole */
-};
+#define CUT 0x10000
 
-/* Write the components of path, leaf first. A function of its own keeps the verifier's state small. */
-static __noinline int walk_path(struct path *path, struct walk *walk)
+/* Write the components of the struct path at address, leaf first, from data + start on; return their size, and
+ * CUT when it was too deep or too long to be read whole. A global function is verified once, by itself.
+ */
+__noinline __u32 walk_path(__u64 address, __u32 start)
 {
 	__u32 zero = 0;
-	struct exec_record *record = bpf_map_lookup_elem(&scratch, &zero);
+	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
+	struct path *path = (void *)address;
 
-	if (!record || !walk)
-		return 0;
+	if (!space)
+		return CUT;
 	struct dentry *dentry = BPF_CORE_READ(path, dentry);
 	struct vfsmount *vfs = BPF_CORE_READ(path, mnt);
 	struct mount *mount = (void *)vfs - bpf_core_field_offset(struct mount, mnt);
-	__u32 start = walk->at, size = 0, cut = 1;
+	__u32 cut = CUT;
 
+	space->size = 0;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < DEPTH; i++) {
-		barrier_var(size);
-		size &= 0x7ff;
-		if (size > PATH)
-			break;
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 		struct dentry *root = BPF_CORE_READ(vfs, mnt_root);
 
@@ -115,26 +116,27 @@ static __noinline int walk_path(struct path *path, struct walk *walk)
 			continue;
 		}
 		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-		__u32 at = start + size;
+		volatile __u32 *size = &space->size;
+		__u32 taken = *size;
+
+		if (taken > PATH)
+			break;
+		__u32 at = start + taken;
 
 		barrier_var(at);
 		at &= 0xfff;
-		long n = bpf_probe_read_kernel_str(record->data + at, NAME, name);
+		long n = bpf_probe_read_kernel_str(space->record.data + at, NAME, name);
 
 		if (n <= 0)
 			break;
-		barrier_var(n);
-		n &= 0x1ff;
-		size += n;
+		*size = taken + n;
 		if (dentry == parent) { /* a memfd stands alone */
 			cut = 0;
 			break;
 		}
 		dentry = parent;
 	}
-	walk->size = size;
-	walk->cut = cut;
-	return 0;
+	return (space->size & 0x7ff) | cut;
 }
 
 static __always_inline void fill_identity(struct exec_record *record, struct task_struct *task)
@@ -185,34 +187,32 @@ static __always_inline __u32 fill_parents(struct exec_record *record, struct tas
 static __always_inline __u32 fill_paths(struct exec_record *record, struct task_struct *task,
 					struct linux_binprm *bprm, __u32 at)
 {
-	struct walk walk = {.at = at};
 	struct file *file = BPF_CORE_READ(bprm, file);
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	__u32 exe = walk_path((__u64)&file->f_path, at);
+	__u32 cwd = walk_path((__u64)&fs->pwd, at + (exe & 0x7ff));
 
-	walk_path(&file->f_path, &walk);
-	record->exe_size = walk.size;
-	if (walk.cut)
+	record->exe_size = exe & 0x7ff;
+	record->cwd_size = cwd & 0x7ff;
+	if (exe & CUT)
 		record->flags |= EXE_CUT;
+	if (cwd & CUT)
+		record->flags |= CWD_CUT;
 	if (!BPF_CORE_READ(file, f_path.dentry, d_inode, i_nlink))
 		record->flags |= EXE_DELETED;
-	at += walk.size & 0x7ff;
-	walk.at = at;
-	walk.size = 0;
-	walk_path(&fs->pwd, &walk);
-	record->cwd_size = walk.size;
-	if (walk.cut)
-		record->flags |= CWD_CUT;
-	return at + (walk.size & 0x7ff);
+	return at + record->exe_size + record->cwd_size;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	__u32 zero = 0;
-	struct exec_record *record = bpf_map_lookup_elem(&scratch, &zero);
+	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (!record)
+	if (!space)
 		return 0;
+	struct exec_record *record = &space->record;
+
 	record->type = EXEC;
 	record->flags = 0;
 	record->mono = bpf_ktime_get_boot_ns();

@@ -1,0 +1,203 @@
+"""Connections from inet_diag: looked at each second, and the kernel's last word on each that ends.
+
+A connection that began and ended between two looks has exact bytes but no owner: the last word names none.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from evidence.kind import Actor, Body
+from evidence.kinds.agent import Loss
+from evidence.kinds.connection import Close, Direction, Open, Report
+
+from ..decode.inet_diag import LISTEN, OPEN_STATES, Socket, parse, received_payload
+from ..errors import RungUnavailable
+from ..kernel.procfs import socket_owners
+from ..kernel.sock_diag import DestroyedSockets, dump
+from ..sensor import Context, Moment, Observed
+from .connection_trigger import LoopbackConnection
+from .flow_reports import FlowReports
+from .tally import Tally
+
+_PERIOD = 1.0
+_LIMIT = 4096
+_KEPT = 65_536
+_DESCRIPTORS = 50_000
+"""Descriptors looked at, at most, to find the owners of what is new in one look."""
+
+_STATES = sum(1 << state for state in (*OPEN_STATES, LISTEN))
+
+
+class _Known(msgspec.Struct, frozen=True):
+    direction: Direction
+    opened: int | None
+    actor: Actor | None
+
+
+class DiagFeed:
+    """The second rung of the connection sensor; it sees its own network namespace."""
+
+    period: float | None = _PERIOD
+
+    def __init__(self, context: Context) -> None:
+        """Subscribe, and take what is open.
+
+        Raises:
+            RungUnavailable: the kernel has no inet_diag.
+        """
+        settings = context.settings.connection
+        self._processes = context.processes
+        self._tally = Tally("connection", {"netlink_overrun": "use the bpf rung: it keeps a larger buffer"})
+        self._reports = FlowReports(settings.report_bytes, settings.report_seconds)
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._listening: frozenset[int | None] = frozenset()
+        self._waiting: LoopbackConnection | None = None
+        self._destroyed = DestroyedSockets()
+        now = context.clock()
+        try:
+            self._look(now, adopt=True)
+        except OSError as error:
+            self._destroyed.close()
+            raise RungUnavailable(f"inet_diag: {error.strerror}", fix="load the module tcp_diag") from error
+        self._looked = now.mono
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the descriptor of the destroy notices."""
+        return (self._destroyed.fileno(),)
+
+    def read(self, now: Moment) -> Iterable[Observed]:
+        """Return what ended, and each second what is new and what is due for a report."""
+        found: list[Observed] = []
+        if now.mono - self._looked >= _PERIOD * 0.9e9:
+            if now.mono - self._looked > 3 * _PERIOD * 1e9:
+                self._tally.add_unknown("poll_gap")
+            self._looked = now.mono
+            found += [Observed(body, mono=now.mono) for body in self._look_again(now)]
+        bodies, overruns = self._destroyed.read(_LIMIT)
+        if overruns:
+            self._tally.add_unknown("netlink_overrun")
+        for raw in bodies:
+            socket = self._parse(raw)
+            if socket is not None and socket.remote.port is not None:
+                found.append(Observed(self._closed(socket, now), mono=now.mono))
+        if self._waiting is not None and any(self._waiting.seen(one.body) for one in found):
+            self._end_waiting()
+        return found
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return overruns of the notices, and times in which nobody looked."""
+        return self._tally.take(now)
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Connect on the loopback, and stay connected until it was seen."""
+        self._end_waiting()
+        self._waiting = LoopbackConnection()
+        return self._waiting.seen
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._end_waiting()
+        self._destroyed.close()
+
+    def _end_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.close()
+            self._waiting = None
+
+    def _parse(self, raw: bytes) -> Socket | None:
+        try:
+            return parse(raw)
+        except ValueError:
+            self._tally.add("undecodable")
+            return None
+
+    def _look_again(self, now: Moment) -> list[Body]:
+        try:
+            return self._look(now, adopt=False)
+        except OSError:
+            self._tally.add_unknown("poll_gap")
+            return []
+
+    def _look(self, now: Moment, *, adopt: bool) -> list[Body]:
+        """Dump the sockets; return what is new (nothing when adopting) and the reports that are due."""
+        sockets = [socket for raw in dump(_STATES) if (socket := self._parse(raw)) is not None]
+        self._listening = frozenset(one.local.port for one in sockets if one.state == LISTEN)
+        flows = [one for one in sockets if one.state != LISTEN]
+        new = [one for one in flows if one.cookie not in self._known]
+        owners = (
+            socket_owners({one.inode for one in new if one.inode is not None}, _DESCRIPTORS) if new else {}
+        )
+        found: list[Body] = []
+        for one in new:
+            known = self._keep(one, owners.get(one.inode or -1), now, adopt=adopt)
+            if not adopt:
+                found.append(_open(one, known))
+        found += [
+            _report(one, self._known[one.cookie], now)
+            for one in flows
+            if one.payload is not None
+            and one.cookie in self._known
+            and self._reports.due(one.cookie, one.payload + (one.received or 0), now.mono)
+        ]
+        return found
+
+    def _keep(self, socket: Socket, pid: int | None, now: Moment, *, adopt: bool) -> _Known:
+        actor = self._processes.actor(pid) if pid is not None else None
+        if actor is None and socket.uid is not None:
+            actor = Actor(pid=pid, uid=socket.uid)
+        known = self._known[socket.cookie] = _Known(
+            self._direction(socket), None if adopt else now.mono, actor
+        )
+        self._reports.opened(socket.cookie, now.mono)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return known
+
+    def _direction(self, socket: Socket) -> Direction:
+        return "in" if socket.local.port in self._listening else "out"
+
+    def _closed(self, socket: Socket, now: Moment) -> Close:
+        known = self._known.pop(socket.cookie, None) or _Known(self._direction(socket), None, None)
+        self._reports.closed(socket.cookie)
+        return Close(
+            flow=socket.cookie,
+            protocol="tcp",
+            direction=known.direction,
+            local=socket.local,
+            remote=socket.remote,
+            bytes_out=socket.payload,
+            bytes_in=received_payload(socket, outbound=known.direction == "out"),
+            packets_out=socket.segments_out,
+            packets_in=socket.segments_in,
+            duration=None if known.opened is None else max(0, now.mono - known.opened),
+            actor=known.actor,
+        )
+
+
+def _open(socket: Socket, known: _Known) -> Open:
+    return Open(
+        flow=socket.cookie,
+        protocol="tcp",
+        direction=known.direction,
+        local=socket.local,
+        remote=socket.remote,
+        actor=known.actor,
+    )
+
+
+def _report(socket: Socket, known: _Known, now: Moment) -> Report:
+    return Report(
+        flow=socket.cookie,
+        protocol="tcp",
+        direction=known.direction,
+        local=socket.local,
+        remote=socket.remote,
+        bytes_out=socket.payload or 0,
+        bytes_in=socket.received or 0,
+        duration=None if known.opened is None else max(0, now.mono - known.opened),
+        actor=known.actor,
+    )

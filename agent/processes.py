@@ -1,0 +1,197 @@
+"""The table of processes: who a pid was at a moment, and from whom it descends. Pure and bounded.
+
+Processes are keyed by (pid, start), so that a reused pid is another process. What no event has told is looked
+up in /proc through the function given, whose answer counts only when its start fits. An ended process is kept
+for a while, for events that come after it and for its children.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from itertools import pairwise
+
+from evidence.kind import Actor, Body
+from evidence.kinds.process import Ancestor, Exec, Exit
+
+from . import cgroup
+from .decode.proc_files import TICK, Snapshot
+
+ANCESTORS = 8
+TTL = 60_000_000_000
+"""Nanoseconds for which an ended process is kept, unless more than an eighth of the table has ended."""
+
+Key = tuple[int, int | None]
+
+
+class _Process:
+    """What is known of one process; a second exec replaces what the first told, but for `before`."""
+
+    __slots__ = ("argv", "auid", "before", "cgroup", "ended", "exe", "parent", "seen", "session", "uid")
+
+    def __init__(self, source: Exec | Snapshot, parent: Key | None, seen: int) -> None:
+        self.parent = parent
+        self.seen = seen
+        self.ended: int | None = None
+        self.exe = source.exe
+        self.argv = source.argv
+        self.uid = source.uid
+        self.auid = source.auid
+        self.session = source.session
+        self.cgroup = source.cgroup
+        self.before: _Process | None = None
+
+    def at(self, mono: int) -> _Process:
+        """Return what it was at mono: before its last exec it ran something else."""
+        return self.before if self.before is not None and mono < self.seen else self
+
+
+class ProcessTable:
+    """Processes by (pid, start), the least recently seen forgotten beyond the limit."""
+
+    def __init__(self, limit: int, look_up: Callable[[int], Snapshot | None]) -> None:
+        """Keep at most limit processes; look_up reads one that no event has told of."""
+        self._limit = limit
+        self._look_up = look_up
+        self._table: OrderedDict[Key, _Process] = OrderedDict()
+        self._keys: dict[int, tuple[Key, ...]] = {}
+        self._ended: deque[tuple[int, Key]] = deque()
+        self.added = 0
+        self.removed = 0
+        """Since start; added less removed is the size, and a growing difference is a leak."""
+
+    def __len__(self) -> int:
+        """Return how many processes are known."""
+        return len(self._table)
+
+    def observe(self, body: Body, mono: int) -> None:
+        """Learn from an exec or exit that happened at mono (CLOCK_BOOTTIME ns)."""
+        if isinstance(body, Exec):
+            self._executed(body, mono)
+        elif isinstance(body, Exit):
+            self._exited(body, mono)
+
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:
+        """Return who pid was at mono (now if None); None when that is not known."""
+        key = self._find(pid, mono) or self._read(pid, mono)
+        if key is None:
+            return None
+        process = self._table[key]
+        if mono is not None:
+            process = process.at(mono)
+        place = cgroup.place(process.cgroup or "/")
+        return Actor(
+            pid=pid,
+            start=key[1],
+            exe=process.exe,
+            cmd_line=" ".join(process.argv) or None,
+            uid=process.uid,
+            auid=process.auid,
+            session=process.session,
+            unit=place.unit,
+            container=place.container,
+        )
+
+    def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
+        """Return the parents of (pid, start), nearest first, at most eight; it ends where one is unknown."""
+        found: list[Ancestor] = []
+        process = self._table.get((pid, start))
+        while process is not None and process.parent is not None and len(found) < ANCESTORS:
+            parent, parent_start = process.parent
+            key = self._matching(parent, parent_start) or self._read_parent(parent, parent_start)
+            process = self._table.get(key) if key is not None else None
+            exe = process.exe if process is not None else None
+            found.append(Ancestor(pid=parent, start=parent_start, exe=exe))
+        return tuple(found)
+
+    def _executed(self, body: Exec, mono: int) -> None:
+        key = (body.pid, body.start)
+        process = _Process(body, (body.ppid, body.parent_start) if body.ppid is not None else None, mono)
+        former = self._table.get(key)
+        if former is not None:
+            former.before = None
+            process.before = former
+        self._keep(key, process)
+        self._learn_forks(body.ancestry, mono)
+
+    def _learn_forks(self, chain: tuple[Ancestor, ...], mono: int) -> None:
+        """Keep ancestors that were only forked: no exec of their own tells who their parent is."""
+        for child, parent in pairwise(chain):
+            if child.start is not None and self._matching(child.pid, child.start) is None:
+                forked = _Process(Exec(pid=child.pid), (parent.pid, parent.start), mono)
+                self._keep((child.pid, child.start), forked)
+
+    def _exited(self, body: Exit, mono: int) -> None:
+        key = self._matching(body.pid, body.start) if body.start is not None else self._find(body.pid, mono)
+        if key is not None and self._table[key].ended is None:
+            self._table[key].ended = mono
+            self._ended.append((mono, key))
+        while self._ended and (mono - self._ended[0][0] > TTL or len(self._ended) > self._limit // 8):
+            self._forget(self._ended.popleft()[1])
+
+    def _keep(self, key: Key, process: _Process) -> None:
+        if key not in self._table:
+            self.added += 1
+            self._keys[key[0]] = (*self._keys.get(key[0], ()), key)
+        self._table[key] = process
+        self._table.move_to_end(key)
+        if len(self._table) > self._limit:
+            self._forget(next(iter(self._table)))
+
+    def _forget(self, key: Key) -> None:
+        if self._table.pop(key, None) is None:
+            return
+        self.removed += 1
+        rest = tuple(other for other in self._keys[key[0]] if other != key)
+        if rest:
+            self._keys[key[0]] = rest
+        else:
+            del self._keys[key[0]]
+
+    def _find(self, pid: int, mono: int | None) -> Key | None:
+        """Return the process that had pid at mono: the youngest that had begun, if it had not ended."""
+        for key in reversed(self._keys.get(pid, ())):
+            process = self._table[key]
+            if mono is None:
+                return key if process.ended is None else None
+            if (key[1] or 0) <= mono and (process.ended is None or mono <= process.ended):
+                return key
+        return None
+
+    def _matching(self, pid: int, start: int | None) -> Key | None:
+        """Return the key of (pid, start), where one of the two starts may be to the tick only."""
+        if (pid, start) in self._table:
+            return (pid, start)
+        return next((key for key in self._keys.get(pid, ()) if same_start(key[1], start)), None)
+
+    def _read(self, pid: int, mono: int | None) -> Key | None:
+        """Read pid from /proc; it counts when it had started by mono and no event told of its end."""
+        snapshot = self._look_up(pid)
+        if snapshot is None or (mono is not None and snapshot.start > mono):
+            return None
+        return self._take(snapshot)
+
+    def _read_parent(self, pid: int, start: int | None) -> Key | None:
+        """Read a parent from /proc; it counts when its start is the one the child named."""
+        if start is None:
+            return None
+        snapshot = self._look_up(pid)
+        return self._take(snapshot) if snapshot is not None and same_start(snapshot.start, start) else None
+
+    def _take(self, snapshot: Snapshot) -> Key | None:
+        known = self._matching(snapshot.pid, snapshot.start)
+        if known is not None:
+            return None if self._table[known].ended is not None else known
+        key = (snapshot.pid, snapshot.start)
+        parent = (snapshot.ppid, snapshot.parent_start) if snapshot.ppid else None
+        self._keep(key, _Process(snapshot, parent, snapshot.start))
+        return key
+
+
+def same_start(one: int | None, other: int | None) -> bool:
+    """Return whether two starts are the same: /proc tells ticks of 10 ms, the kernel's events tell ns."""
+    if one is None or other is None:
+        return False
+    if one % TICK and other % TICK:
+        return one == other
+    return one // TICK == other // TICK
