@@ -21,6 +21,9 @@ ANCESTORS = 8
 TTL = 60_000_000_000
 """Nanoseconds for which an ended process is kept, unless more than an eighth of the table has ended."""
 
+LATE = 2_000_000_000
+"""Nanoseconds after its end for which a pid still names the process, as long as no other took it."""
+
 Key = tuple[int, int | None]
 
 
@@ -149,12 +152,15 @@ class ProcessTable:
             del self._keys[key[0]]
 
     def _find(self, pid: int, mono: int | None) -> Key | None:
-        """Return the process that had pid at mono: the youngest that had begun, if it had not ended."""
+        """Return the process that had pid at mono: the youngest that had begun, if it had not ended by then.
+
+        A sensor whose source tells no time asks with the time of its reading, by when a short process is gone.
+        """
         for key in reversed(self._keys.get(pid, ())):
             process = self._table[key]
             if mono is None:
                 return key if process.ended is None else None
-            if (key[1] or 0) <= mono and (process.ended is None or mono <= process.ended):
+            if (key[1] or 0) <= mono and (process.ended is None or mono <= process.ended + LATE):
                 return key
         return None
 
