@@ -45,6 +45,10 @@ class Batching:
         """Return the descriptor that is readable when a job is done."""
         return self._keeper.fileno()
 
+    def drain(self) -> None:
+        """Empty that descriptor."""
+        self._keeper.drain()
+
     def stuck(self, now: Moment) -> float:
         """Return for how many seconds the job at hand has been running."""
         since = self._keeper.since

@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -32,6 +33,11 @@ class Keeper(Generic[T]):
         """Return the descriptor that is readable once a result is there."""
         return self._event
 
+    def drain(self) -> None:
+        """Empty the descriptor, once it was readable; the result is there then."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._event)
+
     def give(self, job: Callable[[], T], now: int) -> None:
         """Start job; only while idle."""
         if not self.idle:
@@ -45,7 +51,6 @@ class Keeper(Generic[T]):
             done = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
         except queue.Empty:
             return None
-        os.eventfd_read(self._event)
         self.since = None
         return done
 

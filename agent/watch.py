@@ -69,8 +69,8 @@ class Outside(Protocol):
 class Parts:
     """All that the loop drives.
 
-    begin returns what to tell first, given the time (UTC ns) when all feeds were open. waits are descriptors
-    beside the feeds' and what to do when they are readable.
+    begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns
+    the reason to stop, once there is one. waits are descriptors beside the feeds' and what each calls for.
     """
 
     clock: Callable[[], Moment]
@@ -82,12 +82,13 @@ class Parts:
     report: SelfReport
     outside: Outside
     begin: Callable[[int], Iterable[Body]]
+    stopped: Callable[[], str | None]
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
     watchdog: float | None = None
 
 
 class Watch:
-    """The loop. It ends when `stop` is called, and survives whatever a feed does."""
+    """The loop. It ends when `stopped` gives a reason, and survives whatever a feed does."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -95,16 +96,11 @@ class Watch:
         self._timeline = Timeline(self._now)
         self._selector = selectors.DefaultSelector()
         self._fds: dict[str, tuple[int, ...]] = {}
-        self._stop_reason: str | None = None
         self._tick_at = self._now.mono
         self._status_at = 0
         self._heartbeat_at = self._now.mono + int(parts.heartbeat * 1e9)
-        for fileno, act in (*parts.waits, (parts.batching.fileno(), lambda: None)):
+        for fileno, act in (*parts.waits, (parts.batching.fileno(), parts.batching.drain)):
             self._selector.register(fileno, selectors.EVENT_READ, act)
-
-    def stop(self, reason: str) -> None:
-        """End the loop after this turn."""
-        self._stop_reason = reason
 
     def run(self) -> bool:
         """Work until stopped; return whether all was sealed and the farewell said."""
@@ -117,9 +113,9 @@ class Watch:
             parts.intake.take(first, self._timeline, self._now)
             self._register(feed)
         parts.outside.ready(self._summary())
-        while self._stop_reason is None:
+        while (reason := parts.stopped()) is None:
             self._turn()
-        return self._end(self._stop_reason)
+        return self._end(reason)
 
     def _turn(self) -> None:
         ready = {key.fd: key.data for key, _ in self._selector.select(self._timeout())}

@@ -1,0 +1,90 @@
+"""`status`: is this host seen, sealed and shipped; what is degraded, why, and what would help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from .. import status
+from ..command import FINE, FOUND, Command, Invocation
+from ..errors import NotEnrolled
+from ..layout import Layout
+from ..spool import inbox
+from ..spool.disk import LocalDisk
+from ..spool.inbox import ShipState
+from ..status import SensorStatus, Status
+
+_SECOND = 1_000_000_000
+
+
+def _run(call: Invocation) -> int:
+    settings = call.settings()
+    places = Layout(settings.state)
+    if not places.identity.exists() and not (settings.runtime / status.FILE).exists():
+        raise NotEnrolled(f"not enrolled ({places.identity} is missing): run `vedette-agent enroll`")
+    found = status.read(settings.runtime)
+    ship = inbox.read_state(LocalDisk(), places.inbox)
+    age = (time.time_ns() - found.time) / _SECOND
+    problems = list(_problems(found, ship, age))
+    if call.console.as_json:
+        call.console.value({"degraded": bool(problems), "problems": problems, "watch": found, "ship": ship})
+    else:
+        _show(call, found, ship, problems)
+    return FOUND if problems else FINE
+
+
+def _problems(found: Status, ship: ShipState | None, age: float) -> Iterable[str]:
+    """Name what an operator should look at, worst first, each with what would help where that is known."""
+    if age > status.STALE:
+        yield f"watch has not reported for {age:.0f} s; is it running? systemctl status vedette-agent"
+    if found.problem is not None:
+        yield f"spool: {found.problem}"
+    if ship is not None and ship.problem is not None:
+        yield f"ship: {ship.problem}"
+    for sensor in found.sensors:
+        if sensor.degraded:
+            yield f"{sensor.name}: {_why(sensor)}"
+
+
+def _why(sensor: SensorStatus) -> str:
+    """Say which rung is in use instead of which, and why."""
+    failed = [
+        f"{one.rung}: {one.reason}" + (f" ({one.fix})" if one.fix else "")
+        for one in sensor.tried
+        if not one.works
+    ]
+    use = f"uses {sensor.rung}" if sensor.rung else "sees nothing"
+    return f"{use}; {'; '.join(failed) or sensor.problem or 'not opened yet'}"
+
+
+def _show(call: Invocation, found: Status, ship: ShipState | None, problems: list[str]) -> None:
+    console = call.console
+    console.line(f"agent {found.agent} on {found.host}, version {found.version}, since {_utc(found.started)}")
+    console.line(
+        f"{found.events} events sealed or queued, {found.shed} shed, {found.own} of the agent itself"
+    )
+    console.table(
+        ("SENSOR", "RUNG", "STATE"),
+        [(one.name, one.rung or "-", "degraded" if one.degraded else "sees") for one in found.sensors],
+    )
+    console.table(
+        ("LANE", "LAST STATEMENT", "EVENTS WAITING"),
+        [(name, str(lane.seq), str(lane.waiting)) for name, lane in found.lanes.items()],
+    )
+    if found.spool is not None:
+        console.line(f"spool: {found.spool.bytes} bytes, {found.spool.waiting} statements without a receipt")
+    last = _utc(found.last_receipt) if found.last_receipt else "none since the start"
+    console.line(f"last receipt verified: {last}")
+    if ship is None:
+        console.line("ship has left no state yet")
+    for problem in problems:
+        console.line(problem, "bold yellow")
+    if not problems:
+        console.line("fine", "bold green")
+
+
+def _utc(ns: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ns / _SECOND))
+
+
+COMMAND = Command("status", "show whether this host is seen, sealed and shipped", _run)
