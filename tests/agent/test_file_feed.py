@@ -1,0 +1,310 @@
+"""The file sensor on a real tree: every rung sees what changed, fanotify also who changed it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.errors import RungUnavailable
+from agent.sensor import Context, Feed, Moment
+from agent.sensors.file import SENSOR
+from agent.settings import File, Settings
+from evidence.kind import Actor, Body
+from evidence.kinds.agent import Loss
+from evidence.kinds.file import Attributes, Change, Create, Delete, FileState, Rename
+
+pytestmark = pytest.mark.root
+RUNGS = ["fanotify", "fanotify-folders", "watchdog"]
+
+
+class ExecTable:
+    """Knows every pid, as the table of executed programs does for one that is gone."""
+
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:
+        return Actor(pid=pid, start=mono, exe=f"/bin/of-{pid}", auid=1000)
+
+
+def clock() -> Moment:
+    return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+@pytest.fixture(params=RUNGS)
+def rung(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "tree/etc/sub").mkdir(parents=True)
+    (tmp_path / "state").mkdir()
+    return tmp_path / "tree"
+
+
+class Start:
+    """Opens feeds on the tree, and closes what the test leaves open."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self.open: list[Feed] = []
+
+    def __call__(self, rung: str, **settings: object) -> Feed:
+        plain = {"trees": (str(self._tree),), "sensitive": (), "scan_files_per_s": 1_000_000}
+        file = msgspec.convert(plain | settings, File)
+        context = Context(Settings(file=file), self._tree.parent / "state", ExecTable(), clock)
+        try:
+            feed = next(member for member in SENSOR.rungs if member.name == rung).open(context)
+        except RungUnavailable as reason:
+            pytest.skip(f"{rung}: {reason}")
+        self.open.append(feed)
+        return feed
+
+    def stop(self, feed: Feed) -> None:
+        self.open.remove(feed)
+        feed.close()
+
+
+@pytest.fixture
+def start(tree: Path) -> Iterator[Start]:
+    starter = Start(tree)
+    yield starter
+    for feed in starter.open:
+        feed.close()
+
+
+def settle(feed: Feed, enough: Callable[[list[Body]], bool] = lambda _: True) -> list[Body]:
+    """Read until enough was seen and nothing is left to do (for at most 60 s)."""
+    bodies: list[Body] = []
+    deadline = time.monotonic() + 60
+    quiet = 0
+    while time.monotonic() < deadline and (quiet < 3 or not enough(bodies)):
+        bodies += [seen.body for seen in feed.read(clock())]
+        idle = feed.period is not None and feed.period >= 1
+        quiet = quiet + 1 if idle else 0
+        time.sleep(0.05 if idle else 0.002)
+    return bodies
+
+
+def paths(bodies: list[Body], kind: type[Body]) -> list[str]:
+    return [str(getattr(body, "path", None)) for body in bodies if isinstance(body, kind)]
+
+
+def one(bodies: list[Body]) -> Body:
+    assert len(bodies) == 1, bodies
+    return bodies[0]
+
+
+def shell(script: str, folder: Path) -> int:
+    process = subprocess.Popen(["sh", "-c", script], cwd=folder)
+    assert process.wait() == 0
+    return process.pid
+
+
+def test_the_first_baseline_is_silent_and_the_trigger_is_seen(tree: Path, start: Start, rung: str) -> None:
+    (tree / "etc/old").write_text("x")
+    feed = start(rung)
+    assert settle(feed) == []
+    test = feed.trigger()
+    assert any(map(test, settle(feed, lambda bodies: any(map(test, bodies)))))
+
+
+def test_create_change_attributes_rename_delete(tree: Path, start: Start, rung: str) -> None:
+    feed = start(rung)
+    settle(feed)
+    target = tree / "etc/hosts"
+    pid = shell("echo one > etc/hosts", tree)
+    created = one(settle(feed, bool))
+    assert isinstance(created, Create)
+    assert created.path == str(target)
+    assert created.found == "live"
+    assert created.after is not None
+    assert created.after.size == 4
+    if rung == "watchdog":
+        assert created.actor is None
+    else:
+        assert created.actor is not None
+        assert (created.actor.pid, created.actor.exe, created.actor.auid) == (pid, f"/bin/of-{pid}", 1000)
+
+    shell("echo two >> etc/hosts", tree)
+    changed = one(settle(feed, bool))
+    assert isinstance(changed, Change)
+    assert isinstance(changed.before, FileState)
+    assert isinstance(changed.after, FileState)
+    assert changed.before.sha256 == created.after.sha256 != changed.after.sha256
+
+    shell("chmod 600 etc/hosts", tree)
+    moded = one(settle(feed, bool))
+    assert isinstance(moded, Attributes)
+    assert moded.before is not None
+    assert moded.after is not None
+    assert (moded.before.mode, moded.after.mode) == (0o644, 0o600)
+
+    shell("mv etc/hosts etc/sub/moved", tree)
+    renamed = one(settle(feed, bool))
+    assert isinstance(renamed, Rename)
+    assert (renamed.former, renamed.path) == (str(target), str(tree / "etc/sub/moved"))
+
+    shell("rm etc/sub/moved", tree)
+    deleted = one(settle(feed, bool))
+    assert isinstance(deleted, Delete)
+    assert deleted.before is not None
+    assert deleted.before.sha256 == changed.after.sha256
+
+
+def test_capabilities_and_xattrs(tree: Path, start: Start) -> None:
+    (tree / "etc/tool").write_text("#!")
+    feed = start("fanotify")
+    settle(feed)
+    shell("setcap cap_net_raw,cap_setuid=ep etc/tool", tree)
+    granted = one(settle(feed, bool))
+    assert isinstance(granted, Attributes)
+    assert granted.after is not None
+    assert granted.after.capabilities == "cap_setuid,cap_net_raw+ep"
+    os.setxattr(tree / "etc/tool", "user.note", b"hello")
+    noted = one(settle(feed, bool))
+    assert isinstance(noted, Attributes)
+    assert noted.after is not None
+    assert noted.after.xattrs == {"user.note": "hello"}
+
+
+def test_what_is_equal_is_no_event(tree: Path, start: Start, rung: str) -> None:
+    (tree / "etc/same").write_text("x")
+    feed = start(rung)
+    settle(feed)
+    shell("touch etc/same; cp etc/same etc/.tmp; mv etc/.tmp etc/same; chmod 644 etc/same", tree)
+    (tree / "etc/last").touch()
+    last = one(settle(feed, bool))
+    assert paths([last], Create) == [str(tree / "etc/last")]
+
+
+def test_a_folder_moved_in_and_out_is_told_with_its_content(tree: Path, start: Start, rung: str) -> None:
+    (tree.parent / "outside/deep").mkdir(parents=True)
+    (tree.parent / "outside/deep/file").write_text("x")
+    feed = start(rung)
+    settle(feed)
+    shell("mv ../outside etc/inside", tree)
+    come = settle(feed, lambda bodies: len(bodies) >= 3)
+    names = {str(tree / f"etc/inside{rest}") for rest in ("", "/deep", "/deep/file")}
+    assert set(paths(come, Create)) == names
+    shell("echo more >> etc/inside/deep/file", tree)
+    assert paths(settle(feed, bool), Change) == [str(tree / "etc/inside/deep/file")]
+    shell("mv etc/inside ../outside", tree)
+    gone = settle(feed, lambda bodies: len(bodies) >= 3)
+    assert set(paths(gone, Delete)) == names
+
+
+def test_restart_finds_what_changed_meanwhile(tree: Path, start: Start, rung: str) -> None:
+    for name in ("kept", "changed", "removed", "moved", "moded"):
+        (tree / f"etc/{name}").write_text(name)
+    feed = start(rung)
+    settle(feed)
+    start.stop(feed)
+    (tree / "etc/changed").write_text("tampered")
+    (tree / "etc/removed").unlink()
+    (tree / "etc/moved").rename(tree / "etc/other")
+    (tree / "etc/moded").chmod(0o4755)
+    (tree / "etc/new").write_text("new")
+    bodies = settle(start(rung), lambda bodies: len(bodies) >= 5)
+    etc = str(tree / "etc")
+    assert paths(bodies, Change) == [f"{etc}/changed"]
+    assert paths(bodies, Delete) == [f"{etc}/removed"]
+    assert paths(bodies, Rename) == [f"{etc}/other"]
+    assert paths(bodies, Attributes) == [f"{etc}/moded"]
+    assert paths(bodies, Create) == [f"{etc}/new"]
+    assert {getattr(body, "found", None) for body in bodies} == {"scan"}
+
+
+def test_lines_are_told_for_authorized_keys_and_users_for_shadow(tree: Path, start: Start) -> None:
+    keys, shadow = tree / "authorized_keys", tree / "etc/shadow"
+    keys.write_text("ssh-ed25519 AAA alice\n")
+    shadow.write_text("root:$y$canary0:1:\nalice:$y$canary1:1:\n")
+    feed = start("fanotify")
+    settle(feed)
+    shell("echo ssh-ed25519 BBB eve >> authorized_keys; sed -i s/canary1/canary2/ etc/shadow", tree)
+    changes = {
+        body.path: body
+        for body in settle(feed, lambda bodies: len(paths(bodies, Change)) >= 2)
+        if isinstance(body, Change)
+    }
+    assert changes[str(keys)].added == ("ssh-ed25519 BBB eve",)
+    assert changes[str(keys)].removed == ()
+    assert (changes[str(shadow)].added, changes[str(shadow)].removed) == (("alice",), ("alice",))
+    start.stop(feed)
+    assert b"canary" not in b"".join(path.read_bytes() for path in (tree.parent / "state").glob("baseline*"))
+
+
+def test_a_name_that_is_not_utf8(tree: Path, start: Start) -> None:
+    feed = start("fanotify")
+    settle(feed)
+    Path(os.fsdecode(bytes(tree) + b"/etc/\xff\\x")).touch()
+    created = one(settle(feed, bool))
+    assert isinstance(created, Create)
+    assert (created.path, created.escaped) == (f"{tree}/etc/\\xff\\\\x", ("path",))
+
+
+def test_a_file_above_the_limit_is_not_hashed(tree: Path, start: Start) -> None:
+    feed = start("fanotify", hash_limit_bytes=1000)
+    settle(feed)
+    (tree / "etc/large").write_bytes(bytes(1001))
+    created = one(settle(feed, bool))
+    assert isinstance(created, Create)
+    assert created.after is not None
+    assert (created.after.size, created.after.sha256) == (1001, None)
+
+
+def test_excluded_paths_are_not_seen(tree: Path, start: Start, rung: str) -> None:
+    feed = start(rung, exclude=(str(tree / "etc/sub"),))
+    settle(feed)
+    (tree / "etc/sub/x").touch()
+    (tree / "etc/seen").touch()
+    assert paths(settle(feed, bool), Create) == [str(tree / "etc/seen")]
+
+
+@pytest.mark.parametrize("rung", ["fanotify", "watchdog"])
+def test_churn_ends_in_the_right_state(tree: Path, start: Start, rung: str) -> None:
+    feed = start(rung)
+    settle(feed)
+    write = (
+        "i=0; while [ $i -lt 20000 ]; do echo $i > etc/f$i; echo $i >> etc/list$((i % 7)); i=$((i + 1)); done"
+    )
+    shell(f"{write}; find etc -name 'f*[13579]' -delete", tree)
+    settle(feed)
+    start.stop(feed)
+    db = sqlite3.connect(tree.parent / "state/baseline.db")
+    known = {name for (name,) in db.execute("SELECT name FROM files WHERE folder=?", (bytes(tree / "etc"),))}
+    assert known == {os.fsencode(path.name) for path in (tree / "etc").iterdir()}
+    assert len(known) >= 10_000
+
+
+def test_a_damaged_baseline_is_a_loss_and_is_learned_again(tree: Path, start: Start) -> None:
+    (tree.parent / "state/baseline.db").write_bytes(b"no database" * 1000)
+    feed = start("fanotify")
+    assert settle(feed) == []
+    assert [loss.cause for loss in feed.losses(clock())] == ["baseline damaged, learned again"]
+    (tree / "etc/x").touch()
+    assert paths(settle(feed, bool), Create) == [str(tree / "etc/x")]
+
+
+def test_a_fault_of_the_disk_is_a_loss_and_the_feed_arms_again(
+    tree: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.file_work._RETRY", 1)
+    state = tree.parent / "state"
+    (state / "baseline.db").mkdir()  # no database can be opened there
+    feed = start("fanotify")
+    found: list[Loss] = []
+    for _ in range(3):
+        assert list(feed.read(clock())) == []
+        found += feed.losses(clock())
+    assert found
+    assert all(loss.cause.startswith("baseline: ") for loss in found)
+    (state / "baseline.db").rmdir()
+    assert settle(feed) == []
+    (tree / "etc/x").touch()
+    assert paths(settle(feed, bool), Create) == [str(tree / "etc/x")]
