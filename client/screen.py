@@ -14,7 +14,7 @@ from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .text import safe, safe_json
+from .text import iso_times, safe, safe_json
 
 _WIDE = 400
 """Columns where there is no terminal: nothing is cut or wrapped for a file or a pipe."""
@@ -49,8 +49,8 @@ class Screen:
         return self._console.width
 
     def value(self, value: Any) -> None:
-        """Write value as one line of JSON."""
-        self._out.write(safe_json(msgspec.json.encode(value).decode()) + "\n")
+        """Write value as one line of JSON; its times, UTC ns until here, as ISO-8601."""
+        self._out.write(safe_json(msgspec.json.encode(iso_times(value)).decode()) + "\n")
         self._out.flush()
 
     def line(self, *parts: Part) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+from typing import Any
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
@@ -13,6 +14,7 @@ _MINUTE = 60
 _LATIN = 0x100
 _PLANE = 0x10000
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_TIMES = frozenset({"time", "received", "detected", "last_event", "newest", "now", "begin", "end"})
 _ASCII = re.compile(r"[ -~]*")
 _JSON_HIDDEN = re.compile(r"[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -51,6 +53,23 @@ def utc(nanoseconds: int | None, *, digits: int = 0) -> str:
         return f"{nanoseconds} ns"  # a time no calendar has, such as a broken clock's
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%f")
     return (stamp[: 20 + digits] if digits else stamp[:19]) + "Z"
+
+
+def iso_times(value: Any) -> Any:
+    """Return value with the API's times as ISO-8601 to the nanosecond; what an event's body says stays."""
+    if isinstance(value, list):
+        return [iso_times(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _iso_time(name, item) for name, item in value.items()}
+
+
+def _iso_time(name: str, value: Any) -> Any:
+    if name == "body":
+        return value
+    if name in _TIMES and isinstance(value, int):
+        return f"{utc(value)[:-1]}.{value % 10**9:09d}Z"
+    return iso_times(value)
 
 
 def size(count: int | None) -> str:

@@ -191,7 +191,7 @@ def session_flows(agent: str, number: int) -> Query:
 
 def event(uid: str) -> Query:
     """Return one event."""
-    return Query(f"SELECT {_EVENT} FROM events WHERE agent = ? AND epoch = ? AND seq = ?", parse_uid(uid))  # noqa: S608 - no value
+    return _select("events", (Where("agent = ? AND epoch = ? AND seq = ?", parse_uid(uid)),), "time", 1)
 
 
 def process(agent: str, pid: int, start: int | None) -> Query:

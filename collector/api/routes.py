@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from evidence.errors import EvidenceError
 from evidence.kind import Endpoint as Address
 from evidence.kinds.collector import Act
 
@@ -39,6 +41,7 @@ WAITING_LIMIT = 32
 """Requests that may wait for one of those to end; more are told to come back."""
 _POLL_SECONDS = 0.1
 _BEARER = "bearer "
+_log = logging.getLogger("vedette.api")
 Answer = msgspec.Struct | Stream
 
 
@@ -102,8 +105,13 @@ def _view(
             return _response(await _answer(endpoint, call, gate))
         except CollectorError as error:
             return _refusal(of(error))
+        except EvidenceError as error:  # an act too large to be recorded
+            return _refusal(ApiError(413, "too_large", str(error)))
         except ClientDisconnect:
             return Response(status_code=400)
+        except Exception:  # noqa: BLE001 - whatever fails, the caller gets JSON and the log the traceback
+            _log.exception("%s %s failed", endpoint.method, endpoint.path)
+            return _refusal(ApiError(500, "fault", "an unexpected error; the collector's log has it"))
 
     return view
 

@@ -84,10 +84,15 @@ def _tree(call: Call) -> msgspec.Struct | Stream:
         span = queries.Span(max(0, moment - _AROUND), moment + _AROUND)
         query = queries.relatives(row["agent"], row["boot"], row["session"], span, RELATIVES_LIMIT + 1)
         rows = call.rows(connection, query)
-    root = process_tree.build([*rows, row], (row["pid"], row["start"]))
+    root = process_tree.build(_with(rows, row), (row["pid"], row["start"]))
     if root is None:
         raise ApiError(404, "not_found", "event: nothing is known of its process", "event")
     return Tree(row["agent"], row["host"], row["boot"], root, len(rows) > RELATIVES_LIMIT)
+
+
+def _with(rows: list[fetch.Row], row: fetch.Row) -> list[fetch.Row]:
+    """Return rows and row, once; row may lie beyond the limit of what was read."""
+    return rows if any(other["event"] == row["event"] for other in rows) else [*rows, row]
 
 
 def _process(call: Call, connection: Any) -> fetch.Row:

@@ -179,6 +179,8 @@ def batch_row(seq: int) -> dict[str, Any]:
         "events": 7,
         "stored": 7,
         "state": "decoded",
+        "first_time": NOW - 59 * SECOND,
+        "last_time": NOW - 48 * SECOND,
         "received": NOW - 30 * SECOND,
         "sent": NOW - 31 * SECOND,
         "boot": BOOT,
