@@ -154,7 +154,7 @@ class ProcessTable:
     def _find(self, pid: int, mono: int | None) -> Key | None:
         """Return the process that had pid at mono: the youngest that had begun, if it had not ended by then.
 
-        A sensor whose source tells no time asks with the time of its reading, by when a short process is gone.
+        A sensor whose source tells no time asks with that of its reading, by when a short process is gone.
         """
         for key in reversed(self._keys.get(pid, ())):
             process = self._table[key]
