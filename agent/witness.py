@@ -61,6 +61,7 @@ class Acknowledged(msgspec.Struct, frozen=True):
 
 class _Memory(msgspec.Struct, frozen=True):
     note: str | None = None
+    time: Count = 0
     priority: Head | None = None
     bulk: Head | None = None
     alarm: Alarm | None = None
@@ -118,7 +119,7 @@ class Witness:
         )
         self._receipts.append((now, line))
         del self._receipts[:-QUEUE]
-        self._memory = msgspec.structs.replace(self._memory, note=known.note)
+        self._memory = msgspec.structs.replace(self._memory, note=known.note, time=now)
         last = self.last(lane)
         if last is None or head.seq > last.seq:
             self._memory = (
@@ -150,7 +151,7 @@ class Witness:
         for time, body in self._records(".checkpoints", CHECKPOINT_MAGIC):
             yield time, body.decode("utf-8", "replace")
         if self.known is not None:
-            yield self._last_note, self.known.note
+            yield self._memory.time, self.known.note
 
     def acknowledged(self) -> Iterator[tuple[int, Acknowledged]]:
         """Yield (UTC ns, receipt) of every receipt kept, oldest first."""
