@@ -57,11 +57,13 @@ class Step(msgspec.Struct, frozen=True):
 class Story(msgspec.Struct, frozen=True):
     """An example: what happens, in order, and why it must or must not be found.
 
-    until runs the clock on to that many seconds after the beginning.
+    until runs the clock on to that many seconds after the beginning; arrivals are statements that come
+    before the steps, received that many nanoseconds after the beginning.
     """
 
     why: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
     until: float | None = None
 
 

@@ -1,6 +1,6 @@
-"""A receiver of uploads on one address: takes HTTP PUT, counts the bytes, says on stdout what came from where.
+"""A receiver of uploads on one address: takes HTTP PUT, counts the bytes, says what came from where.
 
-Run inside a network namespace it stands for a server on the internet: ``python -m range.receiver ADDRESS PORT``.
+Inside a network namespace it stands for a server on the internet: ``python -m range.receiver ADDRESS PORT``.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from collector import correlations, detections
 from collector.alert import Alert
 from collector.analysis import Analysis, load
-from collector.record import Record
+from collector.record import Arrival, Record
 from collector.rule import Correlation, Detection, Story
 from collector.settings import Detection as Settings
 from evidence.event import stamp
@@ -31,8 +32,14 @@ def records(story: Story) -> list[Record]:
     return made
 
 
+def arrivals(story: Story) -> list[Arrival]:
+    return [msgspec.structs.replace(one, received=BEGIN + one.received) for one in story.arrivals]
+
+
 def play(story: Story, engine: Analysis) -> list[Alert]:
     alerts: list[Alert] = []
+    for one in arrivals(story):
+        alerts += engine.arrived([one], one.received)
     for record in records(story):
         alerts += engine.tick(record.received)
         alerts += engine.step([record], record.received)[1]
@@ -61,6 +68,11 @@ def test_miss(rule: Detection | Correlation, story: Story) -> None:
 def test_state_survives_a_restart_after_each_event(rule: Detection | Correlation, story: Story) -> None:
     alerts: list[Alert] = []
     engine = Analysis(SITE)
+    for one in arrivals(story):
+        alerts += engine.arrived([one], one.received)
+        stored = engine.dump()
+        engine = Analysis(SITE)
+        engine.load(stored)
     for record in records(story):
         alerts += engine.step([record], record.received)[1]
         stored = engine.dump()

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "agent": frozenset({"agent", "evidence"}),
     "collector": frozenset({"collector", "evidence"}),
     "client": frozenset({"client", "evidence"}),
-    "range": frozenset({"range", "client"}),
+    "range": frozenset({"range", "client", "evidence"}),
 }
 EVIDENCE_LIBRARIES = frozenset({"msgspec", "zstandard", "cryptography"})
 PURE = (

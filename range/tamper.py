@@ -1,0 +1,145 @@
+"""The collector's administrator as the enemy: with its disk and all its keys, one batch is made undone.
+
+What is forged is a copy: entries, data and tree are rebuilt without the batch, the checkpoint is signed anew
+with the ledger's own key, and the collector's own commands serve it and make the bundle. Only the hosts'
+keys are out of reach.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence import checkpoint, codec, dsse, entry, frame, seal, statement, tree
+from evidence.checkpoint import Checkpoint
+from evidence.entry import EntryType
+from evidence.errors import EvidenceError
+from evidence.keys import PrivateKey
+from evidence.statement import Statement
+
+from .site import CommandFailed, Site, write_collector
+
+_ENTRY = struct.Struct(">H")
+_DATA = struct.Struct(">4sQQII")
+_MAGIC = b"VDR1"
+_SLOT = 4096
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One entry of the ledger as it lies on the disk: its bytes, its data, when it was received."""
+
+    entry: bytes
+    data: bytes
+    received: int
+
+
+def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str], None]) -> None:
+    """Forge the record behind alert and show what an auditor with the host's receipts says.
+
+    Raises:
+        CommandFailed: the audit did not find the forgery.
+    """
+    forged = Site(site.folder / "forged")
+    forged.folder.mkdir()
+    victim = _forge(site, forged, alert)
+    name = f"agent {victim.agent}, {victim.lane} {victim.seq}"
+    say(
+        f"\nThe collector's administrator deletes one batch ({name}), and rebuilds and signs everything anew."
+    )
+    bundle = forged.folder / "forged.bundle"
+    with forged.collecting():
+        _log_in(site, forged)
+        forged.vedette("export", "--format", "bundle", "--from", "1d", "--out", str(bundle))
+    report = site.vedette("verify", str(bundle), "--trust", str(receipts), accept=(1,))
+    said = json.loads(site.vedette("verify", str(bundle), "--trust", str(receipts), "--json", accept=(1,)))
+    say(report)
+    missing = {(gap["agent"], gap["lane"], gap["seq"]) for gap in said["missing"]}
+    if (victim.agent, victim.lane, victim.seq) not in missing:
+        raise CommandFailed(f"the audit did not name the missing batch: {name}")
+
+
+def _log_in(site: Site, forged: Site) -> None:
+    url = f"https://127.0.0.1:{forged.ports['console']}"
+    forged.vedette(
+        "login", "--url", url, "--user", "analyst", "--ca", str(forged.folder / "collector/ca/ca.pem"),
+        "--password-file", str(site.folder / "password"),
+    )  # fmt: skip
+
+
+def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
+    """Copy the collector without the batch that holds the alert's last event; return what was deleted."""
+    source, target = site.folder / "collector", forged.folder / "collector"
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("lake", "run", "ledger", "snapshot.json"))
+    write_collector(forged, (), {"ingest": 0, "console": 0})
+    kept = list(_read(source / "ledger"))
+    agent, _epoch, seq = alert["evidence"][-1].split(":")
+    victim = next(index for index, item in enumerate(kept) if _holds(item, agent, int(seq)))
+    said = _statement(kept[victim])
+    if said is None:
+        raise CommandFailed(f"entry {victim} of the ledger is no statement")
+    del kept[victim]
+    seed = (source / "keys" / "ledger.key").read_bytes()
+    origin = (source / "ledger" / "vkey").read_text().partition("+")[0]
+    _write(target / "ledger", kept, PrivateKey(seed), origin)
+    forged.collector("replay")
+    return said
+
+
+def _read(ledger: Path) -> Iterator[Kept]:
+    """Yield every entry of the first segment; a demo's ledger has no more."""
+    entries, data = (ledger / "entries/000000000").read_bytes(), (ledger / "data/000000000").read_bytes()
+    at = there = 0
+    while at < len(entries):
+        (length,) = _ENTRY.unpack_from(entries, at)
+        _magic, _index, received, size, _checksum = _DATA.unpack_from(data, there)
+        begin = there + _DATA.size
+        yield Kept(
+            entries[at + _ENTRY.size : at + _ENTRY.size + length], data[begin : begin + size], received
+        )
+        at, there = at + _ENTRY.size + length, begin + size
+
+
+def _statement(item: Kept) -> Statement | None:
+    opened = entry.decode(item.entry)
+    if opened.type is not EntryType.BATCH:
+        return None
+    return statement.from_bytes(dsse.parse(opened.payload, statement.PAYLOAD_TYPE).payload)
+
+
+def _holds(item: Kept, agent: str, seq: int) -> bool:
+    """Return whether item is the batch of agent that holds event seq."""
+    said = _statement(item)
+    if said is None or said.agent != agent or not item.data:
+        return False
+    try:
+        raw = frame.decompress(item.data, seal.RAW_LIMIT)
+    except EvidenceError:
+        return False
+    return any(event.seq == seq for event in codec.decode(raw).events)
+
+
+def _write(ledger: Path, kept: list[Kept], key: PrivateKey, origin: str) -> None:
+    """Write a ledger that nothing on this disk contradicts."""
+    for name in ("entries", "data"):
+        (ledger / name).mkdir(parents=True)
+    entries = b"".join(_ENTRY.pack(len(item.entry)) + item.entry for item in kept)
+    (ledger / "entries/000000000").write_bytes(entries)
+    data = b"".join(_record(index, item) for index, item in enumerate(kept))
+    (ledger / "data/000000000").write_bytes(data)
+    grown = tree.Tree([tree.leaf_hash(item.entry) for item in kept])
+    note = checkpoint.sign(Checkpoint(origin, grown.size, grown.root()), key)
+    (ledger / "checkpoints").write_bytes(note.ljust(_SLOT, b"\0") * 2)
+
+
+def _record(index: int, item: Kept) -> bytes:
+    unsummed = _DATA.pack(_MAGIC, index, item.received, len(item.data), 0)[:-4]
+    checksum = zlib.crc32(unsummed + hashlib.sha256(item.data).digest())
+    return unsummed + struct.pack(">I", checksum) + item.data
