@@ -1,0 +1,136 @@
+"""Entries → batches: exact bodies, nothing good lost beside what is bad, and no input that raises."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector import decode
+from collector.extract import Opaque
+from evidence import codec, frame
+from evidence.entry import EntryType
+from evidence.errors import EvidenceError
+from evidence.kind import Body
+
+from .workbench import FakeLedger, some_bodies
+
+AGENT = "a" * 32
+GOOD = b'{"seq":1,"time":2,"mono":3,"body":{"kind":"agent.stop","reason":"x"}}'
+
+
+def lines(*raw: bytes, count: int | None = None) -> decode.Batch:
+    joined = b"\n".join(raw) + b"\n"
+    return decode.decode(FakeLedger().raw(AGENT, joined, len(raw) if count is None else count))
+
+
+def test_bodies_are_the_exact_json_of_each_event() -> None:
+    ledger = FakeLedger()
+    events = ledger.events(AGENT, some_bodies(5))
+    raw = codec.encode(events)
+    batch = decode.decode(ledger.raw(AGENT, raw, 5))
+    assert (batch.state, batch.events, batch.faults) == ("decoded", events, ())
+    assert batch.bodies == [line[line.index(b'"body":') + 7 : -1] for line in raw.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        (b'{"body": {"kind":"agent.stop",  "reason":"x"} ,"seq":1,"time":2,"mono":3}',
+         b'{"kind":"agent.stop",  "reason":"x"}'),
+        (b'{"seq":1,"time":2,"mono":3,"body":{"kind":"agent.stop","reason":"x"},"seq":9}',
+         b'{"kind":"agent.stop","reason":"x"}'),
+        (b'{"seq":1,"time":2,"mono":3,"body":{"kind":"agent.stop","reason":"x","later":[1]}}',
+         b'{"kind":"agent.stop","reason":"x","later":[1]}'),
+        (b'{"seq":1,"time":2,"mono":3,"body":{"kind":"new.kind","x":{"y":2}}}',
+         b'{"kind":"new.kind","x":{"y":2}}'),
+    ],
+)  # fmt: skip
+def test_foreign_order_duplicates_new_fields_and_new_kinds_keep_their_body(line: bytes, body: bytes) -> None:
+    batch = lines(GOOD, line)
+    assert batch.bodies[1] == body
+    assert batch.state == "decoded"
+
+
+def test_a_kind_of_a_newer_version_is_kept_with_its_name() -> None:
+    batch = lines(b'{"seq":1,"time":2,"mono":3,"body":{"kind":"new.kind"}}')
+    assert batch.events[0].body == Opaque("new.kind")
+
+
+def test_malformed_lines_cost_no_other_and_are_named() -> None:
+    batch = lines(GOOD, b"garbage", GOOD, b'{"seq":"x"}')
+    assert (batch.state, len(batch.events), len(batch.bodies)) == ("partial", 2, 2)
+    assert [fault.split(":")[0] for fault in batch.faults] == ["line 2", "line 4"]
+    assert lines(b"garbage").state == "undecodable"
+
+
+def test_stamps_beyond_64_bits_cost_only_their_event() -> None:
+    huge = GOOD.replace(b'"time":2', b'"time":%d' % (1 << 70))
+    batch = lines(GOOD, huge)
+    assert (batch.state, len(batch.events), len(batch.bodies)) == ("partial", 1, 1)
+
+
+def test_a_wrong_count_is_a_fault() -> None:
+    assert lines(GOOD, count=2).faults == ("holds 1 events, the statement says 2",)
+
+
+def test_dropped_data_is_absent_and_expired_data_too() -> None:
+    ledger = FakeLedger()
+    assert decode.decode(ledger.raw(AGENT, b"", 0, data=b"")).state == "absent"
+
+
+def test_an_equivocation_is_evidence_only() -> None:
+    item = FakeLedger().raw(AGENT, GOOD + b"\n", 1, kind=EntryType.EQUIVOCATION)
+    batch = decode.decode(item)
+    assert (batch.state, batch.events) == ("evidence", [])
+
+
+def test_a_body_spread_over_lines_is_still_exact() -> None:
+    spread = b'{"seq":1,"time":2,"mono":3,"body":{"kind":"agent.stop",\n"reason":"x"}}'
+    batch = decode.decode(FakeLedger().raw(AGENT, spread + b"\n" + GOOD + b"\n", 2))
+    assert [json.loads(body)["reason"] for body in batch.bodies] == ["x"] * len(batch.events)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=300))
+def test_no_data_raises(data: bytes) -> None:
+    batch = decode.decode(FakeLedger().raw(AGENT, b"", 1, data=data or b"x"))
+    assert batch.state == "undecodable"
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_mutated_lines_never_raise_and_bodies_stay_aligned(data: st.DataObject) -> None:
+    ledger = FakeLedger()
+    raw = bytearray(codec.encode(ledger.events(AGENT, some_bodies(4))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    batch = decode.decode(ledger.raw(AGENT, bytes(raw), 4))
+    assert len(batch.bodies) == len(batch.events)
+    for event, body in zip(batch.events, batch.bodies, strict=True):
+        kind = json.loads(body)["kind"]
+        assert kind == (event.body.opaque if isinstance(event.body, Opaque) else _kind(event.body))
+
+
+def _kind(body: Body) -> object:
+    return body.__struct_config__.tag
+
+
+@pytest.mark.parametrize("depth", [100_000])
+def test_deep_nesting_is_a_fault_of_its_line(depth: int) -> None:
+    deep = b'{"seq":1,"time":2,"mono":3,"body":{"kind":"new.kind","x":%s%s}}' % (b"[" * depth, b"]" * depth)
+    batch = lines(GOOD, deep)
+    assert (batch.state, len(batch.events)) == ("partial", 1)
+
+
+def test_bombs_are_not_opened() -> None:
+    ledger = FakeLedger()
+    bomb = frame.compress(b"\n" * (17 << 20))
+    assert decode.decode(ledger.raw(AGENT, b"", 1, data=bomb)).state == "undecodable"
+
+
+def test_an_entry_without_a_statement_is_refused() -> None:
+    with pytest.raises(EvidenceError):
+        decode.decode(FakeLedger().append(EntryType.BATCH, b"{}"))

@@ -1,0 +1,135 @@
+"""Events → columns: each kind's fields land where docs/store.md says, and bad values cost no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector import columns, extract
+from collector.extract import Opaque
+from evidence.event import Event, stamp
+from evidence.kind import Actor, Body, Endpoint
+from evidence.kinds import BY_NAME
+from evidence.kinds.collector import Act
+from evidence.kinds.connection import Close, Open
+from evidence.kinds.dns import Query
+from evidence.kinds.file import Change, Delete, FileState, Read
+from evidence.kinds.login import Accepted, Failed, Sudo
+from evidence.kinds.process import Exec, IdentityChanged
+
+HERE = Endpoint(ip="10.0.0.1", port=22)
+THERE = Endpoint(ip="203.0.113.9", port=443, name="drop.example")
+ACTOR = Actor(pid=7, start=70, exe="/bin/scp", cmd_line="scp x", uid=0, auid=1000, session=3, unit="u.scope")
+
+
+def row(body: Body) -> dict[str, Any]:
+    _, found = extract.event_columns([stamp(body, seq=1, time=2, mono=3)])
+    table = pa.table(found)
+    return {name: value for name, value in table.to_pylist()[0].items() if value is not None}
+
+
+def test_exec_fills_process_columns_and_keeps_argv_as_an_array() -> None:
+    body = Exec(
+        pid=5, start=50, ppid=4, parent_start=40, exe="/bin/tar", cwd="/srv", argv=("tar", "c", "a b"),
+        sha256="f" * 64, uid=0, euid=0, auid=1000, session=3, user="root", login="alice", unit="x",
+        container="c1",
+    )  # fmt: skip
+    assert row(body) == {
+        "seq": 1, "time": 2, "mono": 3, "kind": "process.exec", "class_uid": 1007,
+        "pid": 5, "start": 50, "ppid": 4, "parent_start": 40, "exe": "/bin/tar", "cwd": "/srv",
+        "argv": ["tar", "c", "a b"], "cmd_line": "tar c a b", "sha256": "f" * 64, "uid": 0, "euid": 0,
+        "auid": 1000, "session": 3, "user_name": "root", "login": "alice", "unit": "x", "container": "c1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("direction", "src", "dst"), [("out", HERE, THERE), ("in", THERE, HERE)])
+def test_src_is_the_side_that_opened_and_bytes_out_always_leave_this_host(
+    direction: Any, src: Endpoint, dst: Endpoint
+) -> None:
+    body = Close(
+        flow=9, protocol="tcp", direction=direction, local=HERE, remote=THERE, bytes_out=100, actor=ACTOR
+    )
+    found = row(body)
+    assert (found["src_ip"], found["src_port"]) == (src.ip, src.port)
+    assert (found["dst_ip"], found["dst_port"]) == (dst.ip, dst.port)
+    assert (found["bytes_out"], found.get("bytes_in")) == (100, None)
+    assert (found["name"], found["direction"], found["flow"]) == ("drop.example", direction, 9)
+    assert (found["pid"], found["exe"], found["cmd_line"], found["auid"]) == (7, "/bin/scp", "scp x", 1000)
+
+
+def test_an_event_without_actor_has_no_process_and_no_zero() -> None:
+    found = row(Open(flow=1, protocol="udp", direction="out", local=HERE, remote=THERE))
+    assert not {"pid", "uid", "auid", "session", "exe"} & set(found)
+
+
+def test_logins_have_user_source_fingerprint_and_outcome() -> None:
+    accepted = row(Accepted(program="sshd", user="alice", fingerprint="SHA256:x", source=THERE, local=HERE))
+    assert (accepted["user_name"], accepted["fingerprint"]) == ("alice", "SHA256:x")
+    assert (accepted["src_ip"], accepted["dst_ip"], accepted["outcome"]) == (THERE.ip, HERE.ip, "success")
+    assert row(Failed(program="sshd", user="bob", source=THERE))["outcome"] == "failure"
+    sudo = row(Sudo(program="sudo", user="alice", target="root", command="/bin/sh", allowed=False))
+    assert (sudo["target_user"], sudo["cmd_line"], sudo["outcome"]) == ("root", "/bin/sh", "failure")
+    assert row(Act(user="eve", verb="sql", source=THERE))["src_ip"] == THERE.ip
+
+
+def test_files_have_path_tree_and_the_hash_after() -> None:
+    changed = row(Change(path="/etc/passwd", after=FileState(sha256="b" * 64), actor=ACTOR))
+    assert (changed["path"], changed["sha256"], changed["pid"]) == ("/etc/passwd", "b" * 64, 7)
+    assert "sha256" not in row(Delete(path="/x", before=FileState(sha256="c" * 64)))
+    assert row(Read(path="/etc/shadow", tree="/etc/shadow"))["tree"] == "/etc/shadow"
+
+
+def test_dns_and_identity() -> None:
+    query = row(Query(name="drop.example", type="A", server=HERE, actor=ACTOR))
+    assert (query["name"], query["dst_ip"], query["class_uid"]) == ("drop.example", HERE.ip, 4003)
+    assert row(IdentityChanged(actor=ACTOR, former_auid=1))["auid"] == 1000
+
+
+@pytest.mark.parametrize("kind", sorted(BY_NAME))
+def test_every_kind_has_a_plan_whose_columns_exist(kind: str) -> None:
+    known = {column.name for column in columns.EVENTS}
+    assert set(extract.getters(BY_NAME[kind])) <= known
+
+
+def test_integers_beyond_64_bits_are_null_and_their_neighbours_stay() -> None:
+    bodies = [Exec(pid=1), Exec(pid=1 << 70), Exec(pid=3)]
+    _, found = extract.event_columns([stamp(body, seq=1, time=2, mono=3) for body in bodies])
+    assert found["pid"].to_pylist() == [1, None, 3]
+
+
+def test_unknown_kinds_keep_their_name() -> None:
+    event: Any = Event(1, 2, 3, Opaque("module.load"))
+    _, found = extract.event_columns([event, stamp(Exec(pid=4), seq=2, time=2, mono=2)])
+    assert found["kind"].to_pylist() == ["module.load", "process.exec"]
+    assert found["pid"].to_pylist() == [None, 4]
+
+
+kinds_of_bodies = st.sampled_from(["exec", "open", "read", "opaque"])
+
+
+def _body(name: str, at: int) -> Any:
+    made: dict[str, Any] = {
+        "exec": Exec(pid=at, argv=("a",) * (at % 3)),
+        "open": Open(flow=at, protocol="tcp", direction="in", local=HERE, remote=THERE),
+        "read": Read(path=f"/{at}", tree="/"),
+        "opaque": Opaque(f"new.{at % 2}"),
+    }
+    return made[name]
+
+
+@settings(max_examples=50)
+@given(st.lists(kinds_of_bodies, min_size=1, max_size=40))
+def test_rows_stay_whole_whatever_the_order_of_kinds(names: list[str]) -> None:
+    events = [Event(at, 10 * at, 100 * at, _body(name, at)) for at, name in enumerate(names)]
+    order, found = extract.event_columns(events)
+    assert sorted(order) == list(range(len(events)))
+    rows = pa.table(found).to_pylist()
+    for at, got in zip(order, rows, strict=True):
+        alone = pa.table(extract.event_columns([events[at]])[1]).to_pylist()[0]
+        assert {name: value for name, value in got.items() if value is not None} == {
+            name: value for name, value in alone.items() if value is not None
+        }
