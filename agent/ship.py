@@ -33,6 +33,7 @@ BACKLOG = 16
 BACKLOG_RATE = 200.0
 """Bulk statements of a backlog sent in a second."""
 _ASIDE_UNPROMPTED = 300.0
+_REFRESH = 0.2
 
 
 class Post(Protocol):
@@ -67,6 +68,7 @@ class Shipper:
         self._failures = 0
         self._blocked_until = 0.0
         self._bulk_at = 0.0
+        self._refresh_at = 0.0
         pending = inbox.pending(disk, self._inbox)
         self._number = int(pending[-1].partition(".")[0], 16) + 1 if pending else 1
         self._known: int | None = None
@@ -79,8 +81,10 @@ class Shipper:
         waiting = inbox.pending(self._disk, self._inbox)
         if len(waiting) >= INBOX_FULL:
             return 1.0
-        self._outgoing.refresh()
-        self._forget_acked()
+        if not waiting or now >= self._refresh_at:
+            self._refresh_at = now + _REFRESH
+            self._outgoing.refresh()
+            self._forget_acked()
         if not waiting:
             seen = self._outgoing.progress.seen
             self._known = seen.size if seen else 0

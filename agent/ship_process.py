@@ -61,15 +61,15 @@ class ShipProcess:
         self._written = 0.0
         self._last: inbox.ShipState | None = None
 
-    def run(self, stopped: Callable[[], bool]) -> None:
-        """Ship until stopped() is true; it is asked at least every IDLE seconds."""
+    def run(self, stopped: Callable[[], bool], wake: tuple[int, ...] = ()) -> None:
+        """Ship until stopped() is true; it is asked when a descriptor of wake is readable, or every IDLE."""
         try:
             while not stopped():
                 pause = self._renewer.tick()
                 wait = self._shipper.step(time.monotonic())
                 self._leave_state()
                 if wait > 0:
-                    self._alarm.wait(min(wait, pause, IDLE))
+                    self._alarm.wait(min(wait, pause, IDLE), wake)
         finally:
             self._leave_state(at_once=True)
             self._channel.close()

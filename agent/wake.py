@@ -24,16 +24,16 @@ class Alarm:
         self._descriptor: int = self._libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
         self._watching = False
 
-    def wait(self, seconds: float) -> None:
-        """Return when the file was written since the last call, or after seconds."""
+    def wait(self, seconds: float, others: tuple[int, ...] = ()) -> None:
+        """Return when the file was written, another descriptor is readable, or seconds are over."""
         if not self._watching and self._descriptor >= 0:
             added = self._libc.inotify_add_watch(self._descriptor, os.fsencode(self._path), _IN_MODIFY)
             self._watching = added >= 0
         if not self._watching:
             seconds = min(seconds, _POLL)
         waited = [self._descriptor] if self._descriptor >= 0 else []
-        ready, _, _ = select.select(waited, [], [], max(0.0, seconds))
-        if ready:
+        ready, _, _ = select.select([*waited, *others], [], [], max(0.0, seconds))
+        if self._descriptor in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._descriptor, 65_536)
 

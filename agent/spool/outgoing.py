@@ -59,6 +59,7 @@ class Outgoing:
         self._key = key
         self._disk = disk
         self._cursors: dict[Lane, _Cursor] = {lane: _Cursor() for lane in heads.LANES}
+        self._data_key: tuple[Path | None, bytes] = (None, b"")
         self.progress = Progress()
 
     def refresh(self) -> None:
@@ -107,12 +108,20 @@ class Outgoing:
             return None
         data_path = self._out / str(segment.Name(place.lane, place.first, segment.DATA))
         try:
-            data = segment.read_data(self._disk, data_path, self._key, stored)
+            data = self._data(data_path, stored)
         except FileNotFoundError:
             return Parcel(place, stored.envelope, b"")
         except (OSError, SpoolError):
             return Parcel(place, stored.envelope, b"", unreadable=True)
         return Parcel(place, stored.envelope, data)
+
+    def _data(self, path: Path, stored: segment.Stored) -> bytes:
+        """Read data; the key of the file read last is kept, since its neighbours come next."""
+        if not stored.data_length:
+            return b""
+        if self._data_key[0] != path:
+            self._data_key = path, segment.read_key(self._disk, path, self._key)
+        return segment.read_with_key(self._disk, path, self._data_key[1], stored)
 
     def _fill(self, lane: Lane, cursor: _Cursor) -> None:
         """Queue the next statements of the lane, from the file after the one that is read to its end."""

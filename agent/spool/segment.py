@@ -132,7 +132,11 @@ def read_data(disk: Disk, path: Path, spool_key: bytes, stored: Stored) -> bytes
     """
     if not stored.data_length:
         return b""
-    key = read_key(disk, path, spool_key)
+    return read_with_key(disk, path, read_key(disk, path, spool_key), stored)
+
+
+def read_with_key(disk: Disk, path: Path, key: bytes, stored: Stored) -> bytes:
+    """Return a statement's data, with the data file's own key already unwrapped; raises as `read_data`."""
     found = record.decode(
         disk.read(path, stored.data_offset, min(stored.data_length, DATA_RECORD_LIMIT)), DATA_MAGIC
     )
