@@ -49,13 +49,19 @@ class CursorFile(Generic[T]):
             OSError: an older cursor was due and could not be saved; a later call tries again.
         """
         self._newest = cursor
-        if not self._pending or now - self._pending[-1][0] >= _SPACING:
+        last = self._pending[-1][1] if self._pending else self._saved
+        if cursor != last and (not self._pending or now - self._pending[-1][0] >= _SPACING):
             self._pending.append((now, cursor))
         settled = None
         while self._pending and now - self._pending[0][0] >= self._lag:
             settled = self._pending.popleft()[1]
         if settled is not None:
             self._save(settled)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a cursor waits to be saved by a later offer."""
+        return self._newest is not None and self._newest != self._saved
 
     def close(self) -> None:
         """Save the newest cursor.

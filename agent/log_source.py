@@ -79,7 +79,7 @@ class LogFiles:
 class JournalLines:
     """The journal; a journalctl that ended is started again after its last entry."""
 
-    def __init__(self, start: Callable[[str | None], Journal], cursor: str | None) -> None:
+    def __init__(self, start: Callable[[str], Journal], cursor: str) -> None:
         self._start = start
         self.cursor = cursor
         self._journal = start(cursor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
@@ -21,6 +20,7 @@ from ..kernel.login_identity import read_identity
 from ..log_source import JournalLines, LogFiles, LogSource
 from ..login_table import LoginTable
 from ..sensor import Moment, Observed
+from .tally import Tally
 
 TAG = "vedette-agent"
 """The program in whose name the self-test's line is written."""
@@ -28,7 +28,7 @@ TAG = "vedette-agent"
 SELF_TEST = "self-test "
 
 _NAME = "login"
-_IDLE, _BUSY = 2.0, 0.3
+_IDLE, _SETTLING, _BUSY = 10.0, 1.0, 0.3
 _SUGGESTIONS = {
     "rotated away": "keep one rotated log uncompressed (logrotate's delaycompress)",
     "line without syslog header": "let the syslog daemon write its traditional or RFC 3339 format",
@@ -68,8 +68,7 @@ class LoginFeed:
         self._machine = os.uname().machine
         self._table = LoginTable(read_identity)
         self._token: str | None = None
-        self._lost: Counter[str] = Counter()
-        self._since: int | None = None
+        self._tally = Tally(_NAME, _SUGGESTIONS)
         self.period: float | None = _BUSY
 
     def filenos(self) -> tuple[int, ...]:
@@ -79,8 +78,6 @@ class LoginFeed:
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the logins since the last call; the cursor behind them is saved by a later call."""
         self._notices.drain()
-        if self._since is None:
-            self._since = now.time
         events: list[Observed] = []
         for line in self._source.lines(now):
             if line.program == TAG:
@@ -92,31 +89,21 @@ class LoginFeed:
                 for record in parse_records(raw, self._machine):
                     self._table.take_record(name, record, now.mono)
         events += self._table.due(now.mono)
-        self.period = _BUSY if self._table.holding else _IDLE
         try:
             self._cursors.offer(self._place(), now.mono)
         except OSError:
-            self._lost["cursor not saved"] += 1
+            self._tally.add("cursor not saved")
+        self.period = _BUSY if self._table.holding else _SETTLING if self._cursors.pending else _IDLE
         return events
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what could not be read since the last call, by cause."""
-        lost, self._lost = self._lost, Counter()
-        lost.update(self._source.losses())
+        for cause, count in self._source.losses().items():
+            self._tally.add(cause, count)
         for name, file in self._records.items():
-            lost.update({f"{name} {cause}": count for cause, count in file.losses().items()})
-        since, self._since = self._since, None
-        return [
-            Loss(
-                sensor=_NAME,
-                cause=cause,
-                count=count,
-                from_=since,
-                to=now.time,
-                suggestion=_SUGGESTIONS.get(cause),
-            )
-            for cause, count in lost.items()
-        ]
+            for cause, count in file.losses().items():
+                self._tally.add(f"{name} {cause}", count)
+        return self._tally.take(now)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Write a line where this feed reads; the body that tells of it is an `agent.sensor` of this rung."""
@@ -127,8 +114,8 @@ class LoginFeed:
         return lambda body: isinstance(body, Sensor) and any(token in (t.reason or "") for t in body.tried)
 
     def close(self) -> None:
-        """Save the cursor, unless an event is still held, and close everything."""
-        if not self._table.holding:
+        """Close everything; save the cursor unless an event is held or the self-test is out."""
+        if not self._table.holding and self._token is None:
             with suppress(OSError):  # then the last lines are read again
                 self._cursors.close()
         for file in self._records.values():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 
 from ..errors import RungUnavailable
 
@@ -16,8 +15,8 @@ _AUTH = ("SYSLOG_FACILITY=4", "+", "SYSLOG_FACILITY=10")
 """Facilities auth and authpriv, to which sshd, sudo, su and PAM write."""
 
 
-def check_journal(command: str = "journalctl") -> str:
-    """Return journalctl's path if there is a journal that we may read.
+def check_journal(command: str = "journalctl") -> tuple[str, bytes]:
+    """Return journalctl's path and the journal's last entry, if there is a journal that we may read.
 
     Raises:
         RungUnavailable: there is no journalctl, no journal, or we may not read it.
@@ -31,7 +30,7 @@ def check_journal(command: str = "journalctl") -> str:
         raise RungUnavailable(f"journalctl does not answer: {error}") from error
     if not found.startswith(b"{"):
         raise RungUnavailable("no journal that can be read", "start systemd-journald, or run as root")
-    return program
+    return program, found.splitlines()[0]
 
 
 def _run(program: str, *arguments: str) -> bytes:
@@ -41,11 +40,10 @@ def _run(program: str, *arguments: str) -> bytes:
 
 
 class Journal:
-    """A running journalctl that follows the auth facilities from a cursor, or from now on."""
+    """A running journalctl that follows the auth facilities from after a cursor."""
 
-    def __init__(self, program: str, cursor: str | None) -> None:
-        start = ("--after-cursor", cursor) if cursor else ("-n", "0")
-        self._process, self._output = _follow(program, start)
+    def __init__(self, program: str, cursor: str) -> None:
+        self._process, self._output = _follow(program, cursor)
         self._buffer = b""
         self.overlong = 0
 
@@ -81,10 +79,10 @@ class Journal:
         os.close(self._output)
 
 
-def _follow(program: str, start: Sequence[str]) -> tuple[subprocess.Popen[bytes], int]:
+def _follow(program: str, cursor: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start journalctl; return it and the end of the pipe from which its output is read without waiting."""
     output, inward = os.pipe2(os.O_CLOEXEC)
-    command = [program, "--quiet", "--no-pager", "-o", "json", "-f", *start, *_AUTH]
+    command = [program, "--quiet", "--no-pager", "-o", "json", "-f", "--after-cursor", cursor, *_AUTH]
     try:
         process = subprocess.Popen(command, stdout=inward, stderr=subprocess.DEVNULL)
     except OSError:

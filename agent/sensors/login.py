@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ..cursor_file import CursorFile
+from ..decode.journal import parse_entry
 from ..decode.utmp import record_size
 from ..errors import RungUnavailable
 from ..feeds.login import SELF_TEST, TAG, LoginFeed, Place, Probe
@@ -57,10 +58,13 @@ def _open_files(context: Context, rung: str, paths: tuple[Path, ...], probe: Pro
 
 def _open_journal(context: Context) -> Feed:
     """Read the journal."""
-    program = check_journal()
+    program, last = check_journal()
+    entry = parse_entry(last)
+    if entry is None:
+        raise RungUnavailable("journalctl does not write JSON entries")
     cursors, place = _load(context)
     notices = Notices()
-    source = JournalLines(partial(Journal, program), place.journal)
+    source = JournalLines(partial(Journal, program), place.journal or entry.cursor)
     records = _open_records(context, notices, place)
     probe = partial(_through_syslog, context.settings.login.syslog)
     return LoginFeed("journal", source, records=records, notices=notices, cursors=cursors, probe=probe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -196,4 +197,67 @@ def test_the_last_rung_waits_for_a_log_to_appear(host: PrivateHost, tmp_path: Pa
     (became,) = of(read_until(feed, lambda bodies: bool(of(bodies, Su, user="eve"))), Su, user="eve")
     assert isinstance(became, Su)
     (host.logs / "secure-not-there").unlink()
+    feed.close()
+
+
+_JOURNALD = """
+mount --bind "$1" /run
+mkdir -p /run/systemd/journal /run/log/journal
+exec /lib/systemd/systemd-journald
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A systemd-journald of our own; yields the folder that is its /run."""
+    if not Path("/lib/systemd/systemd-journald").exists():
+        pytest.skip("systemd-journald is not installed")
+    run = tmp_path / "run"
+    run.mkdir()
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _JOURNALD, "journald", str(run)]
+    journald = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wrapper = tmp_path / "bin/journalctl"
+    wrapper.parent.mkdir()
+    machine = Path("/etc/machine-id").read_text().strip()
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/journalctl --directory={run}/log/journal/{machine} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not (run / f"log/journal/{machine}/system.journal").exists():
+        time.sleep(0.05)
+    yield run
+    journald.kill()
+    journald.wait()
+
+
+def log(run: Path, text: str, *as_user: str) -> None:
+    socket = str(run / "systemd/journal/dev-log")
+    subprocess.run([*as_user, "logger", "-u", socket, "-p", "authpriv.info", "-t", "sshd", text], check=True)
+
+
+def test_the_journal_is_followed_and_forged_entries_are_left_out(journal: Path, tmp_path: Path) -> None:
+    def opened() -> Feed:
+        login = Login(
+            wtmp=str(tmp_path / "wtmp"),
+            btmp=str(tmp_path / "btmp"),
+            syslog=str(journal / "systemd/journal/dev-log"),
+        )
+        context = Context(Settings(login=login), tmp_path, NoProcesses(), clock)
+        return next(member for member in SENSOR.rungs if member.name == "journal").open(context)
+
+    log(journal, "Failed password for before from 192.0.2.1 port 7 ssh2")
+    feed = opened()
+    test = feed.trigger()
+    assert any(test(body) for body in read_until(feed, lambda bodies: any(map(test, bodies))))
+    for parent in (journal, *journal.parents[:3]):
+        parent.chmod(0o755)
+    nobody = ("setpriv", "--reuid", "65534", "--clear-groups")
+    log(journal, "Failed password for forged from 6.6.6.6 port 7 ssh2", *nobody)
+    log(journal, "Failed password for during from 192.0.2.1 port 7 ssh2")
+    bodies = read_until(feed, lambda bodies: bool(of(bodies, Failed)))
+    feed.close()
+    log(journal, "Failed password for while-down from 192.0.2.1 port 7 ssh2")
+    feed = opened()
+    bodies += read_until(feed, lambda bodies: bool(of(bodies, Failed)))
+    assert [getattr(body, "user", None) for body in of(bodies, Failed)] == ["during", "while-down"]
     feed.close()
