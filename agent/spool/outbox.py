@@ -71,14 +71,22 @@ class Outbox:
     """The spool, open for watch. Not for use by two processes or threads at once."""
 
     def __init__(
-        self, folder: Path, key: bytes, limits: settings.Spool, *, start: Heads, witness: Witness, disk: Disk
+        self,
+        folder: Path,
+        key: bytes,
+        limits: settings.Spool,
+        *,
+        start: Heads,
+        witness: Witness,
+        disk: Disk,
+        vouch: Callable[[], object] | None = None,
     ) -> None:
         """See `open`; start are the heads where the spool has none of its own."""
         self._folder, self._out, self._in = folder, folder / "out", folder / "in"
         self._key, self._limits, self._disk, self._witness = key, limits, disk, witness
         self._writers: dict[Lane, Writer] = {}
         self._broken: str | None = None
-        self._vouch: Callable[[], object] | None = None
+        self._vouch = vouch
         self._published: Progress | None = None
         found = recovery.recover(disk, self._out, self._out / HEADS_FILE, folder / "quarantine", start)
         self._shelf = Shelf(disk, found.segments)
@@ -119,9 +127,7 @@ class Outbox:
             first = Head(0, chain.entry)
             marks = [Mark(witness.last(lane) or first) for lane in LANES]
             start = Heads(chain.agent, chain.epoch, marks[0], marks[1])
-            opened = cls(folder, key, limits, start=start, witness=witness, disk=disk)
-            opened._vouch = vouch
-            return opened
+            return cls(folder, key, limits, start=start, witness=witness, disk=disk, vouch=vouch)
         except OSError as error:
             raise SpoolError(f"spool: {error}") from error
 
