@@ -1,0 +1,129 @@
+"""Memory and idle cost of a running agent: watch and ship under one supervisor, real sensors.
+
+Prints JSON rows {"name", "value", "unit"}. What else runs on the host is seen and costs too;
+so the idle figures are those of the quietest tenth of one-second windows, and the `mean_` ones those of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """Start an agent with an identity of its own, let it settle, measure it idle, stop it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("/dev/stdout"), metavar="FILE")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--settle", type=float, default=10.0)
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    from tests.agent.fake_collector import FakeCollector, running  # noqa: PLC0415 - needs the path above
+
+    with (
+        tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
+        running(FakeCollector(), Path(folder)) as collector,
+    ):
+        os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through
+        config = configure(Path(folder), collector.ingest, collector.enrol)
+        enrol(config, collector.token.line())
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "agent.cli", "run", "--config", str(config)], cwd=ROOT
+        )
+        try:
+            time.sleep(options.settle)
+            rows = measure(agent.pid, options.seconds)
+        finally:
+            agent.send_signal(signal.SIGTERM)
+            agent.wait(timeout=30)
+    options.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return 0
+
+
+def configure(folder: Path, ingest: str, enrolment: str) -> Path:
+    """Write settings for a state of its own."""
+    config = folder / "agent.toml"
+    config.write_text(
+        f"state = '{folder}/state'\nruntime = '{folder}/run'\n"
+        f"[collector]\ningest = '{ingest}'\nenrol = '{enrolment}'\n"
+    )
+    return config
+
+
+def enrol(config: Path, token: str) -> None:
+    """Enrol as a user would."""
+    command = [sys.executable, "-m", "agent.cli", "enroll", "--config", str(config)]
+    subprocess.run(command, cwd=ROOT, input=token, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def measure(supervisor: int, seconds: float) -> list[dict[str, object]]:
+    """Return memory now, and CPU and wake-ups over seconds, of the supervisor and its children together."""
+    pids = [supervisor, *children(supervisor)]
+    windows = [window(pids) for _ in range(int(seconds))]
+    cpu, woken = sorted(one[0] for one in windows), sorted(one[1] for one in windows)
+    quiet = len(windows) // 10
+    rows: list[dict[str, object]] = [
+        {"name": f"{comm(pid)}_pss_mb", "value": round(pss(pid) / 1024, 1), "unit": "MB"} for pid in pids
+    ]
+    return [
+        {"name": "agent_pss_mb", "value": round(sum(map(pss, pids)) / 1024, 1), "unit": "MB"},
+        {"name": "idle_cpu_percent", "value": round(cpu[quiet], 3), "unit": "% of a core"},
+        {"name": "idle_wakeups_per_s", "value": round(woken[quiet], 2), "unit": "1/s"},
+        {"name": "mean_cpu_percent", "value": round(sum(cpu) / len(cpu), 3), "unit": "% of a core"},
+        {"name": "mean_wakeups_per_s", "value": round(sum(woken) / len(woken), 2), "unit": "1/s"},
+        *rows,
+    ]
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip().replace("-", "_")
+
+
+def pss(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def window(pids: list[int]) -> tuple[float, float]:
+    """Return the CPU in percent of a core, and the wake-ups, of one second."""
+    began = time.monotonic()
+    before = [(cpu_ns(pid), switches(pid)) for pid in pids]
+    time.sleep(1.0)
+    after = [(cpu_ns(pid), switches(pid)) for pid in pids]
+    seconds = time.monotonic() - began
+    cpu = sum(new[0] - old[0] for old, new in zip(before, after, strict=True))
+    woken = sum(new[1] - old[1] for old, new in zip(before, after, strict=True))
+    return cpu / 1e7 / seconds, woken / seconds
+
+
+def cpu_ns(pid: int) -> int:
+    """Return the time on a CPU of all threads (proc(5), schedstat)."""
+    return sum(
+        int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
+    )
+
+
+def switches(pid: int) -> int:
+    """Return the voluntary context switches of all threads: how often the process slept and was woken."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        status = (task / "status").read_text()
+        total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("voluntary"))
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main())
