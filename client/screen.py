@@ -97,11 +97,13 @@ class Screen:
 
 def table(heads: Sequence[str], *, right: Sequence[str] = ()) -> Table:
     """Return an empty table in the command's one look."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+    )
     for position, head in enumerate(heads):
         last = position == len(heads) - 1
         made.add_column(
-            head,
+            styled(head),
             justify="right" if head in right else "left",
             no_wrap=not last,
             overflow="fold" if last else "ellipsis",

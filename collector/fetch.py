@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 
+from . import snapshot
 from .errors import QueryError, StoreError
 from .queries import Query
 
 Row = dict[str, Any]
 _BATCH = 2000
+
+
+def connect(path: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
+    """Open the newest snapshot, with bounded memory, half of the cores, and nothing spilled to disk.
+
+    Raises:
+        StoreError: there is none yet, or a file of it cannot be read.
+    """
+    try:
+        connection = snapshot.connect(snapshot.read(path))
+        connection.execute(f"SET memory_limit='{memory_bytes}B'")
+        connection.execute(f"SET threads={max(1, (os.cpu_count() or 1) // 2)}")
+        connection.execute("SET temp_directory=''")
+    except duckdb.Error as error:
+        raise StoreError(f"the snapshot cannot be read: {str(error).splitlines()[0]}") from error
+    return connection
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: Query, seconds: float) -> list[Row]:

@@ -74,7 +74,7 @@ def _former(folder: Path) -> Login | None:
 
 
 def _ca(call: Call, known: str | None) -> bytes:
-    """Return the CA's certificates: those of --ca, else those kept for the collector that is known already."""
+    """Return the CA in PEM: that of --ca, else the one kept for the collector that is known already."""
     path: Path | None = call.options.ca or (login_file.ca_file(call.folder) if known else None)
     if path is None:
         raise ClientError("give --ca FILE: the CA of the collector, from its administrator")

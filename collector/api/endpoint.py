@@ -5,7 +5,6 @@ A module in `endpoints/` sets ENDPOINTS. Its functions run in a thread of their 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import msgspec
 
 from evidence.kind import Endpoint as Address
 
-from .. import fetch, snapshot
+from .. import fetch
 from ..queries import Query
 from ..users import Role, User
 from .parameter import Parameter
@@ -43,16 +42,8 @@ class Call:
     token: str | None = None
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """Open the newest snapshot, with bounded memory and half of the cores.
-
-        Raises:
-            StoreError: there is none yet.
-        """
-        connection = snapshot.connect(snapshot.read(self.services.snapshot))
-        connection.execute(f"SET memory_limit='{self.services.console.query_memory_bytes}B'")
-        connection.execute(f"SET threads={max(1, (os.cpu_count() or 1) // 2)}")
-        connection.execute("SET temp_directory=''")
-        return connection
+        """Open the newest snapshot; raises as `fetch.connect`."""
+        return fetch.connect(self.services.snapshot, self.services.console.query_memory_bytes)
 
     def rows(self, connection: duckdb.DuckDBPyConnection, query: Query) -> list[fetch.Row]:
         """Return a query's rows within the time a query may take."""

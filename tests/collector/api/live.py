@@ -15,6 +15,7 @@ import requests
 import uvicorn
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from collector.api.routes import routes
 from collector.api.services import Services
@@ -56,6 +57,7 @@ class Live:
     lake: Lake
     acts: Acts
     users: Users
+    routes: list[Route]
 
     def token(self, user: str) -> str:
         return self.users.issue_token(user, "test", lake.NOW, lake.NOW + 10**15)
@@ -100,11 +102,12 @@ def serve(
         users.add(name, PASSWORD, role, lake.NOW)
     made, acts = lake.make(folder), Acts()
     services = Services(users, acts, bundle, made.snapshot, console or Console(query_seconds=10.0), Clock())
+    mounted = routes(services)
     listener = socket.create_server(("127.0.0.1", 0))
     certificate, key = tls or (None, None)
     server = uvicorn.Server(
         uvicorn.Config(
-            Starlette(routes=list(routes(services))),
+            Starlette(routes=mounted),
             log_level="error",
             lifespan="off",
             ssl_certfile=certificate,
@@ -115,7 +118,7 @@ def serve(
     thread.start()
     scheme = "https" if tls else "http"
     try:
-        yield Live(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", made, acts, users)
+        yield Live(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", made, acts, users, mounted)
     finally:
         server.should_exit = True
         thread.join(10)

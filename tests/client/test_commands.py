@@ -1,0 +1,267 @@
+"""The commands against a live API over TLS, as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from client.cli import load, main, verbs
+from tests.collector.api import lake, live
+
+from .conftest import Served, certificate
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(served: Served, *words: str) -> int:
+    return main([*words, "--config", str(served.folder)])
+
+
+def test_the_login_is_for_its_user_alone(served: Served) -> None:
+    assert {stat.S_IMODE(path.stat().st_mode) for path in served.folder.iterdir()} == {0o600}
+    said = b"".join(path.read_bytes() for path in served.folder.iterdir())
+    assert live.PASSWORD.encode() not in said
+
+
+def test_without_a_login_the_next_command_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["alerts", "--config", str(tmp_path)]) == 3
+    assert "vedette login --url" in capsys.readouterr().err
+
+
+def test_a_wrong_password_is_a_fault_without_a_traceback(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong").write_text("not the password\n")
+    words = ["login", "--url", served.live.url, "--ca", str(served.ca), "--user", "vera"]
+    assert main([*words, "--password-file", str(tmp_path / "wrong"), "--config", str(tmp_path)]) == 2
+    assert "password is wrong" in capsys.readouterr().err
+    assert not (tmp_path / "login.json").exists()
+
+
+def test_another_ca_or_pin_is_refused(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, _ = certificate(tmp_path)
+    (tmp_path / "password").write_text(live.PASSWORD)
+    end = ["--user", "vera", "--password-file", str(tmp_path / "password"), "--config", str(tmp_path)]
+    assert main(["login", "--url", served.live.url, "--ca", str(other), *end]) == 2
+    assert "not from the CA" in capsys.readouterr().err
+    assert main(["login", "--url", served.live.url, "--ca", str(served.ca), "--pin", "00" * 32, *end]) == 2
+    assert "another key" in capsys.readouterr().err
+    assert main(["login", "--url", "http://127.0.0.1:1", "--ca", str(served.ca), *end]) == 2
+
+
+def test_a_collector_that_is_away_is_named(served: Served, tmp_path: Path) -> None:
+    for name in ("login.json", "ca.pem"):
+        (tmp_path / name).write_bytes((served.folder / name).read_bytes())
+    login = json.loads((tmp_path / "login.json").read_text())
+    (tmp_path / "login.json").write_text(json.dumps(login | {"url": "https://127.0.0.1:1"}))
+    assert main(["status", "--config", str(tmp_path)]) == 2
+
+
+def test_a_token_that_is_over_asks_for_a_login(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "password").write_text(live.PASSWORD)
+    words = ["--url", served.live.url, "--ca", str(served.ca), "--user", "adam"]
+    folder = ["--config", str(tmp_path)]
+    assert main(["login", *words, "--password-file", str(tmp_path / "password"), *folder]) == 0
+    before = (tmp_path / "login.json").read_bytes()
+    assert main(["login", "--out", *folder]) == 0
+    (tmp_path / "login.json").write_bytes(before)
+    assert main(["alerts", *folder]) == 3
+    assert "vedette login" in capsys.readouterr().err
+
+
+def test_status_is_bad_news_only_when_there_is_a_problem(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "status") == 0
+    assert "web-1" in capsys.readouterr().out
+
+
+def test_show_tells_the_whole_story(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "show", "c0ffee") == 0
+    said = capsys.readouterr().out
+    for part in (
+        "alice",
+        "audit session",
+        lake.SOURCE,
+        lake.FINGERPRINT,
+        "session 7",
+        "12,345,678",
+        "203.0.113.9:443",
+        "tar czf",
+        "consistent, not anchored",
+        "2 signed batches",
+        "vedette tree",
+    ):
+        assert part in said
+
+
+def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "show", "c0ffee", "--json") == 0
+    story = json.loads(capsys.readouterr().out)
+    assert story["alert"]["time"] == "2027-01-15T07:59:10.000000000Z"
+    assert story["evidence"]["status"] == "consistent, not anchored"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("alerts",),
+        ("alerts", "--json"),
+        ("show", "c0ffee"),
+        ("search", "touch"),
+        ("search", "touch", "--json"),
+        ("timeline", "--person", "alice"),
+        ("timeline", "--person", "alice", "--json"),
+        ("session", "web-1", "7"),
+        ("session", "web-1", "7", "--json"),
+        ("tree", "--host", "web-1", "--pid", "1001"),
+        ("tree", "--host", "web-1", "--pid", "1001", "--json"),
+        ("sql", "SELECT cmd_line, body FROM events WHERE pid = 1004"),
+        ("sql", "SELECT cmd_line, body FROM events WHERE pid = 1004", "--json"),
+        ("sql", 'SELECT 1 AS "a\x1b[2J"'),
+        ("show", "\x1b[2J"),
+        ("search", "nofield\x1b[2J:1"),
+    ],
+)
+def test_nothing_from_events_or_words_steers_the_terminal(
+    served: Served, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    run(served, *words)
+    out, err = capsys.readouterr()
+    for character in "\x1b\x07\x9b\u202e":
+        assert character not in out + err
+    assert out + err != ""
+
+
+def test_the_evil_name_is_shown_visibly(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "timeline", "--person", "alice") == 0
+    assert "touch \\x1b[2Jtmp\\x1b]0;owned\\x07\\u202egpj.exe" in capsys.readouterr().out
+
+
+def test_json_still_means_the_exact_name(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "search", "cmd_line:touch*", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["body"]["argv"] == ["touch", lake.EVIL]
+
+
+def test_a_pipe_gets_no_colour_and_no_wrapping(served: Served) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "40", "TERM": "xterm-256color"}
+    said = subprocess.run(
+        [sys.executable, "-m", "client.cli", "alerts", "--config", str(served.folder)],
+        capture_output=True,
+        env=environment,
+        cwd="/",
+        check=True,
+        timeout=60,
+    )
+    assert b"\x1b" not in said.stdout + said.stderr
+    assert b"203.0.113.9:443" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("search", "user:(a"), 2),
+        (("search", "--limit", "0"), 2),
+        (("show", "ffff"), 2),
+        (("timeline",), 2),
+        (("tree",), 2),
+        (("sql", "DROP TABLE events"), 2),
+        (("sql", "SELECT * FROM read_text('/etc/passwd')"), 2),
+        (("export", "--format", "bundle", "--out", "-"), 2),
+        (("alerts", "--severity", "urgent"), 2),
+        (("nonsense",), 2),
+        ((), 2),
+        (("--help",), 0),
+        (("search", "--fields"), 0),
+        (("version",), 0),
+    ],
+)
+def test_exit_codes(
+    served: Served, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int
+) -> None:
+    known = words[:1] and words[0] in verbs()
+    assert (run(served, *words) if known else main(list(words))) == code
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    assert (err if code else out) != ""
+
+
+def test_exports_are_whole_files_in_their_formats(served: Served, tmp_path: Path) -> None:
+    for form in ("ocsf", "parquet", "csv"):
+        assert run(served, "export", "--format", form, "--out", str(tmp_path / form)) == 0
+    count = len(lake.story())
+    objects = [json.loads(line) for line in (tmp_path / "ocsf").read_bytes().splitlines()]
+    assert len(objects) == count
+    assert {each["metadata"]["version"] for each in objects} == {"1.8.0"}
+    assert pq.read_table(tmp_path / "parquet").num_rows == count
+    rows = list(csv.DictReader((tmp_path / "csv").open(newline="")))
+    assert len(rows) == count
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@", "-b"))]
+    assert "'=cmd|' /C calc'!A0" in {row["cmd_line"] for row in rows}
+    assert {path.name for path in tmp_path.iterdir()} == {"ocsf", "parquet", "csv"}
+
+
+def test_an_export_that_fails_leaves_no_file(served: Served, tmp_path: Path) -> None:
+    assert run(served, "export", "nofield:1", "--format", "csv", "--out", str(tmp_path / "x")) == 2
+    assert run(served, "export", "--format", "csv", "--out", str(tmp_path / "no" / "x")) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_is_fetched_and_checked_offline(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "b"
+    assert run(served, "export", "--format", "bundle", "--alert", "c0ffee", "--out", str(out)) == 0
+    assert main(["verify", str(out)]) == 0
+    assert "consistent, not anchored" in capsys.readouterr().out
+    out.write_bytes(out.read_bytes()[:-9])
+    assert main(["verify", str(out)]) == 1
+    assert main(["verify", str(tmp_path / "none")]) == 2
+    (tmp_path / "receipts").write_text("nonsense\n")
+    assert main(["verify", str(out), "--trust", str(tmp_path / "receipts")]) == 2
+
+
+def test_followers_see_a_new_alert_within_a_second(served: Served) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "client.cli", "alerts", "--follow", "--json", "--severity", "critical"]
+    with subprocess.Popen(
+        [*words, "--config", str(served.folder)], stdout=subprocess.PIPE, env=environment, text=True
+    ) as follower:
+        stop = threading.Timer(60, follower.kill)
+        stop.start()
+        try:
+            while not any(
+                act.verb == "alerts" and act.detail and "since" in act.detail for act in served.live.acts.kept
+            ):
+                time.sleep(0.05)
+            served.live.lake.add("alerts", [lake.alert_row(77, lake.NOW + 1, "critical")])
+            assert follower.stdout is not None
+            assert json.loads(follower.stdout.readline())["severity"] == "critical"
+        finally:
+            stop.cancel()
+            follower.kill()
+
+
+def test_every_module_is_a_command_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = "alerts export login search session show sql status timeline tree verify version"
+    assert set(expected.split()) <= set(verbs())
+    for verb in verbs():
+        assert load(verb).verb == verb
+        assert main([verb, "--help"]) == 0
+        assert verb in capsys.readouterr().out
