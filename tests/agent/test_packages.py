@@ -1,0 +1,136 @@
+"""Which package accounts for a file: dpkg's database, rpm's answers, locks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+import stat
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from agent.decode.package_db import locked_inodes, parse_status
+from agent.packages import Packages
+from agent.tree_change import Trees
+from evidence.kind import Actor
+from evidence.kinds.file import Explanation
+
+LS, CONF = b"/usr/bin/ls", b"/etc/sudoers"
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def install(
+    dpkg: Path, name: str, version: str, files: dict[bytes, bytes], conffiles: tuple[bytes, ...] = ()
+) -> None:
+    info = dpkg / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    paths = [b"/.", b"/usr", *files]
+    (info / f"{name}.list").write_bytes(b"\n".join(paths) + b"\n")
+    sums = (f"{md5(body)}  ".encode() + path[1:] for path, body in files.items() if path not in conffiles)
+    (info / f"{name}.md5sums").write_bytes(b"\n".join(sums) + b"\n")
+    stanza = f"Package: {name.partition(':')[0]}\nStatus: install ok installed\n"
+    stanza += f"Architecture: amd64\nVersion: {version}\n"
+    if conffiles:
+        stanza += "Conffiles:\n" + "".join(f" {p.decode()} {md5(files[p])}\n" for p in conffiles)
+    stanza += "Description: x\n more\n\n"
+    with (dpkg / "status").open("a") as status:
+        status.write(stanza)
+
+
+@pytest.fixture
+def dpkg(tmp_path: Path) -> Path:
+    folder = tmp_path / "dpkg"
+    install(folder, "coreutils:amd64", "9.1-1", {LS: b"ls", b"/opt/outside": b"x"})
+    install(folder, "sudo", "1.9", {CONF: b"root ALL"}, (CONF,))
+    for name in ("lock", "lock-frontend"):
+        (folder / name).touch()
+    return folder
+
+
+def packages(dpkg: Path, **options: object) -> Packages:
+    opened = Packages(sqlite3.connect(":memory:"), Trees((b"/usr/bin", b"/etc"), ()), dpkg=dpkg, **options)  # type: ignore[arg-type]
+    deque(opened.refresh(), maxlen=0)
+    return opened
+
+
+def test_a_file_as_it_was_shipped_and_one_that_was_not(dpkg: Path) -> None:
+    index = packages(dpkg)
+    shipped = Explanation(package="coreutils", version="9.1-1", matches=True)
+    assert index.explain(LS, md5(b"ls"), None, None) == shipped
+    assert index.explain(CONF, md5(b"root ALL"), None, None) == Explanation(
+        package="sudo", version="1.9", matches=True
+    )
+    tampered = index.explain(LS, md5(b"evil"), None, None)
+    assert tampered is not None
+    assert (tampered.matches, tampered.transaction) == (False, False)
+    assert index.explain(b"/etc/own", md5(b""), None, None) is None
+    gone = index.explain(LS, None, None, None)
+    assert gone is not None
+    assert gone.matches is None
+
+
+def test_an_upgrade_is_read_when_a_file_asks(dpkg: Path) -> None:
+    index = packages(dpkg)
+    install(dpkg, "coreutils:amd64", "9.2-1", {LS: b"new ls"})
+    os.utime(dpkg / "info/coreutils:amd64.list", (1, 1))
+    assert index.explain(LS, md5(b"new ls"), None, None) == Explanation(
+        package="coreutils", version="9.2-1", matches=True
+    )
+
+
+def test_a_new_package_is_read_when_a_file_asks(dpkg: Path) -> None:
+    index = packages(dpkg)
+    install(dpkg, "tool", "1", {b"/usr/bin/tool": b"t"})
+    os.utime(dpkg / "info", (1, 1))
+    found = index.explain(b"/usr/bin/tool", md5(b"t"), None, None)
+    assert found == Explanation(package="tool", version="1", matches=True)
+
+
+def test_a_transaction_is_told_by_its_actor_or_its_lock(dpkg: Path) -> None:
+    index = packages(dpkg)
+    by_actor = index.explain(LS, md5(b"newer"), None, Actor(pid=1, exe="/usr/bin/dpkg"))
+    assert by_actor == Explanation(package="coreutils", version="9.1-1", matches=None, transaction=True)
+    with (dpkg / "lock-frontend").open("r+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        locked = index.explain(LS, md5(b"ls"), None, None)
+    assert locked == Explanation(package="coreutils", version="9.1-1", matches=True, transaction=True)
+
+
+def test_rpm_is_asked_once_for_a_package(tmp_path: Path) -> None:
+    rpm = tmp_path / "rpm"
+    digest = hashlib.sha256(b"ls").hexdigest()
+    rpm.write_text(
+        f"#!/bin/sh\necho asked >> {tmp_path}/asked\n"
+        f"printf 'coreutils\\t9.1-1.el9\\t{digest}\\t/usr/bin/ls\\n'\n"
+        "printf 'coreutils\\t9.1-1.el9\\t\\t/usr/bin/cat\\n'\n"
+    )
+    rpm.chmod(rpm.stat().st_mode | stat.S_IXUSR)
+    index = packages(tmp_path / "no-dpkg", rpm=str(rpm))
+    assert index.explain(LS, None, digest, None) == Explanation(
+        package="coreutils", version="9.1-1.el9", matches=True
+    )
+    other = index.explain(b"/usr/bin/cat", None, digest, None)
+    assert other is not None
+    assert other.matches is None
+    assert (tmp_path / "asked").read_text().count("asked") == 1
+
+
+def test_proc_locks_lists_write_locks() -> None:
+    raw = "1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF\n"
+    raw += "2: FLOCK  ADVISORY  READ 1 00:1a:9 0 EOF\nrubbish\n"
+    assert locked_inodes(raw) == {(0xFD, 0, 2531452)}
+
+
+def test_the_real_status_file_is_read_whole() -> None:
+    status = Path("/var/lib/dpkg/status")
+    if not status.exists():
+        pytest.skip("this is no Debian")
+    with status.open("rb") as file:
+        names = {package.name for package in parse_status(file)}
+    assert {"dpkg", "libc6", "bash"} <= names
