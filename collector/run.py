@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import functools
 import logging
 import os
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> int:
     _log_to_stderr()
     places = paths.of(settings)
     identity.load(places)
+    _be_the_only_one(places)
     renew_certificates(settings, places)
     back, front = _bind(settings.ingest.listen), _bind(settings.console.listen)
     addresses = {"ingest": _address(back), "console": _address(front)}
@@ -170,6 +172,23 @@ def _changed(
         told = ", ".join(f"{name} https://{at.host}:{at.port}" for name, at in addresses.items())
         _log.info("ready: %s", told)
         notify("READY=1")
+
+
+def _be_the_only_one(places: Paths) -> None:
+    """Take the lock of the run folder, held until this process and its children end.
+
+    Raises:
+        CollectorError: another `serve` runs with this state.
+    """
+    files.make_folder(places.run)
+    lock = os.open(places.run / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise CollectorError(
+            f"{places.root}: `vedette-collector serve` runs already with this state"
+        ) from error
 
 
 def _bind(listener: Listener) -> socket.socket:
