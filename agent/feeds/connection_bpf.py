@@ -11,6 +11,7 @@ from evidence.kinds.connection import Close, Direction, Listen, Open, Report
 from ..decode.bpf_connection import Flow, FlowEvent, Owner, parse, parse_all, payload_out
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
+from ..processes import same_start
 from ..sensor import Context, Moment, Observed
 from .connection_trigger import connect_once
 from .flow_reports import FlowReports
@@ -126,7 +127,7 @@ class BpfFeed:
         if owner is None:
             return None
         known = self._processes.actor(owner.exec_pid, flow.mono)
-        if known is None or known.start != owner.exec_start:
+        if known is None or not same_start(known.start, owner.exec_start):
             known = Actor()
         return name_owner(owner, known)
 

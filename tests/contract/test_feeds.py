@@ -1,0 +1,79 @@
+"""Every rung of the process and connection sensors keeps the contract of agent/sensor.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.ladder import climb
+from agent.sensor import Rung, Sensor
+from agent.sensors import all_sensors
+from agent.sensors.connection import SENSOR as CONNECTION
+from agent.sensors.process import SENSOR as PROCESS
+from evidence.kinds.connection import Close, Listen, Open, Report
+from evidence.kinds.process import Exec, Exit
+from tests.agent.feeds_at_work import context, moment, opened, wait
+
+pytestmark = pytest.mark.root
+
+EVERY_RUNG = [
+    pytest.param(sensor, rung, id=f"{sensor.name}-{rung.name}")
+    for sensor in (PROCESS, CONNECTION)
+    for rung in sensor.rungs
+]
+every_rung = pytest.mark.parametrize(("sensor", "rung"), EVERY_RUNG)
+every_feed = pytest.mark.parametrize("rung", [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG])
+KINDS = {"process": Exec | Exit, "connection": Open | Report | Close | Listen}
+
+
+def test_both_are_found_by_being_in_their_folder() -> None:
+    assert {PROCESS.name, CONNECTION.name} <= {sensor.name for sensor in all_sensors()}
+
+
+@every_feed
+def test_sees_its_own_trigger_again_and_again(rung: Rung, tmp_path: Path) -> None:
+    with opened(rung, tmp_path) as watched:
+        for _ in range(2):
+            accept = watched.feed.trigger()
+            assert accept(watched.until(accept))
+
+
+@every_rung
+def test_shows_bodies_of_its_kinds_with_a_time_that_has_been(
+    sensor: Sensor, rung: Rung, tmp_path: Path
+) -> None:
+    with opened(rung, tmp_path) as watched:
+        begun = moment().mono
+        watched.until(watched.feed.trigger())
+        for one in watched.seen:
+            assert isinstance(one.body, KINDS[sensor.name])
+            assert one.mono is not None
+            assert begun - 1_000_000_000 <= one.mono <= moment().mono
+
+
+@every_feed
+def test_loses_nothing_while_it_is_read(rung: Rung, tmp_path: Path) -> None:
+    with opened(rung, tmp_path) as watched:
+        watched.until(watched.feed.trigger())
+        assert list(watched.feed.losses(moment())) == []
+
+
+@every_feed
+def test_gives_back_every_descriptor(rung: Rung, tmp_path: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    with opened(rung, tmp_path) as watched:
+        watched.until(watched.feed.trigger())
+    before = len(list(descriptors.iterdir()))
+    with opened(rung, tmp_path) as watched:
+        watched.feed.trigger()
+    assert len(list(descriptors.iterdir())) == before
+
+
+@every_rung
+def test_the_ladder_takes_it_when_it_is_chosen(sensor: Sensor, rung: Rung, tmp_path: Path) -> None:
+    climbed = climb(sensor, context(tmp_path), wait, rung.name)
+    assert climbed.feed is not None, climbed.tried
+    climbed.feed.close()
+    assert climbed.rung == rung.name
+    assert [health.works for health in climbed.tried] == [True]
