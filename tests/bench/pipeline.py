@@ -1,0 +1,216 @@
+"""End to end: batches over mutual TLS into the ingest process, through ledger, decoding, rules and the store.
+
+Prints rows {"name", "value", "unit"}: end_to_end_events_per_s, counted from the first batch after the warm-up
+until the last one's rows are in the snapshot that readers see: a backlog at the end counts against it. The
+senders hold back when the store is BACKLOG batches behind, as hosts do when the collector is slow. All runs
+on the cores this process may use; the load is generated and sealed beforehand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier, Semaphore
+from pathlib import Path
+
+from collector import snapshot
+from evidence import codec, dsse, endpoints, frame, seal, statement
+from evidence.statement import Head, Statement
+from tests.bench import workload
+from tests.collector.served import ROOT, Served, serve
+from tests.collector.station import Host, Station
+
+HOSTS = 2000
+SENDERS = 4
+EVENTS = 1000
+BACKLOG = 90
+"""Batches that may be acknowledged and not yet stored: about three seconds of load."""
+LIMITS = '{"agent_batches_per_minute": 1000000, "agent_bytes_per_minute": 1000000000000}'
+WARM_UP = 0.1
+"""Part of the time that is not counted."""
+_CHILD = """
+import sys
+from pathlib import Path
+from collector import pipeline
+from collector.analysis import Analysis
+from collector.settings import Settings
+settings = Settings(state=Path(sys.argv[1]))
+pipeline.serve(settings, lambda: Analysis(settings.detection), lambda: print("ready", flush=True))
+"""
+
+
+@dataclass
+class Load:
+    """What one sender sends: its hosts, and their sealed requests in the order of sending."""
+
+    hosts: Sequence[Host]
+    numbers: range
+
+    def requests(self) -> list[tuple[Host, bytes]]:
+        """Seal the batches; each has events of its own."""
+        heads = {host.agent: Head(0, host.anchor) for host in self.hosts}
+        made: list[tuple[Host, bytes]] = []
+        for at, number in enumerate(self.numbers):
+            host = self.hosts[at % len(self.hosts)]
+            head = heads[host.agent]
+            raw = codec.encode(workload.events(EVENTS, number, head.seq * EVENTS + 1))
+            data = frame.compress(raw)
+            payload = statement.to_bytes(_statement(host, head, raw, data))
+            heads[host.agent] = Head(head.seq + 1, statement.digest(payload))
+            envelope = dsse.encode(payload, statement.PAYLOAD_TYPE, host.key)
+            made.append((host, seal.request_body(envelope, data)))
+        return made
+
+
+def _statement(host: Host, head: Head, raw: bytes, data: bytes) -> Statement:
+    now = time.time_ns()
+    return Statement(
+        agent=host.agent,
+        epoch=1,
+        lane="bulk",
+        seq=head.seq + 1,
+        prev=head.hash,
+        other=Head(0, host.anchor),
+        boot="6e1b5d3a-7f52-4a43-8a6e-0b7f0f5f3c11",
+        sent=now,
+        mono=1_000_000_000,
+        codec=statement.CODEC,
+        sha256=hashlib.sha256(data).hexdigest(),
+        length=len(data),
+        raw_length=len(raw),
+        events=EVENTS,
+        version="0.1.0",
+        first_time=now,
+        last_time=now,
+        first_seq=head.seq * EVENTS + 1,
+        last_seq=(head.seq + 1) * EVENTS,
+    )
+
+
+def send(served: Served, load: Load, start: Barrier, allowed: Semaphore) -> None:
+    """Send everything, one connection a host, each batch once it is allowed; the answer must be 200."""
+    ready = load.requests()
+    clients = {}
+    start.wait()
+    for host, body in ready:
+        allowed.acquire()
+        if host.agent not in clients:
+            clients[host.agent] = served.client(host)
+        client = clients[host.agent]
+        client.request("POST", endpoints.BATCHES, body)
+        answer = client.getresponse()
+        said = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"refused: {said[:400]!r}")
+
+
+@contextlib.contextmanager
+def storing(state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the pipeline's process."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(state)],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        yield child
+        child.send_signal(signal.SIGTERM)
+        child.wait(60)
+    finally:
+        child.kill()
+
+
+def measure(folder: Path, seconds: float, rate: int) -> tuple[float, dict[str, float]]:
+    """Return events a second, and what else is worth knowing, for a load of rate offered for seconds."""
+    station = Station(folder / "state")
+    keeper = station.keeper()
+    total = int(seconds * rate / EVENTS)
+    hosts = [station.enrol(keeper, folder) for _ in range(min(HOSTS, total))]
+    keeper.close()
+    context = multiprocessing.get_context("fork")
+    start, allowed = context.Barrier(SENDERS + 1), context.Semaphore(0)
+    with serve(station, limits=LIMITS) as served, storing(station.paths.root) as pipeline:
+        loads = [Load(hosts[at::SENDERS], range(at, total, SENDERS)) for at in range(SENDERS)]
+        senders = [context.Process(target=send, args=(served, load, start, allowed)) for load in loads]
+        for sender in senders:
+            sender.start()
+        start.wait()
+        first = _position(station)
+        found = _drive(station, first, total, rate, allowed)
+        extra = {
+            "pipeline_cpu_us_per_event": _cpu(pipeline.pid) / total / EVENTS * 1e6,
+            "ingest_cpu_us_per_event": _cpu(served.process.pid) / total / EVENTS * 1e6,
+        }
+        for sender in senders:
+            sender.join()
+    return found, extra
+
+
+def _drive(station: Station, first: int, total: int, rate: int, allowed: Semaphore) -> float:
+    """Let batches go at the rate, never more than BACKLOG ahead of the store; return events a second."""
+    began = time.monotonic()
+    let_go, stored, marks = 0, 0, []
+    while stored < total:
+        due = int((time.monotonic() - began) * rate / EVENTS)
+        for _ in range(max(0, min(due, stored + BACKLOG, total) - let_go)):
+            allowed.release()
+            let_go += 1
+        time.sleep(0.05)
+        stored = _position(station) - first
+        marks.append((time.monotonic(), stored))
+    at, before = next(mark for mark in marks if mark[1] >= total * WARM_UP)
+    return (total - before) * EVENTS / (marks[-1][0] - at)
+
+
+def _position(station: Station) -> int:
+    return snapshot.read(station.paths.snapshot).position
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rows(seconds: float = 130.0, rate: int = 40_000) -> list[dict[str, object]]:
+    """Measure and return the rows."""
+    folder = Path(tempfile.mkdtemp(prefix="vedette-pipeline-", dir="/var/tmp"))
+    try:
+        found, extra = measure(folder, seconds, rate)
+    finally:
+        shutil.rmtree(folder)
+    made: list[dict[str, object]] = [
+        {"name": "end_to_end_events_per_s", "value": round(found), "unit": "events/s"}
+    ]
+    return made + [{"name": name, "value": round(value, 1), "unit": "us"} for name, value in extra.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go (standard output)")
+    parser.add_argument("--seconds", type=float, default=130.0, help="how long load is offered")
+    parser.add_argument("--rate", type=int, default=40_000, help="events a second that are offered")
+    options = parser.parse_args()
+    found = "".join(json.dumps(row) + "\n" for row in rows(options.seconds, options.rate))
+    if options.json is None:
+        sys.stdout.write(found)
+    else:
+        options.json.write_text(found)
+
+
+if __name__ == "__main__":
+    main()
