@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import ipaddress
@@ -23,6 +24,8 @@ from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
 REMEMBERED = 50_000
+_ADDRESSES_LIMIT = 65_536
+"""Addresses whose network is remembered; judging one anew costs more than all rules together."""
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -53,7 +56,9 @@ class Analysis:
             record = attribute(plain)
             attributed.append(record)
             for rule in routes.get(type(record.event.body), ()):
-                alerts.extend(self._alerts(rule, self._ask(rule, record), now))
+                found = self._ask(rule, record)
+                if found:
+                    alerts.extend(self._alerts(rule, found, now))
         return attributed, alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
@@ -139,6 +144,7 @@ def site(settings: DetectionSettings) -> Site:
     """
     networks = [ipaddress.ip_network(text, strict=False) for text in settings.known_destinations]
 
+    @functools.lru_cache(_ADDRESSES_LIMIT)
     def is_known(ip: str) -> bool:
         try:
             address = ipaddress.ip_address(ip)

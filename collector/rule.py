@@ -6,6 +6,7 @@ sets CORRELATION: a state folded over events, chains and time. Their hits and mi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -79,7 +80,12 @@ class Site(msgspec.Struct, frozen=True):
 
     def words(self, rule: str, parameter: Parameter) -> frozenset[str]:
         """Return a space-separated parameter as a set of words."""
-        return frozenset(str(self.parameters.get(rule, {}).get(parameter.name, parameter.default)).split())
+        return _split(str(self.parameters.get(rule, {}).get(parameter.name, parameter.default)))
+
+
+@functools.lru_cache(256)
+def _split(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 class Detection(msgspec.Struct, frozen=True):

@@ -129,7 +129,8 @@ def _connection(
 
 
 def _judge(state: State, work: Work, destination: str, record: Record, site: Site) -> Iterable[Finding]:
-    upload, past = work.uploads[destination], state.people[work.person.name]
+    upload = work.uploads[destination]
+    past = state.people.get(work.person.name) or History(upload.time)
     total = upload.closed + sum(upload.flows.values())
     first = past.destinations.get(destination, upload.time)
     known_for = upload.time - first
