@@ -102,7 +102,7 @@ def _view(
             call = await _read(endpoint, services, request)
             if endpoint.role is None:
                 _hold_back(limit, call)
-            return _response(await _answer(endpoint, call, gate))
+            return _response(await _answer(endpoint, call, gate, request))
         except CollectorError as error:
             return _refusal(of(error))
         except EvidenceError as error:  # an act too large to be recorded
@@ -199,16 +199,20 @@ def _hold_back(limit: LoginLimit, call: Call) -> None:
         raise ApiError(429, "rate_limited", f"too many attempts to log in; wait {wait} s", retry_after=wait)
 
 
-async def _answer(endpoint: Endpoint, call: Call, gate: Gate) -> Answer:
+async def _answer(endpoint: Endpoint, call: Call, gate: Gate, request: Request) -> Answer:
     await _record(endpoint, call)
     _check_role(endpoint, call.user)
     work = functools.partial(_begin, endpoint, call)
-    answer = await gate.run(work)
     deadline = call.services.clock() + call.values.get("wait", 0) * 10**9 if endpoint.wait else 0
-    while isinstance(answer, Rows) and not answer.rows and call.services.clock() < deadline:
-        await _changed(call, deadline)
+    while True:
+        before = _stamp(call)  # taken first: a commit during the query must not be slept over
         answer = await gate.run(work)
-    return answer
+        if not isinstance(answer, Rows) or answer.rows or call.services.clock() >= deadline:
+            return answer
+        while _stamp(call) == before and call.services.clock() < deadline:
+            if await request.is_disconnected():
+                return answer
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _begin(endpoint: Endpoint, call: Call) -> Answer:
@@ -240,14 +244,8 @@ async def _record(endpoint: Endpoint, call: Call) -> None:
     await run_in_threadpool(call.services.record, act)
 
 
-async def _changed(call: Call, deadline: int) -> None:
-    """Wait until the store committed again, or the deadline (UTC ns)."""
-    before = _stamp(call)
-    while _stamp(call) == before and call.services.clock() < deadline:  # noqa: ASYNC110 - a file has no event
-        await asyncio.sleep(_POLL_SECONDS)
-
-
 def _stamp(call: Call) -> int | None:
+    """Return what changes when the store commits."""
     try:
         return call.services.snapshot.stat().st_mtime_ns
     except OSError:
