@@ -26,8 +26,20 @@ from .timeline import Timeline
 class Observer(Protocol):
     """A table of processes that learns from events."""
 
+    added: int
+    removed: int
+    """Since start."""
+
     def observe(self, body: Body, mono: int) -> None:
         """Take a body seen at mono (ns)."""
+        ...
+
+
+class Hasher(Protocol):
+    """Hashes executed files."""
+
+    def hash(self, pid: int, exe: str | None, executed: int, *, on_host: bool) -> str | None:
+        """Return the hex SHA-256 of what pid executed from exe at executed (UTC ns), None if unknown."""
         ...
 
 
@@ -52,14 +64,17 @@ class Intake:
         steps: tuple[Enrichment, ...],
         around: Surroundings,
         *,
+        hasher: Hasher,
         last_seq: int,
         publish: Callable[[Event[Body]], None],
     ) -> None:
         self._lanes = lanes
         self._losses = losses
         self._tables = tables
-        self._steps = steps
+        self._first = tuple(step for step in steps if step.order < 0)
+        self._then = tuple(step for step in steps if step.order >= 0)
         self._around = around
+        self._hasher = hasher
         self._seq = last_seq
         self._publish = publish
         self.events = 0
@@ -72,19 +87,30 @@ class Intake:
         tables = self._tables
         for one in seen:
             at = timeline.place(one, now)
-            body = one.body
+            body = enrich(one.body, self._first, self._around)
             tables.processes.observe(body, at.mono)
             if tables.own.skip(body):
                 continue
             tables.identities.observe(body, at.mono)
-            self._queue(enrich(body, self._steps, self._around), at, now)
+            body = enrich(body, self._then, self._around)
+            self._queue(self._hashed(body, at) if isinstance(body, Exec) else body, at, now)
         if tables.identities.waiting:
             for changed in tables.identities.due(now.mono):
                 self.tell(changed, now)
 
     def tell(self, body: Body, now: Moment) -> None:
         """Queue an event of watch itself."""
-        self._queue(enrich(body, self._steps, self._around), now, now)
+        body = enrich(body, self._first, self._around)
+        self._queue(enrich(body, self._then, self._around), now, now)
+
+    def _hashed(self, body: Exec, at: Moment) -> Exec:
+        """Return an exec with the hash of its file, or with the note that it could not be had."""
+        if body.sha256 is not None:
+            return body
+        found = self._hasher.hash(body.pid, body.exe, at.time, on_host=body.container is None)
+        if found is None:
+            return msgspec.structs.replace(body, missing=(*body.missing, "sha256"))
+        return msgspec.structs.replace(body, sha256=found)
 
     def _queue(self, body: Body, at: Moment, now: Moment) -> None:
         event = stamp(body, seq=self._seq + 1, time=at.time, mono=at.mono)

@@ -13,11 +13,10 @@ from evidence.kinds.agent import ConfigChange, Heartbeat, Start
 
 from . import settings_file
 from .batching import Batching
-from .intake import Intake
+from .intake import Intake, Tables
 from .lanes import LANES, Lanes
 from .last_run import LastSettings
 from .live_feed import LiveFeed
-from .own_processes import OwnProcesses
 from .status import LaneStatus, SensorStatus, Status
 from .version import VERSION
 
@@ -33,7 +32,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Before(msgspec.Struct, frozen=True):
-    """The last run: did it say farewell, its last event number, blind since when (UTC ns; None: first run)."""
+    """The last run: clean or not, its last event number, blind since (UTC ns; None: first run)."""
 
     clean: bool
     last_seq: int
@@ -72,27 +71,23 @@ def config_change(last: LastSettings | None, values: dict[str, Any], sha256: str
     return ConfigChange(before=last.sha256, after=sha256, changed=settings_file.diff(last.values, values))
 
 
+class Subject(msgspec.Struct, frozen=True):
+    """Who reports: the machine, the agent id, this pid, when it started (UTC ns)."""
+
+    facts: Facts
+    agent: str
+    pid: int
+    started: int
+
+
 class SelfReport:
     """The counts behind heartbeats and status."""
 
-    def __init__(
-        self,
-        facts: Facts,
-        agent: str,
-        pid: int,
-        *,
-        intake: Intake,
-        lanes: Lanes,
-        own: OwnProcesses,
-        started: int,
-    ) -> None:
-        self._facts = facts
-        self._agent = agent
-        self._pid = pid
+    def __init__(self, subject: Subject, intake: Intake, lanes: Lanes, tables: Tables) -> None:
+        self._subject = subject
         self._intake = intake
         self._lanes = lanes
-        self._own = own
-        self._started = started
+        self._tables = tables
 
     def heartbeat(self, feeds: Iterable[LiveFeed], batching: Batching, cost: Cost) -> Heartbeat:
         """Return agent.heartbeat. tables holds pairs (added, removed) since start, by table."""
@@ -101,11 +96,16 @@ class SelfReport:
             events=intake.events,
             interval=cost.interval,
             sensors={feed.name: _state(feed) for feed in feeds},
-            host=self._facts.host,
+            host=self._subject.facts.host,
             spool_bytes=batching.spool.bytes,
             rss=cost.pss,
             cpu=cost.cpu,
-            tables={"own": (self._own.skipped, 0), "queued": (intake.events, 0), "shed": (intake.shed, 0)},
+            tables={
+                "processes": (self._tables.processes.added, self._tables.processes.removed),
+                "own": (self._tables.own.skipped, 0),
+                "queued": (intake.events, 0),
+                "shed": (intake.shed, 0),
+            },
         )
 
     def status(self, now: int, feeds: Iterable[LiveFeed], batching: Batching) -> Status:
@@ -118,14 +118,14 @@ class SelfReport:
         }
         return Status(
             time=now,
-            pid=self._pid,
+            pid=self._subject.pid,
             version=VERSION,
-            agent=self._agent,
-            host=self._facts.host,
-            started=self._started,
+            agent=self._subject.agent,
+            host=self._subject.facts.host,
+            started=self._subject.started,
             events=self._intake.events,
             shed=self._intake.shed,
-            own=self._own.skipped,
+            own=self._tables.own.skipped,
             sensors=tuple(_sensor(feed) for feed in feeds),
             lanes=lanes,
             spool=batching.spool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from .. import status
 from ..command import FINE, FOUND, Command, Invocation
@@ -37,6 +38,8 @@ def _problems(found: Status, ship: ShipState | None, age: float) -> Iterable[str
     """Name what an operator should look at, worst first, each with what would help where that is known."""
     if age > status.STALE:
         yield f"watch has not reported for {age:.0f} s; is it running? systemctl status vedette-agent"
+    elif not Path(f"/proc/{found.pid}").exists():
+        yield f"watch (pid {found.pid}) has ended; start it: systemctl start vedette-agent"
     if found.problem is not None:
         yield f"spool: {found.problem}"
     if ship is not None and ship.problem is not None:

@@ -1,0 +1,199 @@
+"""Puts the parts together: watch, ship, and both under one supervisor. No other module knows them all."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from evidence.enrolment import Facts
+from evidence.kind import Body
+
+from . import clock, enrich, identity, layout, machine, privilege, renewal, self_report, settings_file
+from .batching import Batching
+from .decode.proc_files import Snapshot
+from .enrich import Surroundings
+from .errors import AgentError
+from .exe_hash import ExeHasher
+from .identity import Identity
+from .identity_watch import IdentityWatch
+from .intake import Intake, Tables
+from .interactive import InteractiveSessions
+from .keeper import Keeper
+from .kernel import procfs
+from .ladder import AUTO, climb
+from .lanes import Lanes
+from .last_run import LastRun, LastSettings
+from .layout import Layout
+from .live_feed import Climbed, LiveFeed
+from .losses import LossBook
+from .notify import Notifier
+from .outside import Outside
+from .own_processes import OwnProcesses
+from .processes import ProcessTable
+from .redaction import Redactor
+from .sealer import Sealer, Signing
+from .self_report import Before, SelfReport, Subject
+from .sensor import Context, Feed, Sensor
+from .sensors import all_sensors
+from .settings import Settings
+from .signals import StopSignals
+from .spool.disk import LocalDisk
+from .spool.outbox import Outbox
+from .tail_server import TailServer
+from .watch import Parts, Watch
+
+_STEP = 0.05
+_FIRST = "process"
+"""The sensor that is read first, so that the others can name its processes."""
+
+
+def watch(settings: Settings, supervisor: int | None = None) -> int:
+    """See the host until SIGTERM or SIGINT; supervisor is the pid that started this process beside ship.
+
+    Returns:
+        0, or 1 when not all could be sealed at the end.
+
+    Raises:
+        NotEnrolled: this host has no identity yet.
+        IdentityError: it has one that does not fit.
+        SpoolError: the spool cannot be opened.
+    """
+    places = Layout(settings.state)
+    layout.prepare(places, privilege.ship_account())
+    _make_runtime(settings.runtime)
+    who = identity.load(places)
+    tail = TailServer(settings.runtime)
+    signals = StopSignals()
+    try:
+        parts = _parts(settings, places, who, tail, signals=signals, supervisor=supervisor)
+        return 0 if Watch(parts).run() else 1
+    finally:
+        signals.close()
+        tail.close()
+
+
+def _parts(
+    settings: Settings,
+    places: Layout,
+    who: Identity,
+    tail: TailServer,
+    *,
+    signals: StopSignals,
+    supervisor: int | None,
+) -> Parts:
+    outbox = _open_outbox(settings, places, who)
+    last_run, lanes, losses = LastRun(places.watch), Lanes(settings.batch), LossBook()
+    before = _before(outbox, last_run, settings)
+    signing = Signing(who.agent, who.epoch, who.signer, clock.boot_id())
+    sealer = Sealer(outbox, lambda: _open_outbox(settings, places, who), signing)
+    redactor = Redactor(who.redaction_key, settings.redaction)
+    processes = ProcessTable(settings.process.table, partial(_look_up, redactor))
+    own = OwnProcesses({os.getpid()} | ({supervisor} if supervisor is not None else set()))
+    tables = Tables(processes, own, InteractiveSessions(settings.batch.session_quota), IdentityWatch())
+    intake = Intake(
+        lanes,
+        losses,
+        tables,
+        enrich.all_enrichments(),
+        Surroundings(processes, redactor, frozenset(settings.process.environment)),
+        hasher=ExeHasher(time.monotonic_ns),
+        last_seq=before.last_seq,
+        publish=tail.publish,
+    )
+    facts, notifier = machine.read(), Notifier(os.environ)
+    subject = Subject(facts, who.agent, os.getpid(), clock.read().time)
+    return Parts(
+        clock=clock.read,
+        heartbeat=settings.heartbeat,
+        feeds=_feeds(Context(settings, places.watch, processes, clock.read)),
+        intake=intake,
+        losses=losses,
+        batching=Batching(lanes, losses, sealer, Keeper(), last_run),
+        report=SelfReport(subject, intake, lanes, tables),
+        outside=Outside(settings.runtime, notifier, own, supervisor),
+        begin=_begin(settings, facts, before, last_run, losses),
+        waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
+        stopped=signals.reason,
+        watchdog=notifier.watchdog,
+    )
+
+
+def _feeds(context: Context) -> tuple[LiveFeed, ...]:
+    """Return the sensors, the one of processes first, so that the others can name its processes."""
+    sensors = sorted(all_sensors(), key=lambda one: (one.name != _FIRST, one.name))
+    return tuple(LiveFeed(sensor, partial(_climb, context)) for sensor in sensors)
+
+
+def _climb(context: Context, sensor: Sensor) -> Climbed:
+    choice = getattr(context.settings, sensor.name, None)
+    return climb(sensor, context, _wait, getattr(choice, "rung", AUTO))
+
+
+def _wait(feed: Feed) -> None:
+    """Wait until feed is readable or its period is over."""
+    period = feed.period
+    seconds = _STEP if period is None else min(period, _STEP)
+    filenos = feed.filenos()
+    if filenos:
+        select.select(filenos, (), (), seconds)
+    else:
+        time.sleep(seconds)
+
+
+def _look_up(redactor: Redactor, pid: int) -> Snapshot | None:
+    """Read a process that no event told of; what the table keeps of it holds no secret either."""
+    found = procfs.read_process(pid)
+    return None if found is None else msgspec.structs.replace(found, argv=redactor.argv(found.argv))
+
+
+def _open_outbox(settings: Settings, places: Layout, who: Identity) -> Outbox:
+    return Outbox.open(
+        places.spool,
+        who.spool_key,
+        settings.spool,
+        chain=who,
+        memory=places.memory,
+        vouch=partial(renewal.answer, LocalDisk(), places, who),
+    )
+
+
+def _before(outbox: Outbox, last_run: LastRun, settings: Settings) -> Before:
+    """Return how the last run ended. After an unclean end the blind time begins with what was not sealed."""
+    blind_from = outbox.last_sent
+    if blind_from is not None and not outbox.clean:
+        covered = last_run.covered()
+        longest = int((settings.batch.bulk_age + settings.batch.priority_age) * 1e9)
+        blind_from = min(blind_from, covered) if covered is not None else max(blind_from - longest, 0)
+    return Before(outbox.clean, outbox.last_event_seq, blind_from)
+
+
+def _begin(
+    settings: Settings, facts: Facts, before: Before, last_run: LastRun, losses: LossBook
+) -> Callable[[int], tuple[Body, ...]]:
+    values, sha256 = settings_file.effective(settings), settings_file.digest(settings)
+
+    def begin(now: int) -> tuple[Body, ...]:
+        losses.sign(before.loss(now))
+        start = self_report.start(
+            facts, before, now, scope=settings.scope, timezone=time.strftime("%z"), config=sha256
+        )
+        change = self_report.config_change(last_run.settings(), values, sha256)
+        with suppress(OSError):  # then the change is told again at the next start
+            last_run.keep_settings(LastSettings(sha256, values))
+        return (start,) if change is None else (start, change)
+
+    return begin
+
+
+def _make_runtime(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AgentError(f"{folder}: {error.strerror}; run as root, or set `runtime`") from error
