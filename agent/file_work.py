@@ -11,7 +11,6 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -22,8 +21,7 @@ from .file_history import FileHistory, Sight
 from .kernel.file_state import quick_state
 from .kernel.io_priority import idle_io
 from .packages import Packages, is_installer
-from .sensor import Moment, Observed
-from .settings import File
+from .sensor import Context, Moment, Observed
 from .token_bucket import TokenBucket
 from .tree_change import TreeChanges, Trees
 from .tree_scan import TreeScan
@@ -61,16 +59,16 @@ class _Parts(msgspec.Struct, frozen=True):
 
 
 class FileWork:
-    """Pending paths, jobs, and the baseline. clock gives the monotonic ns by which a slice ends."""
+    """Pending paths, jobs, and the baseline; the context's clock says when a slice ends."""
 
-    def __init__(
-        self, path: Path, settings: File, trees: Trees, changes: TreeChanges, clock: Callable[[], Moment]
-    ) -> None:
-        self._path = path
+    def __init__(self, context: Context, trees: Trees, changes: TreeChanges) -> None:
+        settings = context.settings.file
+        self._path = context.state / "baseline.db"
         self._settings = settings
         self._trees = trees
         self._changes = changes
-        self._clock = clock
+        self._clock = context.clock
+        self._processes = context.processes
         self._files = TokenBucket(settings.scan_files_per_s)
         self._bytes = TokenBucket(settings.scan_bytes_per_s)
         self._pending: dict[bytes, _Pending] = {}
@@ -183,11 +181,19 @@ class FileWork:
     def _plan(self, parts: _Parts, now: Moment) -> None:
         """Make a job of the paths that have settled: what is there first, so that a rename is seen as one."""
         due = {path: pending for path, pending in self._pending.items() if now.mono >= pending.due}
-        for path in due:
+        for path, pending in due.items():
             del self._pending[path]
+            pending.actor = self._named(pending)
         if due:
             order = sorted(due.items(), key=lambda item: quick_state(item[0]) is None)
             self._live.append(_look(parts, self._root_of, order))
+
+    def _named(self, pending: _Pending) -> Actor | None:
+        """Ask again who it was: an exec may be told after the change that it made."""
+        actor = pending.actor
+        if actor is None or actor.pid is None or actor.exe is not None:
+            return actor
+        return self._processes.actor(actor.pid, pending.mono) or actor
 
     def _root_of(self, path: bytes) -> bytes:
         """Return the tree that holds path."""

@@ -42,8 +42,7 @@ class FileFeed:
         self._probe = context.state / "file.probe"
         self._probe.mkdir(mode=0o700, exist_ok=True)
         changes.add_folder(bytes(self._probe))
-        path = context.state / "baseline.db"
-        self._work = FileWork(path, context.settings.file, trees, changes, context.clock)
+        self._work = FileWork(context, trees, changes)
         self.period: float | None = 0.0
 
     def filenos(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 
+from agent.ladder import climb
 from agent.sensor import Context, Feed, Moment
 from agent.sensors.login import SENSOR
 from agent.settings import Login, Settings
@@ -261,3 +263,25 @@ def test_the_journal_is_followed_and_forged_entries_are_left_out(journal: Path, 
     bodies += read_until(feed, lambda bodies: bool(of(bodies, Failed)))
     assert [getattr(body, "user", None) for body in of(bodies, Failed)] == ["during", "while-down"]
     feed.close()
+
+
+def wait(feed: Feed) -> None:
+    select.select(feed.filenos(), [], [], min(feed.period or 0.1, 0.1))
+
+
+def test_the_ladder_takes_the_log_that_lives_and_leaves_a_dead_one(host: PrivateHost, tmp_path: Path) -> None:
+    login = Login(logs=(str(host.logs / "auth.log"),), syslog=str(host.syslog))
+    alive = climb(SENSOR, Context(Settings(login=login), tmp_path, NoProcesses(), clock), wait)
+    assert alive.rung == "log"
+    assert alive.feed is not None
+    alive.feed.close()
+
+    (tmp_path / "old").mkdir()
+    dead = tmp_path / "old/auth.log"
+    dead.write_text("Nov 22 04:41:26 h su[1]: (to root) eve on pts/1\n")
+    login = Login(logs=(str(dead),), syslog=str(tmp_path / "nobody-listens"))
+    fallen = climb(SENSOR, Context(Settings(login=login), tmp_path, NoProcesses(), clock), wait)
+    assert fallen.rung in {"journal", "wait"}
+    assert fallen.tried[0].works is False
+    assert fallen.feed is not None
+    fallen.feed.close()
