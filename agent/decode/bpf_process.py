@@ -149,6 +149,8 @@ def _text(field: str, raw: bytes | None, escaped: list[str], missing: list[str])
 
 def _tty(name: bytes) -> str | None:
     """Return the terminal as `who` shows it: the kernel's pts3 is pts/3."""
+    if not name[0]:
+        return None
     text = name.partition(b"\0")[0].decode("ascii", "replace")
     return _PTS.sub(r"pts/\1", text) or None
 
