@@ -6,7 +6,6 @@ one after it, and what those quote of the other lane, so that an auditor sees th
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -19,9 +18,9 @@ from evidence.statement import Statement
 
 from . import roll, snapshot
 from .errors import QueryError
+from .ledger.hashes import PublishedHashes
 from .ledger.publish import Published
 from .ledger.reader import LedgerReader
-from .ledger.tiles import TilePath
 from .paths import Paths
 
 MARGIN = 60 * 1_000_000_000
@@ -29,7 +28,6 @@ MARGIN = 60 * 1_000_000_000
 STATEMENTS_LIMIT = 20_000
 DATA_LIMIT = 512 << 20
 _CHUNK = 1 << 18
-_HASH, _TILE, _HEIGHT = 32, 256, 8
 
 _SPAN = """
 SELECT min(time), max(time), list(DISTINCT agent ORDER BY agent) FROM events
@@ -68,7 +66,7 @@ class Bundler:
         published = Published(self._paths.ledger)
         note = published.checkpoint()
         head = checkpoint.verify_note(note, checkpoint.parse_vkey(self._ledger_key))
-        hashes = _Hashes(published, head.size)
+        hashes = PublishedHashes(published, head.size)
         with snapshot.connect(snapshot.read(self._paths.snapshot)) as lake:
             subject = _subject(lake, uids, start, end)
             pieces, said = self._statements(lake, subject, hashes, head)
@@ -118,27 +116,6 @@ class Bundler:
                     yield Piece(index, entry.encode(item.type, item.payload), proof, data, item.received)
         finally:
             reader.close()
-
-
-class _Hashes:
-    """The subtrees of a tree of size leaves, from its published tiles."""
-
-    def __init__(self, published: Published, size: int) -> None:
-        self._published = published
-        self._size = size
-        self._tile = functools.lru_cache(4096)(self._read)
-
-    def subtree(self, level: int, index: int) -> bytes:
-        """As `tree.Hashes` asks."""
-        height, inside = divmod(level, _HEIGHT)
-        first = index << inside
-        number, at = divmod(first, _TILE)
-        row = self._tile(height, number)[at * _HASH : (at + (1 << inside)) * _HASH]
-        return tree.Tree(row[i : i + _HASH] for i in range(0, len(row), _HASH)).root()
-
-    def _read(self, height: int, number: int) -> bytes:
-        width = min(_TILE, (self._size >> (_HEIGHT * height)) - number * _TILE)
-        return self._published.tile(str(TilePath(height, number, width))) or b""
 
 
 def _subject(

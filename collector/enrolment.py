@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from evidence import endpoints
 from evidence.enrolment import REQUEST_LIMIT
+from evidence.errors import EvidenceError
 from evidence.kind import Endpoint
 from evidence.kinds.collector import Act
 from evidence.refusal import STATUS, Code, Refusal
@@ -106,7 +107,7 @@ class Enrolment:
             return _refuse(DENIED)
         except Refused as error:
             return _refuse(Refusal(error.code, str(error)), error.retry_after)
-        except CollectorError as error:
+        except (CollectorError, EvidenceError) as error:
             _log.error("%s from %s failed: %s", request.url.path, address, error)
             return _refuse(Refusal(Code.OVERLOADED, "cannot be recorded now; ask again"), _BUSY_SECONDS)
 
@@ -127,7 +128,7 @@ class Enrolment:
         try:
             self._record(act)
             self._unrecorded = 0
-        except CollectorError as error:
+        except (CollectorError, EvidenceError) as error:
             _log.error("the refusal could not be recorded: %s", error)
 
 

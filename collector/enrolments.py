@@ -124,12 +124,10 @@ class Enrolments:
             )
             _keep_certificate(db, reply.agent, certificate)
 
-    def reply(self, agent: str, since: int) -> Reply | None:
-        """Return what an enrolment was answered, if that was after since (UTC ns)."""
+    def reply(self, agent: str) -> Reply | None:
+        """Return what an enrolment was answered."""
         with self._db.reading() as db:
-            row = db.execute(
-                "SELECT reply FROM replies WHERE agent = ? AND time > ?", (agent, since)
-            ).fetchone()
+            row = db.execute("SELECT reply FROM replies WHERE agent = ?", (agent,)).fetchone()
         return msgspec.json.decode(row["reply"], type=Reply) if row else None
 
     def keep_certificate(self, agent: str, certificate: Certificate) -> None:

@@ -16,13 +16,14 @@ import msgspec
 from evidence import entry, receipt
 from evidence.enrolment import Record, Reply
 from evidence.entry import EntryType
+from evidence.errors import CodecError
 from evidence.receipt import Receipt
 
 from . import ca, claim
 from .ca import Authority
 from .claim import Claim
 from .enrolments import Certificate, Enrolment, Enrolments
-from .errors import Denied
+from .errors import Denied, LedgerError
 from .nonces import Nonces
 from .tokens import TokenRow, Tokens, Use
 
@@ -31,10 +32,22 @@ REPEATABLE = 3600 * 1_000_000_000
 
 
 class Ledger(Protocol):
-    """What an enrolment needs of the ledger."""
+    """What an enrolment needs of the ledger's owner."""
 
     def append(self, kind: EntryType, payload: bytes) -> Receipt:
         """Append an entry and return its receipt once it is durable."""
+        ...
+
+
+class Past(Protocol):
+    """What an enrolment needs of the ledger's files, where the owner's answer was lost."""
+
+    def catch_up(self) -> object:
+        """Take every durable enrolment into state.db."""
+        ...
+
+    def proven(self, index: int) -> tuple[bytes, Receipt]:
+        """Return an entry and a receipt for it."""
         ...
 
 
@@ -67,6 +80,7 @@ class Registrar:
         enrolments: Enrolments,
         nonces: Nonces,
         ledger: Ledger,
+        past: Past,
         terms: Terms,
     ) -> None:
         self._authority = authority
@@ -74,6 +88,7 @@ class Registrar:
         self._enrolments = enrolments
         self._nonces = nonces
         self._ledger = ledger
+        self._past = past
         self._terms = terms
         self._one_at_a_time = threading.Lock()
 
@@ -90,47 +105,67 @@ class Registrar:
             self._nonces.use(asked.proof.nonce, now)
             known = self._enrolments.by_key(asked.proof.public)
             token = self._tokens.judge(asked.proof.token, asked.secret, address, now, spent=known is not None)
-            if known is not None:
-                return self._repeat(asked, known, now)
-            return self._admit(asked, token, address, now)
+            if known is None:
+                use = Use(secrets.token_hex(16), asked.proof.facts.host, address, now)
+                admitted = self._admit(asked, token, use)
+                if isinstance(admitted, Admission):
+                    return admitted
+                known = admitted
+            return self._repeat(asked, known, now)
 
     def _repeat(self, asked: Claim, known: Enrolment, now: int) -> Admission:
         """Answer once more, word for word, a host that asks again with the same keys and the same token."""
         same = (known.token, known.csr_sha256) == (asked.proof.token, asked.proof.csr_sha256)
-        reply = self._enrolments.reply(known.agent, now - REPEATABLE) if same else None
-        if reply is None or known.revoked is not None:
+        if not same or known.revoked is not None or now - known.time > REPEATABLE:
             raise Denied(f"signing key: enrolled before, as agent {known.agent}; reset the host's identity")
+        reply = self._enrolments.reply(known.agent)
+        if reply is None:
+            pem = self._authority.issue_client(asked.csr, known.agent, now, self._terms.client_days)
+            reply = self._reply(known.agent, pem, *self._past.proven(known.position))
+            self._enrolments.keep_reply(reply, _certificate(pem), now)
         return Admission(reply, known.token, known.host, known.successor_of, repeated=True)
 
-    def _admit(self, asked: Claim, token: TokenRow, address: str, now: int) -> Admission:
-        agent = secrets.token_hex(16)
-        self._tokens.spend(token.id, Use(agent, asked.proof.facts.host, address, now))
+    def _admit(self, asked: Claim, token: TokenRow, use: Use) -> Admission | Enrolment:
+        """Enrol; where the ledger failed and yet holds the host's key, return that enrolment instead."""
+        self._tokens.spend(token.id, use)
         try:
-            pem = self._authority.issue_client(asked.csr, agent, now, self._terms.client_days)
-            record = Record(
-                agent=agent,
-                epoch=1,
-                time=now,
-                public=asked.proof.public,
-                proof=asked.envelope,
-                token=token.id,
-                certificate_sha256=ca.certificate_digest(pem),
-                labels=token.labels,
-                successor_of=self._enrolments.predecessor(asked.proof.facts),
-            )
-            reply = self._record(record, pem, now)
+            return self._record(asked, token, use)
+        except (LedgerError, CodecError):
+            self._past.catch_up()
+            known = self._enrolments.by_key(asked.proof.public)
+            if known is None:
+                self._tokens.give_back(token.id)
+                raise
+            return known
         except BaseException:
             self._tokens.give_back(token.id)
             raise
-        return Admission(reply, token.id, asked.proof.facts.host, record.successor_of)
 
-    def _record(self, record: Record, pem: str, now: int) -> Reply:
+    def _record(self, asked: Claim, token: TokenRow, use: Use) -> Admission:
+        pem = self._authority.issue_client(asked.csr, use.agent, use.time, self._terms.client_days)
+        record = Record(
+            agent=use.agent,
+            epoch=1,
+            time=use.time,
+            public=asked.proof.public,
+            proof=asked.envelope,
+            token=token.id,
+            certificate_sha256=ca.certificate_digest(pem),
+            labels=token.labels,
+            successor_of=self._enrolments.predecessor(asked.proof.facts),
+        )
         payload = msgspec.json.encode(record)
-        raw = entry.encode(EntryType.ENROLMENT, payload)
         got = self._ledger.append(EntryType.ENROLMENT, payload)
-        reply = Reply(
-            agent=record.agent,
-            epoch=record.epoch,
+        raw = entry.encode(EntryType.ENROLMENT, payload)
+        self._enrolments.take(got.index, [raw])
+        reply = self._reply(use.agent, pem, raw, got)
+        self._enrolments.keep_reply(reply, _certificate(pem), use.time)
+        return Admission(reply, token.id, use.host, record.successor_of)
+
+    def _reply(self, agent: str, pem: str, raw: bytes, got: Receipt) -> Reply:
+        return Reply(
+            agent=agent,
+            epoch=1,
             certificate=pem,
             ca=self._authority.bundle(),
             ledger_key=self._terms.ledger_key,
@@ -138,6 +173,7 @@ class Registrar:
             entry=base64.b64encode(raw).decode(),
             receipt=receipt.to_bytes(got).decode(),
         )
-        self._enrolments.take(got.index, [raw])
-        self._enrolments.keep_reply(reply, Certificate(record.certificate_sha256, ca.expiry(pem)), now)
-        return reply
+
+
+def _certificate(pem: str) -> Certificate:
+    return Certificate(ca.certificate_digest(pem), ca.expiry(pem))

@@ -29,7 +29,7 @@ from .api.routes import routes as api_routes
 from .api.services import Services
 from .bundler import Bundler
 from .enrolment import Enrolment, Limits
-from .errors import CollectorError
+from .errors import CollectorError, Denied
 from .ledger_client import LedgerAccess, RemoteLedger
 from .nonces import Nonces
 from .notify import notify
@@ -134,6 +134,7 @@ def _registrar(settings: Settings, places: Paths, ledger: LedgerAccess, nonces: 
         enrolments=roll.enrolments(places),
         nonces=nonces,
         ledger=ledger,
+        past=roll.LedgerFiles(places),
         terms=registrar.Terms(
             client_days=settings.certificates.client_days,
             ledger_key=provision.ledger_key(settings, places),
@@ -148,7 +149,11 @@ def _renewals(settings: Settings, places: Paths) -> Renewals:
 
 def _renew(settings: Settings, agent: str, body: bytes) -> RenewalReply:
     """Renew over the connection that proved the agent; called in the process of ingest, now and then."""
-    reply = _renewals(settings, paths.of(settings)).by_certificate(agent, body, time.time_ns())
+    try:
+        reply = _renewals(settings, paths.of(settings)).by_certificate(agent, body, time.time_ns())
+    except Denied as error:
+        _log.warning("renewal refused: %s", error)
+        raise
     _log.info("agent %s renewed its certificate", agent)
     return reply
 

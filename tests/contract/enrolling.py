@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.applications import Starlette
 
-from collector import ca, registrar
+from collector import ca, registrar, roll
 from collector.enrolment import Enrolment, Limits
 from collector.enrolments import Enrolments
 from collector.errors import LedgerError
@@ -69,6 +69,7 @@ class Desk:
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.now = START
         self.fails = False
+        self.loses_answers = False
         self.acts: list[Act] = []
         station = Station(root)
         self.keeper = station.keeper()
@@ -83,6 +84,7 @@ class Desk:
             enrolments=self.enrolments,
             nonces=nonces,
             ledger=self,
+            past=roll.LedgerFiles(station.paths),
             terms=registrar.Terms(14, self.ledger_key, base64.b64encode(b"r" * 32).decode()),
         )
         self.renewals = Renewals(self.authority, self.enrolments, 14)
@@ -99,7 +101,10 @@ class Desk:
     def append(self, kind: EntryType, payload: bytes) -> Receipt:
         if self.fails:
             raise LedgerError("the disk is on fire")
-        return self.keeper.append(kind, payload)
+        done = self.keeper.append(kind, payload)
+        if self.loses_answers:
+            raise LedgerError("the owner hung up")
+        return done
 
     def record(self, act: Act) -> None:
         self.acts.append(act)

@@ -241,6 +241,22 @@ def test_a_host_whose_answer_was_lost_gets_it_again(desk: Desk) -> None:
     assert enrol(desk, applicant, desk.token()).body == msgspec.json.encode(DENIED)
 
 
+def test_an_answer_lost_between_the_ledger_and_us_is_found_again(desk: Desk) -> None:
+    token, applicant = desk.token(), Applicant()
+    for _ in range(3):
+        enrol(desk, Applicant()).reply()
+    desk.loses_answers = True
+    reply = enrol(desk, applicant, token).reply()
+    desk.loses_answers = False
+    raw = base64.b64decode(reply.entry)
+    key = checkpoint.parse_vkey(reply.ledger_key)
+    receipt.check(receipt.from_bytes(reply.receipt.encode()), raw, key, None)
+    assert msgspec.json.decode(entry.decode(raw).payload, type=Record).agent == reply.agent
+    assert (desk.keeper.ledger.size, desk.tokens.find(token.id).uses_left) == (5, 0)
+    assert enrol(desk, applicant, token).reply() == reply
+    assert enrol(desk, Applicant(), token).status == 403
+
+
 def test_a_machine_that_enrols_again_is_a_successor(desk: Desk) -> None:
     first = enrol(desk, Applicant(machine("a", "1" * 32))).reply()
     clone = enrol(desk, Applicant(machine("b", "1" * 32))).reply()
