@@ -8,6 +8,8 @@ from typing import Any
 from .text import endpoint, lasting, size
 
 Event = Mapping[str, Any]
+_LENGTH = 300
+"""Characters of what is only listed, not said."""
 
 STYLES = {
     "login.accepted": "green",
@@ -118,12 +120,28 @@ def _file(event: Event) -> str:
     return f"{event.get('path')}{many} {said}{actor}{package}"
 
 
+def _act(event: Event) -> str:
+    body = _body(event)
+    said = f"{body.get('user')} {body.get('verb')} {body.get('object', '')}".rstrip()
+    detail = body.get("detail")
+    more = (
+        " ".join(f"{name}={value!r}" for name, value in detail.items()) if isinstance(detail, Mapping) else ""
+    )
+    refused = f", refused: {body.get('reason', 'not allowed')}" if body.get("allowed") is False else ""
+    return f"{said}  {more}{refused}".rstrip()[:_LENGTH]
+
+
+def _loss(event: Event) -> str:
+    body = _body(event)
+    return f"{body.get('count', 'an unknown number of')} events lost by {body.get('sensor')}: {body.get('cause')}"
+
+
 def _other(event: Event) -> str:
     parts = []
     for name, value in _body(event).items():
         if name != "kind" and isinstance(value, str | int | float) and value not in ("", None):
             parts.append(f"{name}={value}")
-    return " ".join(parts)[:300] or "-"
+    return " ".join(parts)[:_LENGTH] or "-"
 
 
 _SAYINGS = {
@@ -135,5 +153,7 @@ _SAYINGS = {
     "privilege": _login,
     "file": _file,
     "dns": _dns,
+    "collector.act": _act,
+    "agent.loss": _loss,
 }
 """How an event of a kind, or else of its family, is said."""

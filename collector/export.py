@@ -18,8 +18,8 @@ from . import columns
 from .fetch import Row
 
 Batches = Iterable[list[Row]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell must not begin with (OWASP, CSV injection)."""
+_FORMULA = ("=", "+", "-", "@")
+"""What a cell must not begin with, after white space (OWASP, CSV injection)."""
 
 
 def to_ocsf(batches: Batches) -> Iterator[bytes]:
@@ -80,7 +80,7 @@ def cell(value: Any) -> str:
         return str(value).lower() if isinstance(value, bool) else str(value)
     text = " ".join(value) if isinstance(value, list) else str(value)
     text = "".join(_visible(character) for character in text)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _visible(character: str) -> str:

@@ -108,20 +108,33 @@ def _executed(table: dict[Key, _Facts], facts: _Facts, row: Mapping[str, Any]) -
     # Processes that forked without an exec have no event of their own; their children name them.
     below = facts
     for step in _ancestry(row["body"]):
-        key: Key = (step["pid"], step.get("start"))
+        key: Key = (step.pid, step.start)
         above = table.setdefault(key, _Facts(key))
-        above.exe = above.exe or step.get("exe")
+        above.exe = above.exe or step.exe
         if below.parent is None and key != below.key:
             below.parent = key
         below = above
 
 
-def _ancestry(body: str | None) -> list[dict[str, Any]]:
+class _Step(msgspec.Struct, frozen=True):
+    pid: int
+    start: int | None = None
+    exe: str | None = None
+
+
+class _Lineage(msgspec.Struct, frozen=True):
+    ancestry: tuple[_Step, ...] = ()
+
+
+_lineages = msgspec.json.Decoder(_Lineage)
+
+
+def _ancestry(body: str | None) -> tuple[_Step, ...]:
+    """Return the ancestors an exec names, nearest first; none where its body is not what this version knows."""
     try:
-        steps = msgspec.json.decode(body or "{}").get("ancestry", [])
-    except (msgspec.DecodeError, AttributeError):
-        return []
-    return [step for step in steps if isinstance(step, dict) and isinstance(step.get("pid"), int)]
+        return _lineages.decode(body or "{}").ancestry
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return ()
 
 
 def _flow(row: Mapping[str, Any]) -> Flow:

@@ -11,7 +11,6 @@ import itertools
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -20,27 +19,21 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from evidence.errors import EvidenceError
-from evidence.kind import Endpoint as Address
 from evidence.kinds.collector import Act
 
 from ..errors import CollectorError
-from ..users import User
-from . import endpoints, openapi, parameter
+from . import endpoints, openapi
 from .endpoint import Call, Endpoint, Rows, Stream
 from .errors import ApiError, of
 from .login_limit import LoginLimit
+from .reading import check_role, read
 from .services import Services
 
-BODY_LIMIT = 65_536
-"""Bytes of a request's body."""
-QUERY_STRING_LIMIT = 16_384
-PARAMETERS_LIMIT = 32
 RUNNING_LIMIT = 8
 """Requests worked on at once; sandboxed statements count too."""
 WAITING_LIMIT = 32
 """Requests that may wait for one of those to end; more are told to come back."""
 _POLL_SECONDS = 0.1
-_BEARER = "bearer "
 _log = logging.getLogger("vedette.api")
 Answer = msgspec.Struct | Stream
 
@@ -99,7 +92,7 @@ def _view(
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def view(request: Request) -> Response:
         try:
-            call = await _read(endpoint, services, request)
+            call = await read(endpoint, services, request)
             if endpoint.role is None:
                 _hold_back(limit, call)
             return _response(await _answer(endpoint, call, gate, request))
@@ -116,82 +109,6 @@ def _view(
     return view
 
 
-async def _read(endpoint: Endpoint, services: Services, request: Request) -> Call:
-    token = _token(request)
-    user = await _user(endpoint, services, token)
-    source = Address(ip=request.client.host, port=request.client.port) if request.client else None
-    call = Call(services, user, source, {}, None, token)
-    try:
-        values = parameter.read(endpoint.parameters, _given(request), services.clock())
-    except ApiError:
-        _check_role(endpoint, user)  # who may not ask at all is told that first
-        raise
-    body = await _body(endpoint, request)
-    return Call(call.services, user, source, values, body, token)
-
-
-def _token(request: Request) -> str | None:
-    header = request.headers.get("authorization", "")
-    return header[len(_BEARER) :].strip() if header[: len(_BEARER)].lower() == _BEARER else None
-
-
-async def _user(endpoint: Endpoint, services: Services, token: str | None) -> User | None:
-    if endpoint.role is None:
-        return None
-    user = None
-    if token is not None:
-        user = await run_in_threadpool(services.users.check_token, token, services.clock())
-    if user is None:
-        raise ApiError(401, "not_logged_in", "no valid API token; log in with `vedette login`")
-    return user
-
-
-def _check_role(endpoint: Endpoint, user: User | None) -> None:
-    if endpoint.role is not None and (user is None or not user.role.includes(endpoint.role)):
-        role = user.role if user else "nobody"
-        raise ApiError(403, "forbidden", f"{endpoint.verb}: needs the role {endpoint.role}, yours is {role}")
-
-
-def _given(request: Request) -> dict[str, list[str]]:
-    raw = request.scope.get("query_string", b"")
-    if len(raw) > QUERY_STRING_LIMIT:
-        raise ApiError(414, "too_large", f"the query string has more than {QUERY_STRING_LIMIT} bytes")
-    try:
-        given = parse_qs(
-            raw.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=bool(raw),
-            errors="strict",
-            max_num_fields=PARAMETERS_LIMIT,
-        )
-    except ValueError as error:  # also UnicodeDecodeError
-        raise ApiError(400, "bad_request", "the query string is not well formed") from error
-    for name, value in request.path_params.items():
-        given[name] = [str(value)]
-    return given
-
-
-async def _body(endpoint: Endpoint, request: Request) -> Any:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise ApiError(413, "too_large", f"the body has more than {BODY_LIMIT} bytes")
-        parts.append(chunk)
-    if endpoint.body is None:
-        if size:
-            raise ApiError(400, "bad_request", f"{endpoint.verb} takes no body")
-        return None
-    try:
-        return msgspec.json.decode(b"".join(parts), type=endpoint.body)
-    except msgspec.ValidationError as error:
-        _, _, where = str(error).partition(" - at `$.")
-        raise ApiError(400, "bad_request", f"body: {error}", where.rstrip("`") or None) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(400, "bad_request", f"body: no JSON: {error}") from error
-
-
 def _hold_back(limit: LoginLimit, call: Call) -> None:
     address = call.source.ip if call.source else "unknown"
     wait = limit.wait(call.body.user, address, call.services.clock() / 1e9)
@@ -201,7 +118,7 @@ def _hold_back(limit: LoginLimit, call: Call) -> None:
 
 async def _answer(endpoint: Endpoint, call: Call, gate: Gate, request: Request) -> Answer:
     await _record(endpoint, call)
-    _check_role(endpoint, call.user)
+    check_role(endpoint, call.user)
     work = functools.partial(_begin, endpoint, call)
     deadline = call.services.clock() + call.values.get("wait", 0) * 10**9 if endpoint.wait else 0
     while True:
