@@ -7,10 +7,12 @@ after a crash the scan finds what was not (at least once, R31).
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -141,7 +143,8 @@ class FileWork:
         """Open the baseline and begin to scan all trees."""
         baseline = Baseline(self._path)
         self._lost["baseline damaged, learned again"] += baseline.moved_aside
-        packages = Packages(baseline.db, self._trees, rpm="rpm")
+        dpkg = Path(self._settings.dpkg)
+        packages = Packages(baseline.db, self._trees, dpkg=dpkg, rpm=shutil.which("rpm"))
         history = FileHistory(baseline, packages, self._settings.hash_limit_bytes)
         scan = TreeScan(history, baseline, self._changes, self._trees)
         parts = _Parts(baseline, history, packages, scan)

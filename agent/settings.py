@@ -97,6 +97,8 @@ class File(_Section, frozen=True):
         "/root/.ssh/id_*",
         "/home/*/.ssh/id_*",
     )
+    dpkg: str = "/var/lib/dpkg"
+    """dpkg's database, by which changes are explained; where there is none, rpm is asked."""
     hash_limit_bytes: Positive = 100 << 20
     scan_bytes_per_s: Positive = 20 << 20
     scan_files_per_s: Positive = 2000

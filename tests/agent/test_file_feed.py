@@ -55,7 +55,12 @@ class Start:
         self.open: list[Feed] = []
 
     def __call__(self, rung: str, **settings: object) -> Feed:
-        plain = {"trees": (str(self._tree),), "sensitive": (), "scan_files_per_s": 1_000_000}
+        plain = {
+            "trees": (str(self._tree),),
+            "sensitive": (),
+            "scan_files_per_s": 1_000_000,
+            "dpkg": str(self._tree.parent / "no-dpkg"),
+        }
         file = msgspec.convert(plain | settings, File)
         context = Context(Settings(file=file), self._tree.parent / "state", ExecTable(), clock)
         try:
