@@ -6,15 +6,11 @@ import argparse
 import importlib
 import pkgutil
 import sys
-import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from . import commands, console
-from .command import CONFIG, FAULT, FINE, NOT_ENROLLED, Command, Invocation
-from .errors import AgentError, NotEnrolled
-
-_INTERRUPTED = 130
+from .command import CONFIG, FAULT, FINE, Command, Invocation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,35 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser.parse_args(rest)
     except SystemExit as stop:
         return FINE if stop.code in (0, None) else FAULT
-    return _run(command, Invocation(options, options.config, console.standard(as_json=options.json)))
-
-
-def _run(command: Command, call: Invocation) -> int:
-    try:
-        return command.run(call)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        return FINE
-    except NotEnrolled as error:
-        return _fail(call, error, NOT_ENROLLED)
-    except AgentError as error:
-        return _fail(call, error, FAULT)
-    except Exception as error:  # noqa: BLE001 - the last guard before a user would see a traceback
-        if call.options.debug:
-            traceback.print_exc()
-        what = f"{command.words}: unexpected {type(error).__name__}: {error}"
-        call.console.error(f"{what}; run it again with --debug and report it")
-        return FAULT
-
-
-def _fail(call: Invocation, error: AgentError, code: int) -> int:
-    if call.options.debug:
-        traceback.print_exc()
-    if call.console.as_json:
-        call.console.value({"error": str(error), "code": code})
-    call.console.error(str(error))
-    return code
+    call = Invocation(options, options.config, console.standard(as_json=options.json))
+    return call.guard(lambda: command.run(call), command.words)
 
 
 def _modules() -> dict[str, str]:

@@ -7,12 +7,14 @@ A module in `commands/` sets COMMAND. Its file is named after its words (`spool 
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import settings_file
 from .console import Console
+from .errors import AgentError, NotEnrolled
 from .settings import Settings
 
 FINE = 0
@@ -23,6 +25,8 @@ FAULT = 2
 """Wrong usage, or the command could not do its work."""
 NOT_ENROLLED = 3
 """This host has no identity yet."""
+
+_INTERRUPTED = 130
 
 CONFIG = Path("/etc/vedette/agent.toml")
 
@@ -42,6 +46,30 @@ class Invocation:
             SettingsError: a file cannot be read or is wrong; the message names file, line and field.
         """
         return settings_file.load(self.config)
+
+    def guard(self, work: Callable[[], int], what: str) -> int:
+        """Return the exit code of work; its errors become one line on stderr, never a traceback."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            return _INTERRUPTED
+        except BrokenPipeError:
+            return FINE
+        except NotEnrolled as error:
+            return self._fail(str(error), NOT_ENROLLED)
+        except AgentError as error:
+            return self._fail(str(error), FAULT)
+        except Exception as error:  # noqa: BLE001 - the last guard before a user would see a traceback
+            unexpected = f"{what}: unexpected {type(error).__name__}: {error}"
+            return self._fail(f"{unexpected}; run it again with --debug and report it", FAULT)
+
+    def _fail(self, message: str, code: int) -> int:
+        if self.options.debug:
+            traceback.print_exc()
+        if self.console.as_json:
+            self.console.value({"error": message, "code": code})
+        self.console.error(message)
+        return code
 
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:

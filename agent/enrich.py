@@ -1,7 +1,8 @@
 """The contract of an enrichment: a pure function of a body and what is known beside it, applied in order.
 
 A module in `enrichments/` sets ENRICHMENT. Bodies are enriched before they are stamped, so that what is shed
-afterwards leaves no hole in the sequence; redaction comes last, so that no other step can undo it.
+afterwards leaves no hole in the sequence. Steps of negative order come before the process table learns from
+the body: redaction does, so that no secret is kept there and none can come back with a later event's actor.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Enrichment:
-    """One step; lower order comes first. apply returns the same body when it has nothing to add."""
+    """One step; lower order comes first, below zero before the tables learn. apply may change nothing."""
 
     name: str
     order: int

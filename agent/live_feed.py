@@ -19,7 +19,7 @@ PATIENCE = 10_000_000_000
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where the ladder ended: feed and rung (None: no rung works), what was tried, what was seen meanwhile."""
+    """Where the ladder ended: feed and rung (None: none works), what was tried, what was seen."""
 
     feed: Feed | None
     rung: str | None

@@ -50,6 +50,7 @@ from .tail_server import TailServer
 from .watch import Parts, Watch
 
 _STEP = 0.05
+_RENEWAL = "renewal.json"
 _FIRST = "process"
 """The sensor that is read first, so that the others can name its processes."""
 
@@ -92,7 +93,8 @@ def _parts(
     last_run, lanes, losses = LastRun(places.watch), Lanes(settings.batch), LossBook()
     before = _before(outbox, last_run, settings)
     signing = Signing(who.agent, who.epoch, who.signer, clock.boot_id())
-    sealer = Sealer(outbox, lambda: _open_outbox(settings, places, who), signing)
+    reopen = partial(_open_outbox, settings, places, who)
+    sealer = Sealer(outbox, reopen, signing, partial(_answer_renewal, places, who))
     redactor = Redactor(who.redaction_key, settings.redaction)
     processes = ProcessTable(settings.process.table, partial(_look_up, redactor))
     own = OwnProcesses({os.getpid()} | ({supervisor} if supervisor is not None else set()))
@@ -162,6 +164,14 @@ def _open_outbox(settings: Settings, places: Layout, who: Identity) -> Outbox:
         memory=places.memory,
         vouch=partial(renewal.answer, LocalDisk(), places, who),
     )
+
+
+def _answer_renewal(places: Layout, who: Identity) -> None:
+    """Vouch for a certificate that expired, if ship asks."""
+    if (places.inbox / _RENEWAL).exists():
+        from . import renewal  # noqa: PLC0415 - seldom needed, and large
+
+        renewal.answer(LocalDisk(), places, who)
 
 
 def _before(outbox: Outbox, last_run: LastRun, settings: Settings) -> Before:

@@ -97,7 +97,11 @@ class Outcome(msgspec.Struct, frozen=True):
 class Sealer:
     """Holds the open outbox; after a failure it is opened again before the next attempt."""
 
-    def __init__(self, store: Store, reopen: Callable[[], Store], signing: Signing) -> None:
+    def __init__(
+        self, store: Store, reopen: Callable[[], Store], signing: Signing, errand: Callable[[], None]
+    ) -> None:
+        """Take the open store, how to open it again, who signs, and what to do beside taking receipts."""
+        self._errand = errand
         self._store: Store | None = store
         self._reopen = reopen
         self._signing = signing
@@ -129,6 +133,7 @@ class Sealer:
     def take_receipts(self, now: Moment) -> Outcome:
         """Take what ship left."""
         try:
+            self._errand()
             store = self._opened()
             taken = store.take_receipts(now.time)
         except (SpoolError, OSError) as error:

@@ -63,7 +63,7 @@ def _connect(path: Path) -> socket.socket:
 
 
 def render(event: dict[str, Any]) -> str:
-    """Return one line for a person; control characters are escaped, so that no event writes to the terminal."""
+    """Return one line for a person; control characters are escaped, so no event drives the terminal."""
     body = event["body"]
     at = time.strftime("%H:%M:%S", time.gmtime(event["time"] / _SECOND))
     parts = [f"{at}.{event['time'] % _SECOND // 1_000_000:03d}", f"{body['kind']:<18}"]

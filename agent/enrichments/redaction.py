@@ -1,4 +1,4 @@
-"""Secrets out of whatever text an event carries, before it is queued, stored or shown anywhere."""
+"""Secrets out of whatever text an event carries, before it is kept, queued, stored or shown anywhere."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ def _text(text: str | None, redactor: Redactor) -> str | None:
     return None if text is None else redactor.text(text)
 
 
-ENRICHMENT = Enrichment("redaction", 90, _apply)
+ENRICHMENT = Enrichment("redaction", -10, _apply)

@@ -1,0 +1,23 @@
+"""`doctor`: what of this host helps or hinders the agent, each with the command that fixes it."""
+
+from __future__ import annotations
+
+from .. import doctor
+from ..command import FINE, FOUND, Command, Invocation
+
+_STYLES = {doctor.FINE: "green", doctor.WARNING: "yellow", doctor.BAD: "bold red"}
+
+
+def _run(call: Invocation) -> int:
+    findings = doctor.examine(call.settings(), call.config)
+    if call.console.as_json:
+        call.console.value(findings)
+    else:
+        for finding in findings:
+            call.console.line(f"{finding.level:<8} {finding.check}: {finding.found}", _STYLES[finding.level])
+            if finding.fix is not None:
+                call.console.line(f"         fix: {finding.fix}")
+    return FINE if all(finding.level == doctor.FINE for finding in findings) else FOUND
+
+
+COMMAND = Command("doctor", "look for what hinders the agent here, and how to fix it", _run)

@@ -1,0 +1,30 @@
+"""`ship`: send what watch sealed, in the foreground, as its unit does."""
+
+from __future__ import annotations
+
+from ..command import FINE, Command, Invocation
+from ..settings import Settings
+from ..ship_process import ShipProcess
+from ..signals import StopSignals
+
+
+def ship(settings: Settings) -> int:
+    """Ship until SIGTERM or SIGINT.
+
+    Raises:
+        NotEnrolled: this host has no identity yet.
+        IdentityError: it has one that does not fit this machine.
+    """
+    signals = StopSignals()
+    try:
+        ShipProcess(settings).run(lambda: signals.reason() is not None, (signals.fileno(),))
+    finally:
+        signals.close()
+    return FINE
+
+
+def _run(call: Invocation) -> int:
+    return ship(call.settings())
+
+
+COMMAND = Command("ship", "send what watch sealed (needs no privilege)", _run)

@@ -1,0 +1,13 @@
+"""`watch`: see the host, in the foreground, as its unit does."""
+
+from __future__ import annotations
+
+from .. import run
+from ..command import Command, Invocation
+
+
+def _run(call: Invocation) -> int:
+    return run.watch(call.settings())
+
+
+COMMAND = Command("watch", "see this host and seal what happens (needs root to see all)", _run)

@@ -1,0 +1,45 @@
+"""SIGTERM and SIGINT as a readable descriptor and a reason, instead of an exception in the middle of work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_READ = 4096
+
+
+class StopSignals:
+    """Catches the signals that ask for an end, from construction until `close`."""
+
+    def __init__(self) -> None:
+        self._name: str | None = None
+        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, self._caught) for number in _STOPPING}
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable once a signal came."""
+        return self._reading
+
+    def drain(self) -> None:
+        """Empty the descriptor."""
+        with suppress(BlockingIOError):
+            os.read(self._reading, _READ)
+
+    def reason(self) -> str | None:
+        """Return the name of the signal that came; None while none did."""
+        return self._name
+
+    def close(self) -> None:
+        """Put back what was there before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        os.close(self._reading)
+        os.close(self._writing)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        self._name = signal.Signals(number).name

@@ -1,0 +1,142 @@
+"""Keep watch and ship running: start both, restart what died with growing pauses, stop both."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from . import process
+
+FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
+STEADY = 60.0
+"""Seconds after which a child that died is taken for having run well."""
+GRACE = 15.0
+"""Seconds a child has to stop before it is killed."""
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A part of the agent: main runs in the forked process and returns its exit code; final codes end all."""
+
+    name: str
+    main: Callable[[], int]
+    final: frozenset[int] = frozenset()
+
+
+class _Running:
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.pid: int | None = None
+        self.began = 0.0
+        self.pause = FIRST_PAUSE
+        self.start_at = 0.0
+
+
+class Supervisor:
+    """Forks its children rather than executing them anew: what is loaded once is shared between them."""
+
+    def __init__(self, children: tuple[Child, ...], say: Callable[[str], None]) -> None:
+        self._running = [_Running(child) for child in children]
+        self._say = say
+        self._wanted = True
+        self._code = 0
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a child ends with a final code; return that code."""
+        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, self._caught) for number in _HANDLED}
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(reading, selectors.EVENT_READ)
+                self._loop(selector, reading)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(before)
+            os.close(reading)
+            os.close(writing)
+        return self._code
+
+    def _loop(self, selector: selectors.BaseSelector, reading: int) -> None:
+        end: float | None = None
+        while True:
+            now = time.monotonic()
+            self._reap(now)
+            if self._wanted:
+                for one in self._running:
+                    if one.pid is None and one.start_at <= now:
+                        self._start(one, now)
+            elif end is None:
+                end = now + GRACE
+                self._signal(signal.SIGTERM)
+            elif now >= end:
+                self._signal(signal.SIGKILL)
+            if not self._wanted and all(one.pid is None for one in self._running):
+                return
+            if selector.select(self._timeout(now, end)):
+                os.read(reading, 4096)
+
+    def _timeout(self, now: float, end: float | None) -> float | None:
+        """Return the seconds until a start or a kill is due; None when only a signal counts."""
+        starts = [one.start_at for one in self._running if one.pid is None] if self._wanted else [end or now]
+        return max(min(starts) - now, 0.01) if starts else None
+
+    def _start(self, one: _Running, now: float) -> None:
+        pid = os.fork()
+        if pid == 0:
+            _become(one.child)
+        one.pid, one.began = pid, now
+
+    def _reap(self, now: float) -> None:
+        for one in self._running:
+            if one.pid is None:
+                continue
+            pid, status = os.waitpid(one.pid, os.WNOHANG)
+            if pid != 0:
+                self._ended(one, os.waitstatus_to_exitcode(status), now)
+
+    def _ended(self, one: _Running, code: int, now: float) -> None:
+        """Plan the next start of a child that ended, or the end of all."""
+        one.pid = None
+        if not self._wanted:
+            self._code = max(self._code, code, 0)
+            return
+        if code in one.child.final:
+            self._wanted, self._code = False, code
+            return
+        if now - one.began >= STEADY:
+            one.pause = FIRST_PAUSE
+        one.start_at = now + one.pause
+        why = f"signal {-code}" if code < 0 else f"code {code}"
+        self._say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.0f} s")
+        one.pause = min(one.pause * 2, LAST_PAUSE)
+
+    def _signal(self, number: int) -> None:
+        for one in self._running:
+            if one.pid is not None:
+                os.kill(one.pid, number)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGCHLD:
+            self._wanted = False
+
+
+def _become(child: Child) -> NoReturn:
+    """Be the child; it never returns into the supervisor's code, and dies with the supervisor."""
+    code = 1
+    try:
+        for number in _HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        process.die_with_parent(child.name)
+        code = child.main()
+    finally:
+        os._exit(code)
