@@ -33,6 +33,7 @@ _FLOWS_LIMIT = 200
 _SIGNS_LIMIT = 20
 _GROWTH = 10
 _NS = 1_000_000_000
+_FLOWS = (Close, Report)
 
 
 class Upload(msgspec.Struct):
@@ -83,23 +84,26 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         work = Work(person)
         remember(state.sessions, session, work, _SESSIONS_LIMIT)
     work.person = person
-    if isinstance(body, Close | Report):
+    if isinstance(body, _FLOWS):
         return _connection(state, work, record, body, site)
-    return _sign(state, work, record, site)
+    sign = _sign(record, site)
+    if sign is None:
+        return ()
+    work.signs.append((record.event.time, record.uid, sign))
+    del work.signs[:-_SIGNS_LIMIT]
+    return [
+        finding
+        for destination in list(work.uploads)
+        for finding in _judge(state, work, destination, record, site)
+    ]
 
 
-def _sign(state: State, work: Work, record: Record, site: Site) -> Iterable[Finding]:
-    """Note an archive or a sensitive read; it may be what an upload already seen was waiting for."""
+def _sign(record: Record, site: Site) -> str | None:
+    """Return the words for an archive or a sensitive read; an upload already seen may have waited for it."""
     body = record.event.body
     if isinstance(body, Exec) and program(body) in site.words(_ID, _PACKERS):
-        work.signs.append((record.event.time, record.uid, f"packed with {' '.join(body.argv)[:200]}"))
-    elif isinstance(body, Read):
-        work.signs.append((record.event.time, record.uid, f"read {body.path}"))
-    else:
-        return
-    del work.signs[:-_SIGNS_LIMIT]
-    for destination in list(work.uploads):
-        yield from _judge(state, work, destination, record, site)
+        return f"packed with {' '.join(body.argv)[:200]}"
+    return f"read {body.path}" if isinstance(body, Read) else None
 
 
 def _connection(
@@ -143,7 +147,7 @@ def _judge(state: State, work: Work, destination: str, record: Record, site: Sit
     if short and not signs:
         return
     upload.told = total
-    after = f", after it {signs[-1][2]}" if signs else ""
+    after = f", after it {signs[0][2]}" if signs else ""
     yield Finding(
         entity=f"{key(record)}|{destination}",
         summary=f"{describe(work.person)} sent {size(total)} from {record.host} to {destination}{after}",
