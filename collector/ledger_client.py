@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import threading
+import time
 from typing import Protocol
 
 from evidence.entry import EntryType
@@ -13,7 +14,7 @@ from evidence.errors import CodecError
 from evidence.kinds.collector import Act
 from evidence.receipt import Receipt
 
-from . import ledger_call, paths
+from . import ledger_call, paths, serving
 from .clock import SystemClock
 from .errors import LedgerError
 from .keeper import Keeper
@@ -22,6 +23,7 @@ from .paths import Paths
 from .settings import Settings
 
 _TIMEOUT_SECONDS = 30.0
+_START_SECONDS, _RETRY_SECONDS = 15.0, 0.1
 
 
 class LedgerAccess(Protocol):
@@ -57,15 +59,21 @@ class LedgerAccess(Protocol):
 def connect(settings: Settings) -> LedgerAccess:
     """Return the ledger: over the socket where a server runs, else opened under its lock.
 
+    A server that is just starting, or starting its ledger's owner again, is waited for.
+
     Raises:
         LedgerError: it is damaged, or in use by a process that does not answer.
         NotSetUp: the keys are missing.
     """
     places = paths.of(settings)
-    try:
-        return RemoteLedger(places)
-    except OSError:
-        return Keeper(places, settings.origin, SystemClock())
+    end = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return RemoteLedger(places)
+        except OSError:
+            if not serving.is_served(places) or time.monotonic() > end:
+                return Keeper(places, settings.origin, SystemClock())
+        time.sleep(_RETRY_SECONDS)
 
 
 class RemoteLedger:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import fcntl
 import functools
 import logging
 import os
@@ -23,7 +22,20 @@ import msgspec
 
 from evidence.enrolment import RenewalReply
 
-from . import ca, console, files, identity, ingest_process, paths, pipeline, provision, registrar, roll, tls
+from . import (
+    ca,
+    console,
+    files,
+    identity,
+    ingest_process,
+    paths,
+    pipeline,
+    provision,
+    registrar,
+    roll,
+    serving,
+    tls,
+)
 from .analysis import Analysis
 from .api.routes import routes as api_routes
 from .api.services import Services
@@ -58,22 +70,21 @@ def serve(settings: Settings) -> int:
     _log_to_stderr()
     places = paths.of(settings)
     identity.load(places)
-    _be_the_only_one(places)
+    serving.take(places)
     renew_certificates(settings, places)
     back, front = _bind(settings.ingest.listen), _bind(settings.console.listen)
     addresses = {"ingest": _address(back), "console": _address(front)}
-    files.write(places.listeners, msgspec.json.encode(addresses))
     parts = (
         Part("ingest", functools.partial(run_ingest, settings, back)),
         Part("pipeline", functools.partial(run_pipeline, settings)),
         Part("console", functools.partial(run_console, settings, front)),
     )
+    _forget(places)
     try:
         return Supervisor(parts, functools.partial(_changed, places, addresses)).run()
     finally:
         notify("STOPPING=1")
-        for path in (places.listeners, places.processes):
-            path.unlink(missing_ok=True)
+        _forget(places)
 
 
 def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -174,26 +185,16 @@ def _changed(
     state = {"serve": os.getpid(), **processes}
     files.write(places.processes, msgspec.json.encode({"ready": complete, "processes": state}))
     if complete:
+        files.write(places.listeners, msgspec.json.encode(addresses))
         told = ", ".join(f"{name} https://{at.host}:{at.port}" for name, at in addresses.items())
         _log.info("ready: %s", told)
         notify("READY=1")
 
 
-def _be_the_only_one(places: Paths) -> None:
-    """Take the lock of the run folder, held until this process and its children end.
-
-    Raises:
-        CollectorError: another `serve` runs with this state.
-    """
-    files.make_folder(places.run)
-    lock = os.open(places.run / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise CollectorError(
-            f"{places.root}: `vedette-collector serve` runs already with this state"
-        ) from error
+def _forget(places: Paths) -> None:
+    """Remove what says that the collector serves."""
+    for path in (places.listeners, places.processes):
+        path.unlink(missing_ok=True)
 
 
 def _bind(listener: Listener) -> socket.socket:
