@@ -67,8 +67,9 @@ class Bundler:
         note = published.checkpoint()
         head = checkpoint.verify_note(note, checkpoint.parse_vkey(self._ledger_key))
         hashes = PublishedHashes(published, head.size)
-        with snapshot.connect(snapshot.read(self._paths.snapshot)) as lake:
-            subject = _subject(lake, uids, start, end)
+        shown = snapshot.read(self._paths.snapshot)
+        with snapshot.connect(shown) as lake:
+            subject = _subject(lake, uids, start, end, shown)
             pieces, said = self._statements(lake, subject, hashes, head)
         pieces += self._keys({each.agent for each in said}, hashes, head)
         made = bundle.build(self._ledger_key, note.decode(), subject, pieces, _anchors(said, hashes, head))
@@ -119,18 +120,29 @@ class Bundler:
 
 
 def _subject(
-    lake: duckdb.DuckDBPyConnection, uids: tuple[str, ...], start: int | None, end: int | None
+    lake: duckdb.DuckDBPyConnection,
+    uids: tuple[str, ...],
+    start: int | None,
+    end: int | None,
+    shown: snapshot.Snapshot,
 ) -> Subject:
+    """Return what the bundle is about; it cannot speak of a time after the store's snapshot."""
     if not uids:
         if start is None or end is None:
             raise QueryError("bundle: name events, or the interval's start and end")
-        return Subject((), start, end)
+        return Subject((), start, min(end, shown.time), shown.position)
     columns = list(zip(*(uid.split(":") for uid in uids), strict=True))
     parameters = [list(columns[0]), [int(each) for each in columns[1]], [int(each) for each in columns[2]]]
     found = lake.execute(_SPAN, parameters).fetchone()
     if found is None or found[0] is None:
         raise QueryError(f"bundle: none of {len(uids)} events is in the store")
-    return Subject(tuple(found[2]), max(0, found[0] - MARGIN), found[1] + MARGIN, events=uids)
+    return Subject(
+        tuple(found[2]),
+        max(0, found[0] - MARGIN),
+        min(found[1] + MARGIN, shown.time),
+        shown.position,
+        events=uids,
+    )
 
 
 def _ranges(lake: duckdb.DuckDBPyConnection, subject: Subject) -> dict[_Chain, tuple[int, int]]:

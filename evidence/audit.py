@@ -27,6 +27,7 @@ from .statement import Loss, Statement
 
 Status = Literal["verified", "consistent, not anchored", "incomplete", "broken"]
 _GAP_LIMIT = 1000
+_SKEW = 5_000_000_000
 _SIGNED = frozenset({EntryType.BATCH, EntryType.ACT, EntryType.SETTING, EntryType.EQUIVOCATION})
 
 
@@ -303,7 +304,10 @@ def _is_of(item: _Signed, host: HostReceipts) -> bool:
 
 
 def _absent(host: HostReceipts, bundle: Bundle, signed: Iterable[_Signed]) -> list[Missing]:
-    """Return what the host has receipts for, in the bundle's ranges and interval, and the bundle lacks."""
+    """Return what the host has receipts for, in the bundle's ranges and interval, and the bundle lacks.
+
+    What the ledger got only after the bundle was made is not missing; the clocks may differ by _SKEW.
+    """
     subject = bundle.manifest.subject
     held: dict[Lane, set[int]] = {"priority": set(), "bulk": set()}
     for item in signed:
@@ -317,7 +321,7 @@ def _absent(host: HostReceipts, bundle: Bundle, signed: Iterable[_Signed]) -> li
         for receipt in host.receipts
         if receipt.seq not in held[receipt.lane]
         and receipt.seq >= first[receipt.lane]
-        and receipt.time <= subject.end
+        and receipt.time <= subject.end - (_SKEW if receipt.index >= subject.considered else 0)
         and (receipt.time >= subject.begin or held[receipt.lane])
     ]
 

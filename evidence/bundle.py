@@ -45,11 +45,15 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the bundle is about: hosts (agent ids), the interval in UTC ns, and in words why."""
+    """What the bundle is about: hosts (agent ids), the interval in UTC ns, and in words why.
+
+    considered is how many entries the ledger had when the bundle was made; end is not after that moment.
+    """
 
     agents: tuple[AgentId, ...]
     begin: Count
     end: Count
+    considered: Count
     title: str = ""
     alert: str | None = None
     events: tuple[str, ...] = ()

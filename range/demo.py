@@ -130,9 +130,11 @@ def _demo(folder: Path, options: argparse.Namespace) -> None:
 
 def _tell_health(site: Site) -> None:
     """Name each sensor's rung, and why a better one is not in use."""
-    for name, sensor in sorted(site.status()["sensors"].items()):
-        degraded = f", degraded: {sensor.get('reason')}" if sensor.get("degraded") else ""
-        _say(f"  sensor {name}: {sensor.get('rung')}{degraded}")
+    status = site.status()
+    for sensor in status["watch"]["sensors"]:
+        _say(f"  sensor {sensor['name']}: {sensor['rung']}{', degraded' if sensor['degraded'] else ''}")
+    for problem in status["problems"]:
+        _say(f"  {problem}")
 
 
 def _incident(
@@ -173,11 +175,10 @@ def _why(site: Site) -> str:
 
 
 def _check(alert: dict[str, Any], expected: Expected, received: int, late: float) -> None:
-    person = alert["person"] or {}
     for what, got, wanted in (
-        ("person", person.get("name"), expected.person),
-        ("how", person.get("how"), expected.how),
-        ("source", person.get("source"), expected.source),
+        ("person", alert["person"], expected.person),
+        ("how", alert["how"], expected.how),
+        ("source", alert["person_source"], expected.source),
         ("destination", alert["destination"], expected.destination),
         ("bytes out", alert["bytes_out"], received),
     ):
@@ -190,9 +191,7 @@ def _check(alert: dict[str, Any], expected: Expected, received: int, late: float
 def _check_twin(site: Site, backup: str, began: int) -> None:
     """Give the twin's events their time to arrive, then look for any alert about them."""
     time.sleep(max(0.0, _TWIN_SECONDS - (time.time_ns() - began) / 1e9))
-    wrong = [
-        a for a in site.alerts() if a["destination"] == backup or (a["person"] or {}).get("name") == TWIN
-    ]
+    wrong = [a for a in site.alerts() if a["destination"] == backup or a["person"] == TWIN]
     if wrong:
         raise DemoFailed(f"the benign twin raised an alert: {wrong[0]['summary']}")
 

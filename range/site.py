@@ -47,6 +47,7 @@ enrol = "https://127.0.0.1:{console}"
 logs = [{logs}]
 wtmp = "{wtmp}"
 btmp = "{btmp}"
+syslog = "{syslog}"
 
 [file]
 trees = [{trees}]
@@ -132,9 +133,7 @@ class Site:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return every alert there is, as `vedette alerts --json` prints it."""
-        said = json.loads(self.vedette("alerts", "--json", accept=(0, 1)) or "[]")
-        found: list[dict[str, Any]] = said["alerts"] if isinstance(said, dict) else said
-        return found
+        return [json.loads(line) for line in self.vedette("alerts", "--json").splitlines()]
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
@@ -144,7 +143,7 @@ class Site:
         process = self.start("vedette-collector", "serve")
         try:
             self._wait(process, "vedette-collector", listeners.exists)
-            self.ports = {name: int(port) for name, port in _ports(json.loads(listeners.read_text()))}
+            self.ports = {name: at["port"] for name, at in json.loads(listeners.read_text()).items()}
             yield
         finally:
             stop(process)
@@ -168,7 +167,9 @@ class Site:
         return said
 
     def _agent_is_ready(self) -> bool:
-        return bool(self.status().get("sensors"))
+        """Return whether the sensors work and a first batch was acknowledged."""
+        watch = self.status().get("watch") or {}
+        return bool(watch.get("sensors")) and watch.get("last_receipt") is not None
 
     def _wait(self, process: subprocess.Popen[str], command: str, ready: Any) -> None:
         end = time.monotonic() + _START_SECONDS
@@ -180,11 +181,6 @@ class Site:
             time.sleep(0.1)
         log = (self.folder / f"{command}.log").read_text()[-3000:]
         raise CommandFailed(f"{command} did not get ready; it said:\n{log}")
-
-
-def _ports(listeners: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    for name, address in listeners.items():
-        yield name, int(str(address).rsplit(":", 1)[-1]) if not isinstance(address, dict) else address["port"]
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -238,6 +234,7 @@ def write_agent(site: Site, watched: Watched) -> None:
             logs=", ".join(json.dumps(log) for log in logs),
             wtmp=watched.logs / "wtmp",
             btmp=watched.logs / "btmp",
+            syslog=watched.logs / "syslog.sock",
             homes=watched.homes,
             trees=", ".join(json.dumps(str(tree)) for tree in watched.trees),
         )

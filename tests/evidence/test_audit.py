@@ -74,7 +74,7 @@ class Log:
             for size in sorted(seen_sizes)
             if size <= grown.size
         ]
-        subject = Subject((AGENT,), NOW - SECOND, end)
+        subject = Subject((AGENT,), NOW - SECOND, end, len(self.entries))
         return bundle.build(str(LEDGER), self.note(), subject, pieces, anchors)
 
 
@@ -110,6 +110,14 @@ def test_an_honest_bundle_verifies() -> None:
     (chain,) = report.chains
     assert (chain.first, chain.last, chain.events, chain.with_data) == (1, 4, 8, 4)
     assert report.anchored == (AGENT,)
+
+
+def test_what_came_after_the_bundle_was_made_is_not_missing() -> None:
+    world = World()
+    raw = world.log.bundle(world.sizes, end=NOW + 4 * SECOND)
+    later = Acknowledged(NOW + 4 * SECOND, "bulk", 5, "5" * 64, 5, 6)
+    host = msgspec.structs.replace(world.host, receipts=(*world.host.receipts, later))
+    assert audit.audit(bundle.read(raw), (host,)).status == "verified"
 
 
 def test_without_receipts_it_is_not_anchored() -> None:
