@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.ladder import climb
-from agent.sensor import Rung, Sensor
+from agent.sensor import Moment, Rung, Sensor
 from agent.sensors import all_sensors
 from agent.sensors.connection import SENSOR as CONNECTION
 from agent.sensors.process import SENSOR as PROCESS
@@ -77,3 +77,15 @@ def test_the_ladder_takes_it_when_it_is_chosen(sensor: Sensor, rung: Rung, tmp_p
     climbed.feed.close()
     assert climbed.rung == rung.name
     assert [health.works for health in climbed.tried] == [True]
+
+
+@pytest.mark.parametrize(
+    "rung",
+    [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG if one.id.endswith(("poll", "diag"))],
+)
+def test_a_feed_that_looks_now_and_then_tells_when_nobody_looked(rung: Rung, tmp_path: Path) -> None:
+    with opened(rung, tmp_path) as watched:
+        now = moment()
+        list(watched.feed.read(Moment(now.time, now.mono + 60_000_000_000)))
+        losses = list(watched.feed.losses(now))
+    assert [(loss.cause, loss.count) for loss in losses] == [("poll_gap", None)]
