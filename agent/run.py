@@ -15,7 +15,7 @@ import msgspec
 from evidence.enrolment import Facts
 from evidence.kind import Body
 
-from . import clock, enrich, identity, layout, machine, privilege, renewal, self_report, settings_file
+from . import clock, enrich, identity, layout, machine, privilege, self_report, settings_file
 from .batching import Batching
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
@@ -162,7 +162,6 @@ def _open_outbox(settings: Settings, places: Layout, who: Identity) -> Outbox:
         settings.spool,
         chain=who,
         memory=places.memory,
-        vouch=partial(renewal.answer, LocalDisk(), places, who),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -79,14 +78,12 @@ class Outbox:
         start: Heads,
         witness: Witness,
         disk: Disk,
-        vouch: Callable[[], object] | None = None,
     ) -> None:
         """See `open`; start are the heads where the spool has none of its own."""
         self._folder, self._out, self._in = folder, folder / "out", folder / "in"
         self._key, self._limits, self._disk, self._witness = key, limits, disk, witness
         self._writers: dict[Lane, Writer] = {}
         self._broken: str | None = None
-        self._vouch = vouch
         self._published: Progress | None = None
         found = recovery.recover(disk, self._out, self._out / HEADS_FILE, folder / "quarantine", start)
         self._shelf = Shelf(disk, found.segments)
@@ -110,13 +107,11 @@ class Outbox:
         chain: Chain,
         memory: Path,
         disk: Disk | None = None,
-        vouch: Callable[[], object] | None = None,
     ) -> Outbox:
         """Open the spool in folder, made by `layout.prepare`.
 
         key is the spool key, chain usually the Identity, memory the folder of watch's receipts. disk is the
-        real one unless a test brings its own. vouch is called with each `take_receipts`: it answers what ship
-        asks of the signing key (see renewal.py), and must not raise.
+        real one unless a test brings its own.
 
         Raises:
             SpoolError: the spool is another identity's, or cannot be read. Damage inside never raises.
@@ -127,7 +122,7 @@ class Outbox:
             first = Head(0, chain.entry)
             marks = [Mark(witness.last(lane) or first) for lane in LANES]
             start = Heads(chain.agent, chain.epoch, marks[0], marks[1])
-            return cls(folder, key, limits, start=start, witness=witness, disk=disk, vouch=vouch)
+            return cls(folder, key, limits, start=start, witness=witness, disk=disk)
         except OSError as error:
             raise SpoolError(f"spool: {error}") from error
 
@@ -197,8 +192,6 @@ class Outbox:
         Returns:
             How many statements were acknowledged. Lies and damage are passed over: ship sends again.
         """
-        if self._vouch is not None:
-            self._vouch()
         taken = 0
         names = inbox.pending(self._disk, self._in)[: inbox.AT_ONCE]
         for name in names:
