@@ -23,6 +23,15 @@ EVERY_RUNG = [
     for rung in sensor.rungs
 ]
 every_rung = pytest.mark.parametrize(("sensor", "rung"), EVERY_RUNG)
+polling = pytest.mark.parametrize(
+    "rung",
+    [
+        pytest.param(rung, id=f"{sensor.name}-{rung.name}")
+        for sensor in (PROCESS, CONNECTION)
+        for rung in sensor.rungs
+        if rung.name in {"poll", "diag"}
+    ],
+)
 every_feed = pytest.mark.parametrize("rung", [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG])
 KINDS = {"process": Exec | Exit, "connection": Open | Report | Close | Listen}
 
@@ -79,10 +88,7 @@ def test_the_ladder_takes_it_when_it_is_chosen(sensor: Sensor, rung: Rung, tmp_p
     assert [health.works for health in climbed.tried] == [True]
 
 
-@pytest.mark.parametrize(
-    "rung",
-    [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG if one.id.endswith(("poll", "diag"))],
-)
+@polling
 def test_a_feed_that_looks_now_and_then_tells_when_nobody_looked(rung: Rung, tmp_path: Path) -> None:
     with opened(rung, tmp_path) as watched:
         now = moment()
