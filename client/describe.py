@@ -124,9 +124,8 @@ def _act(event: Event) -> str:
     body = _body(event)
     said = f"{body.get('user')} {body.get('verb')} {body.get('object', '')}".rstrip()
     detail = body.get("detail")
-    more = (
-        " ".join(f"{name}={value!r}" for name, value in detail.items()) if isinstance(detail, Mapping) else ""
-    )
+    pairs = detail.items() if isinstance(detail, Mapping) else ()
+    more = " ".join(f"{name}={value!r}" for name, value in pairs)
     refused = f", refused: {body.get('reason', 'not allowed')}" if body.get("allowed") is False else ""
     return f"{said}  {more}{refused}".rstrip()[:_LENGTH]
 

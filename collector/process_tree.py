@@ -130,7 +130,7 @@ _lineages = msgspec.json.Decoder(_Lineage)
 
 
 def _ancestry(body: str | None) -> tuple[_Step, ...]:
-    """Return the ancestors an exec names, nearest first; none where its body is not what this version knows."""
+    """Return the ancestors an exec names, nearest first; none where its body cannot be read."""
     try:
         return _lineages.decode(body or "{}").ancestry
     except (msgspec.DecodeError, UnicodeEncodeError):
