@@ -132,7 +132,8 @@ def _act(event: Event) -> str:
 
 def _loss(event: Event) -> str:
     body = _body(event)
-    return f"{body.get('count', 'an unknown number of')} events lost by {body.get('sensor')}: {body.get('cause')}"
+    count = body.get("count", "an unknown number of")
+    return f"{count} events lost by {body.get('sensor')}: {body.get('cause')}"
 
 
 def _other(event: Event) -> str:
