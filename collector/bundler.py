@@ -131,8 +131,15 @@ def _subject(
         if start is None or end is None:
             raise QueryError("bundle: name events, or the interval's start and end")
         return Subject((), start, min(end, shown.time), shown.position)
-    columns = list(zip(*(uid.split(":") for uid in uids), strict=True))
-    parameters = [list(columns[0]), [int(each) for each in columns[1]], [int(each) for each in columns[2]]]
+    split = [uid.split(":") for uid in uids]
+    try:
+        parameters = [
+            [agent for agent, _, _ in split],
+            [int(epoch) for _, epoch, _ in split],
+            [int(seq) for _, _, seq in split],
+        ]
+    except ValueError as error:
+        raise QueryError("bundle: an event is named agent:epoch:seq") from error
     found = lake.execute(_SPAN, parameters).fetchone()
     if found is None or found[0] is None:
         raise QueryError(f"bundle: none of {len(uids)} events is in the store")

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from collector import generation, provision
+from collector.analysis import Analysis
+from collector.bundler import Bundler
+from collector.errors import QueryError
+from collector.ledger import segment
+from collector.ledger.reader import LedgerReader
+from collector.pipeline import Pipeline
+from collector.settings import Detection
+from evidence import audit, bundle, entry
+from evidence.bundle import Bundle
+from evidence.enrolment import RevocationRecord
+from evidence.entry import EntryType
+from evidence.kind import Lane
+from evidence.seal import SealedBatch
+from evidence.statement import Seen
+
+from .station import Host, Station
+
+LANES: tuple[Lane, Lane] = ("bulk", "priority")
+
+
+class Record:
+    """A ledger with batches of hosts, and what a bundle of it says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.station = Station(folder / "state")
+        self.keeper = self.station.keeper()
+
+    def host(self) -> Host:
+        return self.station.enrol(self.keeper, self.folder)
+
+    def append(self, batches: Sequence[SealedBatch]) -> None:
+        """Append batches as one group."""
+        now = time.time_ns()
+        rows = [
+            segment.row(entry.encode(EntryType.BATCH, batch.envelope), now, batch.data) for batch in batches
+        ]
+        self.keeper.ledger.append(rows)
+
+    def seen(self) -> Seen:
+        head = self.keeper.ledger.checkpoint
+        return Seen(head.size, head.root.hex())
+
+    def store(self) -> None:
+        """Run the pipeline over all there is."""
+        places = self.station.paths
+        reader = LedgerReader(places.ledger)
+        settings = self.station.settings.pipeline
+        with generation.owned(places.lake):
+            folder = generation.current(places.lake)
+            made = Pipeline(reader, folder, places.snapshot, lambda: Analysis(Detection()), settings)
+            while made.position < reader.size():
+                made.turn(0)
+            made.flush()
+            made.close()
+        reader.close()
+
+    def bundle(self, uids: tuple[str, ...] = (), start: int | None = None, end: int | None = None) -> Bundle:
+        key = provision.ledger_key(self.station.settings, self.station.paths)
+        return bundle.read(b"".join(Bundler(self.station.paths, key)(uids, start, end)))
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Record]:
+    made = Record(tmp_path)
+    yield made
+    made.keeper.close()
+
+
+def lanes(host: Host, count: int, seen: Seen | None = None) -> list[SealedBatch]:
+    """Seal count batches, every third of them priority."""
+    return [host.batch(lane="priority" if at % 3 == 0 else "bulk", seen=seen) for at in range(count)]
+
+
+def seqs(made: Bundle, host: Host, lane: Lane) -> list[int]:
+    chains = [chain for chain in audit.audit(made).chains if (chain.agent, chain.lane) == (host.agent, lane)]
+    return [seq for chain in chains for seq in range(chain.first, chain.last + 1)]
+
+
+def test_a_bundle_of_an_interval_is_complete_for_the_auditor(record: Record) -> None:
+    one, two = record.host(), record.host()
+    record.append(lanes(one, 300))
+    middle = lanes(one, 6, record.seen())
+    record.append(middle + lanes(two, 290))
+    record.append(lanes(one, 100, record.seen()))
+    record.store()
+    made = record.bundle(start=middle[0].statement.sent, end=middle[-1].statement.sent)
+    report = audit.audit(made)
+    assert (report.status, report.problems, report.missing) == ("consistent, not anchored", (), ())
+    for lane in LANES:
+        inside = [each.statement.seq for each in middle if each.statement.lane == lane]
+        assert set(inside) <= set(seqs(made, one, lane))
+        assert len(seqs(made, one, lane)) <= len(inside) + 4
+
+
+def test_a_bundle_about_events_holds_their_host_alone(record: Record) -> None:
+    one, two = record.host(), record.host()
+    record.append([*lanes(one, 6), *lanes(two, 6)])
+    record.store()
+    made = record.bundle((f"{one.agent}:1:3",))
+    report = audit.audit(made)
+    assert {chain.agent for chain in report.chains} == {one.agent}
+    assert (report.problems, report.missing) == ((), ())
+    assert all(piece.data for piece in made.pieces if piece.entry[0] == EntryType.BATCH)
+
+
+def test_a_batch_that_is_not_there_is_missed_by_the_auditor(record: Record) -> None:
+    host = record.host()
+    batches = lanes(host, 12)
+    gone = batches.pop(4)
+    record.append(batches)
+    record.store()
+    report = audit.audit(record.bundle(start=0, end=time.time_ns()))
+    assert report.status == "incomplete"
+    assert [(gap.lane, gap.seq) for gap in report.missing] == [(gone.statement.lane, gone.statement.seq)]
+
+
+def test_a_revocation_comes_along(record: Record) -> None:
+    host = record.host()
+    record.append(lanes(host, 3))
+    payload = msgspec.json.encode(RevocationRecord(host.agent, None, time.time_ns(), "admin", "stolen"))
+    record.keeper.append(EntryType.REVOCATION, payload)
+    record.store()
+    made = record.bundle((f"{host.agent}:1:1",))
+    assert EntryType.REVOCATION in {EntryType(piece.entry[0]) for piece in made.pieces}
+    assert audit.audit(made).problems == ()
+
+
+@pytest.mark.parametrize("uids", [("0" * 32 + ":1:1",), ("nonsense",), ("a:b:c",), ()])
+def test_events_that_are_not_there_are_named(record: Record, uids: tuple[str, ...]) -> None:
+    record.store()
+    with pytest.raises(QueryError, match="bundle"):
+        record.bundle(uids)
+
+
+def test_a_ledger_key_of_another_log_is_noticed(record: Record) -> None:
+    record.append(lanes(record.host(), 1))
+    record.store()
+    made = record.bundle(start=0, end=time.time_ns())
+    other = msgspec.structs.replace(made.manifest, ledger_key=f"x+{secrets.token_hex(4)}+AA")
+    assert audit.audit(msgspec.structs.replace(made, manifest=other)).status == "broken"
