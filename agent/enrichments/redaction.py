@@ -8,7 +8,6 @@ import msgspec
 
 from evidence.kind import Actor, Body
 from evidence.kinds.file import Change
-from evidence.kinds.login import Sudo
 from evidence.kinds.process import Exec
 
 from ..enrich import Enrichment, Surroundings
@@ -20,15 +19,9 @@ _TEXTS = frozenset({"raw", "text", "message", "command", "cmd_line", "reason"})
 
 def _apply(body: Body, around: Surroundings) -> Body:
     redactor = around.redactor
-    changes: dict[str, Any] = {}
-    if isinstance(body, Exec):
-        changes = _exec(body, around)
-    elif isinstance(body, Change):
-        changes = {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
-    elif isinstance(body, Sudo):
-        changes = {"command": _text(body.command, redactor)}
-    else:
-        changes = _texts(body, redactor)
+    changes = _exec(body, around) if isinstance(body, Exec) else _texts(body, redactor)
+    if isinstance(body, Change):
+        changes |= {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
     actor = getattr(body, "actor", None)
     if isinstance(actor, Actor) and actor.cmd_line is not None:
         clean = redactor.text(actor.cmd_line)
@@ -59,10 +52,6 @@ def _texts(body: Body, redactor: Redactor) -> dict[str, Any]:
 
 def _lines(lines: tuple[str, ...] | None, redactor: Redactor) -> tuple[str, ...] | None:
     return None if lines is None else tuple(redactor.text(line) for line in lines)
-
-
-def _text(text: str | None, redactor: Redactor) -> str | None:
-    return None if text is None else redactor.text(text)
 
 
 ENRICHMENT = Enrichment("redaction", -10, _apply)

@@ -1,0 +1,56 @@
+"""Enrichments: found by their files, ordered, pure."""
+
+from __future__ import annotations
+
+from agent import settings
+from agent.enrich import Surroundings, all_enrichments, enrich
+from agent.redaction import Redactor
+from evidence.kinds.process import Ancestor, Exec, Exit
+
+CONTAINER = "c" * 64
+
+
+class Chain:
+    """A lineage of any length."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
+        return tuple(Ancestor(pid=pid - step, start=start) for step in range(1, self.length + 1))
+
+
+def around(length: int = 2) -> Surroundings:
+    return Surroundings(Chain(length), Redactor(b"k" * 32, settings.Redaction()), frozenset())
+
+
+def test_redaction_comes_before_the_tables_learn_and_nothing_else_does() -> None:
+    steps = all_enrichments()
+    assert [step.name for step in steps if step.order < 0] == ["redaction"]
+    assert {step.name for step in steps} >= {"container", "lineage", "redaction"}
+
+
+def test_an_exec_gets_container_unit_and_ancestry() -> None:
+    body = Exec(pid=100, start=1, cgroup=f"/docker/{CONTAINER}/system.slice/nginx.service")
+    done = enrich(body, all_enrichments(), around())
+    assert isinstance(done, Exec)
+    assert (done.container, done.unit) == (f"docker:{CONTAINER}", "nginx.service")
+    assert [step.pid for step in done.ancestry] == [99, 98]
+
+
+def test_what_the_sensor_knew_stays() -> None:
+    body = Exec(pid=100, cgroup="/system.slice/ssh.service", unit="mine.service")
+    done = enrich(body, all_enrichments(), around())
+    assert isinstance(done, Exec)
+    assert done.unit == "mine.service"
+
+
+def test_ancestry_is_bounded() -> None:
+    done = enrich(Exec(pid=100), all_enrichments(), around(length=30))
+    assert isinstance(done, Exec)
+    assert len(done.ancestry) == 8
+
+
+def test_a_body_with_nothing_to_add_is_the_same_object() -> None:
+    body = Exit(pid=1)
+    assert enrich(body, all_enrichments(), around()) is body
