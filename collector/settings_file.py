@@ -34,7 +34,7 @@ def load(path: Path, *, required: bool = False) -> Settings:
         text = _read(file)
         try:
             table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise SettingsError(f"{file}: not valid TOML: {error}") from error
         check(table, text, str(file))
         _merge(merged, table)
