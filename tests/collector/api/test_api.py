@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from collector.api.endpoints.login import Done
+from collector.api.errors import ApiError
+from collector.api.routes import RUNNING_LIMIT, WAITING_LIMIT, Gate
+from collector.settings import Console
 
 from . import lake
 from .live import PASSWORD, Live, serve
@@ -210,3 +220,42 @@ def test_a_follower_gets_a_new_alert_while_it_waits(live: Live) -> None:
     followed = live.get("/v1/alerts", since=cursor, wait=20).json()
     assert [row["severity"] for row in followed["rows"]] == ["critical"]
     assert live.get("/v1/alerts", since=followed["cursor"], wait=0).json()["rows"] == []
+
+
+def test_a_hung_statement_leaves_the_api_responsive(tmp_path: Path) -> None:
+    slow = "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE a.range * b.range % 7 = 3"
+    with serve(tmp_path, Console(query_seconds=4.0)) as running, ThreadPoolExecutor() as pool:
+        hung = [pool.submit(running.post, "/v1/sql", {"sql": slow}) for _ in range(3)]
+        while len([act for act in running.acts.kept if act.verb == "sql"]) < 3:
+            time.sleep(0.02)
+        assert running.get("/v1/alerts").status_code == 200
+        assert not any(each.done() for each in hung)
+        for reply in [each.result() for each in hung]:
+            assert (reply.status_code, reply.json()["code"]) == (400, "bad_query")
+            assert "stopped after 4 s" in reply.json()["message"]
+
+
+def test_too_many_queries_at_once_are_told_to_come_back() -> None:
+    released = threading.Event()
+
+    def work() -> Done:
+        return Done(released.wait())
+
+    async def crowd() -> list[object]:
+        gate = Gate()
+        admitted = [asyncio.create_task(gate.run(work)) for _ in range(RUNNING_LIMIT + WAITING_LIMIT)]
+        await asyncio.sleep(0)
+        with pytest.raises(ApiError) as refused:
+            await gate.run(work)
+        assert (refused.value.status, refused.value.problem.retry_after) == (503, 2)
+        released.set()
+        return [await each for each in admitted]
+
+    assert asyncio.run(crowd()) == [Done()] * (RUNNING_LIMIT + WAITING_LIMIT)
+
+
+def test_a_store_that_is_not_there_yet_is_named(tmp_path: Path) -> None:
+    with serve(tmp_path) as running:
+        running.lake.snapshot.unlink()
+        reply = running.get("/v1/alerts")
+    assert (reply.status_code, reply.json()["code"]) == (503, "no_store")
