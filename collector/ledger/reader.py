@@ -15,7 +15,7 @@ from evidence.entry import EntryType
 from evidence.errors import BadCheckpoint, EvidenceError
 
 from ..errors import LedgerError
-from . import layout
+from . import layout, scan
 from .layout import RECORD_HEADER, SEGMENT
 
 _POLL_SECONDS = 0.05
@@ -92,7 +92,7 @@ class LedgerReader:
         """
         self._folder = folder
         try:
-            self._key = checkpoint.parse_vkey((folder / layout.VERIFIER_KEY).read_text())
+            self.key = checkpoint.parse_vkey((folder / layout.VERIFIER_KEY).read_text())
         except (OSError, BadCheckpoint) as error:
             raise LedgerError(f"{folder}: no ledger here ({error}); start vedette-collector serve") from error
         self._note = b""
@@ -110,12 +110,12 @@ class LedgerReader:
             if note == self._note and self._newest is not None:
                 return self._newest
             try:
-                self._newest = checkpoint.verify_note(note, self._key)
+                self._newest = checkpoint.verify_note(note, self.key)
             except BadCheckpoint:
                 continue
             self._note = note
             return self._newest
-        raise LedgerError(f"{self._folder / layout.PUBLISHED}: not signed by {self._key.name}")
+        raise LedgerError(f"{self._folder / layout.PUBLISHED}: not signed by {self.key.name}")
 
     def _read_note(self) -> bytes:
         try:
@@ -151,6 +151,22 @@ class LedgerReader:
                 yield self._at(index).read()
             except (OSError, EvidenceError) as error:
                 raise LedgerError(f"{self._folder}: entry {index}: {error}") from error
+
+    def entries(self) -> Iterator[LedgerItem]:
+        """Yield every entry that is durable, without data and receive time.
+
+        Raises:
+            LedgerError: a segment is missing or damaged.
+        """
+        size = self.size()
+        for first in range(0, size, SEGMENT):
+            count = min(SEGMENT, size - first)
+            for index, raw in enumerate(scan.read_entries(self._folder, first, count), first):
+                try:
+                    found = entry.decode(raw)
+                except EvidenceError as error:
+                    raise LedgerError(f"{self._folder}: entry {index}: {error}") from error
+                yield LedgerItem(index, found.type, found.payload, None, None)
 
     def _at(self, index: int) -> _Cursor:
         cursor = self._cursor

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector import ledger_client
+from collector import inspection, ledger_client
 from collector.errors import LedgerError
 from collector.keeper import Keeper
 from collector.ledger.reader import LedgerReader
@@ -37,6 +37,10 @@ def enrol(station: Station, folder: Path, count: int = 1) -> list[Host]:
     hosts = [station.enrol(keeper, folder) for _ in range(count)]
     keeper.close()
     return hosts
+
+
+def sound(station: Station) -> bool:
+    return inspection.inspect(station.paths.ledger, station.verifier, lambda _done, _of: None).sound
 
 
 def test_batches_over_mutual_tls(station: Station, tmp_path: Path) -> None:
@@ -157,6 +161,7 @@ def test_kill_9_under_load_loses_nothing_that_was_answered_and_doubles_nothing(
     items = list(LedgerReader(station.paths.ledger).items(0, 1 << 30))
     batches = [item.payload for item in items if item.type is EntryType.BATCH]
     assert len(set(batches)) == len(batches)
+    assert sound(station)
 
 
 @pytest.fixture
@@ -200,5 +205,5 @@ def test_a_full_disk_is_said_and_survived(small_disk: Path, tmp_path: Path) -> N
         served.stop()
     items = list(LedgerReader(station.paths.ledger).items(0, 1 << 30))
     assert [item.payload for item in items[2:]] == [*kept, sealed.envelope]
-    keeper = station.keeper()
-    keeper.close()
+    station.keeper().close()
+    assert sound(station)
