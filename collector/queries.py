@@ -181,7 +181,8 @@ def session_flows(agent: str, number: int) -> Query:
     """Return a session's connections, each with the most bytes reported for it."""
     return Query(
         "SELECT boot, flow, any_value(direction) AS direction, any_value(protocol) AS protocol, "
-        "any_value(src_ip) AS src_ip, any_value(dst_ip) AS dst_ip, any_value(dst_port) AS dst_port, any_value(name) AS name, "
+        "any_value(src_ip) AS src_ip, any_value(dst_ip) AS dst_ip, any_value(dst_port) AS dst_port, "
+        "any_value(name) AS name, "
         "any_value(exe) AS exe, max(bytes_out) AS bytes_out, max(bytes_in) AS bytes_in, min(time) AS time "
         "FROM events WHERE agent = ? AND session = ? AND flow IS NOT NULL "
         "GROUP BY boot, flow ORDER BY bytes_out DESC NULLS LAST LIMIT 200",
