@@ -49,6 +49,11 @@ class Batching:
         """Empty that descriptor."""
         self._keeper.drain()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return not self._keeper.idle
+
     def stuck(self, now: Moment) -> float:
         """Return for how many seconds the job at hand has been running."""
         since = self._keeper.since

@@ -104,6 +104,7 @@ class Sealer:
         self._errand = errand
         self._store: Store | None = store
         self._reopen = reopen
+        self._tried: dict[Lane, tuple[statement.Statement, Head]] = {}
         self._signing = signing
 
     def store(
@@ -115,6 +116,7 @@ class Sealer:
         size = max(len(left), 1)
         try:
             store = self._opened()
+            left = self._not_stored(store, lane, left)
             while left:
                 try:
                     sealed = self._seal(store, lane, [item.event for item in left[:size]], told, now)
@@ -123,7 +125,9 @@ class Sealer:
                         raise
                     size = (size + 1) // 2
                     continue
+                self._tried[lane] = sealed.statement, sealed.head
                 store.append(sealed)
+                del self._tried[lane]
                 left, told = left[size:], ()
         except (SpoolError, TooLarge, OSError) as error:
             self._store = None
@@ -156,6 +160,13 @@ class Sealer:
             SpoolError: it had to be opened again and could not be.
         """
         return _state(self._opened())
+
+    def _not_stored(self, store: Store, lane: Lane, batch: list[Queued]) -> list[Queued]:
+        """Return batch without what the last attempt stored after all, though it failed at a later step."""
+        said, head = self._tried.get(lane, (None, None))
+        if said is None or said.last_seq is None or store.head(lane) != head:
+            return batch
+        return [item for item in batch if item.event.seq > said.last_seq]
 
     def _opened(self) -> Store:
         if self._store is None:

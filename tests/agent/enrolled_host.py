@@ -11,11 +11,10 @@ from agent import identity, layout, machine
 from agent.identity import Binding, Stored
 from agent.layout import Layout
 from agent.privilege import ship_account
-from agent.spool.disk import LocalDisk
+from agent.spool.disk import Disk, LocalDisk
 from agent.spool.outgoing import Outgoing
 from evidence import seal
 from evidence.event import Event
-from evidence.keys import PrivateKey
 from evidence.kind import Body, Lane
 from evidence.statement import Statement
 from tests.agent.chain import AGENT, ENTRY, KEY, SPOOL_KEY, Log
@@ -47,15 +46,17 @@ def enrol(state: Path) -> Layout:
     return places
 
 
-def sealed(places: Layout, lane: Lane) -> list[tuple[Statement, list[Event[Body]]]]:
+def sealed(
+    spool: Path, lane: Lane, disk: Disk | None = None, key: bytes = SPOOL_KEY, public: bytes = KEY.public
+) -> list[tuple[Statement, list[Event[Body]]]]:
     """Return every statement of lane in the spool, verified, with its events."""
-    outgoing = Outgoing(places.spool, SPOOL_KEY, LocalDisk())
+    outgoing = Outgoing(spool, key, disk or LocalDisk())
     outgoing.refresh()
     found: list[tuple[Statement, list[Event[Body]]]] = []
     while (place := outgoing.peek(lane)) is not None:
         parcel = outgoing.open(place)
         outgoing.take(lane)
         if parcel is not None:
-            batch, decoded = seal.unseal(parcel.envelope, parcel.data, PrivateKey(b"a" * 32).public)
+            batch, decoded = seal.unseal(parcel.envelope, parcel.data, public)
             found.append((batch.statement, [event for event in decoded.events if isinstance(event, Event)]))
     return found
