@@ -16,64 +16,126 @@ TableName = Literal["events", "alerts", "batches", "position"]
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column: its name, DuckDB type, and meaning in one line."""
+    """A column: its name, DuckDB type, and meaning in one line.
+
+    source, of events only, is the SQL that gives it: over j, the event's JSON as `extract.SHAPE` reads it, b,
+    the body in it, and the other columns of `extract.ARRIVING`.
+    """
 
     name: str
     type: SqlType
     meaning: str
+    source: str = ""
 
+
+_CLASS = """CASE split_part(b.kind, '.', 1)
+    WHEN 'process' THEN 1007 WHEN 'file' THEN 1001 WHEN 'connection' THEN 4001 WHEN 'dns' THEN 4003
+    WHEN 'login' THEN 3002 WHEN 'session' THEN 3002 WHEN 'identity' THEN 3002 WHEN 'privilege' THEN 3002
+    ELSE 0 END"""
+_SOURCE = "CASE b.direction WHEN 'in' THEN b.remote.{0} WHEN 'out' THEN b.local.{0} ELSE b.source.{0} END"
+_DESTINATION = (
+    "CASE b.direction WHEN 'in' THEN b.local.{0} WHEN 'out' THEN b.remote.{0} "
+    "ELSE coalesce(b.server.{0}, b.local.{0}) END"
+)
+_OUTCOME = """CASE WHEN b.kind = 'login.accepted' THEN 'success'
+    WHEN b.kind = 'login.failed' OR b.allowed = false THEN 'failure'
+    WHEN b.kind IN ('privilege.sudo', 'privilege.su', 'collector.act') THEN 'success' END"""
+_BODY = """coalesce(exact,
+    substring(line, instr(line, '"body":') + 7, length(line) - instr(line, '"body":') - 7))"""
 
 EVENTS = (
-    Column("agent", "VARCHAR", "id of the agent, 32 hex digits"),
-    Column("epoch", "BIGINT", "number of the agent's signing key"),
-    Column("seq", "BIGINT", "the event's number in (agent, epoch); its uid is agent:epoch:seq"),
-    Column("boot", "VARCHAR", "boot id the statement names"),
-    Column("host", "VARCHAR", "the agent's host name, a label only"),
-    Column("ledger_index", "BIGINT", "entry of the ledger the event came in"),
-    Column("lane", "VARCHAR", "priority or bulk"),
-    Column("kind", "VARCHAR", "event kind, such as process.exec; also kinds this version does not know"),
-    Column("class_uid", "BIGINT", "OCSF class of the kind; 0 is the base event"),
-    Column("time", "BIGINT", "when it happened by the host's clock, UTC ns"),
-    Column("received", "BIGINT", "when the collector took it in, UTC ns"),
-    Column("mono", "BIGINT", "ns since the host's boot"),
-    Column("pid", "BIGINT", "process that acted"),
-    Column("start", "BIGINT", "its start, ns since boot; a process is (agent, boot, pid, start)"),
-    Column("ppid", "BIGINT", "its parent"),
-    Column("parent_start", "BIGINT", "the parent's start, ns since boot"),
-    Column("exe", "VARCHAR", "path of its executable"),
-    Column("cmd_line", "VARCHAR", "argv joined by spaces, for display and search"),
-    Column("argv", "VARCHAR[]", "argv as the program got it"),
-    Column("cwd", "VARCHAR", "working directory"),
-    Column("sha256", "VARCHAR", "SHA-256 of the executable, or of the file after the change"),
-    Column("uid", "BIGINT", "real user id"),
-    Column("euid", "BIGINT", "effective user id"),
-    Column("auid", "BIGINT", "login uid that the kernel keeps"),
-    Column("session", "BIGINT", "audit session"),
-    Column("user_name", "VARCHAR", "account that logged in or acted, or that of uid, as the agent named it"),
-    Column("login", "VARCHAR", "account of auid, as the agent knew it"),
-    Column("target_user", "VARCHAR", "account that was become or asked for"),
-    Column("person", "VARCHAR", "who is behind it, as attribution found"),
-    Column("how", "VARCHAR", "how that is known: kernel, hop, key, job, inferred, uid"),
-    Column("person_source", "VARCHAR", "address the person's login came from"),
-    Column("fingerprint", "VARCHAR", "key fingerprint of the login, or of the person's login"),
-    Column("direction", "VARCHAR", "out or in, as the connection was opened"),
-    Column("protocol", "VARCHAR", "tcp or udp"),
-    Column("src_ip", "VARCHAR", "address of the side that opened the connection or logged in"),
-    Column("src_port", "BIGINT", "its port"),
-    Column("dst_ip", "VARCHAR", "address of the side that was connected to; the server of a DNS query"),
-    Column("dst_port", "BIGINT", "its port"),
-    Column("name", "VARCHAR", "DNS name asked for, or the one the remote address came from"),
-    Column("flow", "BIGINT", "the connection's number within one boot"),
-    Column("bytes_out", "BIGINT", "bytes that left this host, whoever opened the connection"),
-    Column("bytes_in", "BIGINT", "bytes that came to this host"),
-    Column("duration", "BIGINT", "ns the process or connection lasted"),
-    Column("path", "VARCHAR", "the file; the new name of a rename"),
-    Column("tree", "VARCHAR", "configured tree a sensitive read fell in"),
-    Column("unit", "VARCHAR", "systemd unit"),
-    Column("container", "VARCHAR", "container id"),
-    Column("outcome", "VARCHAR", "success or failure, where the event says"),
-    Column("contested", "BOOLEAN", "came after an equivocation of its agent; names no person"),
-    Column("body", "VARCHAR", "the exact JSON of the body"),
+    Column("agent", "VARCHAR", "id of the agent, 32 hex digits", "agent"),
+    Column("epoch", "BIGINT", "number of the agent's signing key", "epoch"),
+    Column("seq", "BIGINT", "the event's number in (agent, epoch); its uid is agent:epoch:seq", "j.seq"),
+    Column("boot", "VARCHAR", "boot id the statement names", "boot"),
+    Column("host", "VARCHAR", "the agent's host name, a label only", "host"),
+    Column("ledger_index", "BIGINT", "entry of the ledger the event came in", "ledger_index"),
+    Column("lane", "VARCHAR", "priority or bulk", "lane"),
+    Column(
+        "kind", "VARCHAR", "event kind, such as process.exec; also kinds this version does not know", "b.kind"
+    ),
+    Column("class_uid", "BIGINT", "OCSF class of the kind; 0 is the base event", _CLASS),
+    Column("time", "BIGINT", "when it happened by the host's clock, UTC ns", "j.time"),
+    Column("received", "BIGINT", "when the collector took it in, UTC ns", "received"),
+    Column("mono", "BIGINT", "ns since the host's boot", "j.mono"),
+    Column("pid", "BIGINT", "process that acted", "coalesce(b.pid, b.actor.pid)"),
+    Column(
+        "start",
+        "BIGINT",
+        "its start, ns since boot; a process is (agent, boot, pid, start)",
+        "coalesce(b.start, b.actor.start)",
+    ),
+    Column("ppid", "BIGINT", "its parent", "b.ppid"),
+    Column("parent_start", "BIGINT", "the parent's start, ns since boot", "b.parent_start"),
+    Column("exe", "VARCHAR", "path of its executable", "coalesce(b.exe, b.actor.exe)"),
+    Column(
+        "cmd_line",
+        "VARCHAR",
+        "argv joined by spaces, for display and search",
+        "coalesce(array_to_string(b.argv, ' '), b.command, b.actor.cmd_line)",
+    ),
+    Column("argv", "VARCHAR[]", "argv as the program got it", "b.argv"),
+    Column("cwd", "VARCHAR", "working directory", "b.cwd"),
+    Column(
+        "sha256",
+        "VARCHAR",
+        "SHA-256 of the executable, or of the file after the change",
+        "coalesce(b.sha256, b.after.sha256)",
+    ),
+    Column("uid", "BIGINT", "real user id", "coalesce(b.uid, b.actor.uid)"),
+    Column("euid", "BIGINT", "effective user id", "b.euid"),
+    Column("auid", "BIGINT", "login uid that the kernel keeps", "coalesce(b.auid, b.actor.auid)"),
+    Column("session", "BIGINT", "audit session", "coalesce(b.session, b.actor.session)"),
+    Column(
+        "user_name",
+        "VARCHAR",
+        "account that logged in or acted, or that of uid, as the agent named it",
+        "b.user",
+    ),
+    Column("login", "VARCHAR", "account of auid, as the agent knew it", "b.login"),
+    Column("target_user", "VARCHAR", "account that was become or asked for", "b.target"),
+    Column("person", "VARCHAR", "who is behind it, as attribution found", "person"),
+    Column("how", "VARCHAR", "how that is known: kernel, hop, key, job, inferred, uid", "how"),
+    Column("person_source", "VARCHAR", "address the person's login came from", "person_source"),
+    Column(
+        "fingerprint",
+        "VARCHAR",
+        "key fingerprint of the login, or of the person's login",
+        "coalesce(b.fingerprint, person_fingerprint)",
+    ),
+    Column("direction", "VARCHAR", "out or in, as the connection was opened", "b.direction"),
+    Column("protocol", "VARCHAR", "tcp or udp", "b.protocol"),
+    Column(
+        "src_ip",
+        "VARCHAR",
+        "address of the side that opened the connection or logged in",
+        _SOURCE.format("ip"),
+    ),
+    Column("src_port", "BIGINT", "its port", _SOURCE.format("port")),
+    Column(
+        "dst_ip",
+        "VARCHAR",
+        "address of the side that was connected to; the server of a DNS query",
+        _DESTINATION.format("ip"),
+    ),
+    Column("dst_port", "BIGINT", "its port", _DESTINATION.format("port")),
+    Column(
+        "name",
+        "VARCHAR",
+        "DNS name asked for, or the one the remote address came from",
+        "coalesce(b.name, b.remote.name, b.source.name)",
+    ),
+    Column("flow", "BIGINT", "the connection's number within one boot", "b.flow"),
+    Column("bytes_out", "BIGINT", "bytes that left this host, whoever opened the connection", "b.bytes_out"),
+    Column("bytes_in", "BIGINT", "bytes that came to this host", "b.bytes_in"),
+    Column("duration", "BIGINT", "ns the process or connection lasted", "b.duration"),
+    Column("path", "VARCHAR", "the file; the new name of a rename", "b.path"),
+    Column("tree", "VARCHAR", "configured tree a sensitive read fell in", "b.tree"),
+    Column("unit", "VARCHAR", "systemd unit", "coalesce(b.unit, b.actor.unit)"),
+    Column("container", "VARCHAR", "container id", "coalesce(b.container, b.actor.container)"),
+    Column("outcome", "VARCHAR", "success or failure, where the event says", _OUTCOME),
+    Column("contested", "BOOLEAN", "came after an equivocation of its agent; names no person", "contested"),
+    Column("body", "VARCHAR", "the exact JSON of the body", _BODY),
 )
 ALERTS = (
     Column("id", "VARCHAR", "hash of rule, version, entity and evidence; a replay gives the same"),

@@ -1,4 +1,4 @@
-"""One ledger entry as a batch: its statement, its events, and each event's exact JSON. Decoded once, here."""
+"""One ledger entry as a batch: its statement, its events, and their exact JSON. Decoded once, here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evidence.event import Event
 from evidence.seal import RAW_LIMIT
 from evidence.statement import Statement
 
+from . import extract
 from .extract import Opaque
 from .ledger.reader import LedgerItem
 
@@ -24,7 +25,10 @@ _FAULTS_KEPT = 10
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A statement with what could be read of its data. bodies holds the JSON of each event's body.
+    """A statement with what could be read of its data.
+
+    lines holds the JSON of each event as `extract.lines` writes it. Where other bytes came, exact has those
+    of each event's body; else it is empty.
 
     state: decoded; partial (some lines are no events); undecodable; absent (no data: dropped or expired);
     evidence (a second statement with the place of an accepted one: kept, never merged). faults say why.
@@ -37,7 +41,8 @@ class Batch(msgspec.Struct, frozen=True):
     digest: str
     state: str
     events: list[Event[Any]] = []
-    bodies: list[bytes] = []
+    lines: list[bytes] = []
+    exact: list[bytes] = []
     faults: tuple[str, ...] = ()
 
 
@@ -73,16 +78,31 @@ def decode(item: LedgerItem) -> Batch:
 def _fill(batch: Batch, raw: bytes) -> Batch:
     decoded = codec.decode(raw)
     events: list[Event[Any]] = [_event(event) for event in decoded.events]
-    bodies = _bodies(raw, decoded)
+    exact = None if _is_plain(decoded) else _bodies(raw, decoded)
     faults = [f"line {bad.number}: {bad.reason}" for bad in decoded.malformed[:_FAULTS_KEPT]]
     if not _stamps_fit(events):
+        exact = exact or _bodies(raw, decoded)
         keep = [at for at, event in enumerate(events) if _stamps_fit([event])]
         faults.append(f"{len(events) - len(keep)} events have a seq, time or mono out of range")
-        events, bodies = [events[at] for at in keep], [bodies[at] for at in keep]
+        events, exact = [events[at] for at in keep], [exact[at] for at in keep]
+    lines = extract.lines(events)
+    if exact is None and b"\n".join([*lines, b""]) != raw:
+        exact = _bodies(raw, decoded)
     if len(events) + len(decoded.malformed) != batch.said.events and not faults:
         faults.append(f"holds {len(events)} events, the statement says {batch.said.events}")
-    state = "decoded" if not faults else "partial" if events else "undecodable"
-    return msgspec.structs.replace(batch, state=state, events=events, bodies=bodies, faults=tuple(faults))
+    return msgspec.structs.replace(
+        batch,
+        state="decoded" if not faults else "partial" if events else "undecodable",
+        events=events,
+        lines=lines,
+        exact=exact or [],
+        faults=tuple(faults),
+    )
+
+
+def _is_plain(decoded: Decoded) -> bool:
+    """Tell whether all lines were events of this version, so that they may be what msgspec would write."""
+    return not decoded.malformed and not any(isinstance(event, Unknown) for event in decoded.events)
 
 
 def _event(event: Event[Any] | Unknown) -> Event[Any]:
@@ -94,18 +114,14 @@ def _event(event: Event[Any] | Unknown) -> Event[Any]:
 
 
 def _bodies(raw: bytes, decoded: Decoded) -> list[bytes]:
-    """Return the exact JSON of each event's body, in the order of decoded.events."""
-    if decoded.malformed or any(isinstance(event, Unknown) for event in decoded.events):
+    """Return the bytes of each event's body as they came, in the order of decoded.events."""
+    if not _is_plain(decoded):
         bad = {line.number for line in decoded.malformed}
         lines = [
             line for number, line in enumerate(raw.split(b"\n"), 1) if line.strip() and number not in bad
         ]
         return [bytes(_lines.decode(line).body) for line in lines]
-    raws = [line.body for line in _lines.decode_lines(raw)]
-    # One copy for all is three times as fast as one for each; JSON text has no raw newline of its own,
-    # unless somebody spread a body over lines, and then the count tells.
-    joined = b"\n".join(raws).split(b"\n") if raws else []
-    return joined if len(joined) == len(raws) else [bytes(body) for body in raws]
+    return [bytes(line.body) for line in _lines.decode_lines(raw)]
 
 
 def _stamps_fit(events: list[Event[Any]]) -> bool:

@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from . import columns
+from . import columns, extract
 from .columns import TableName
 from .errors import StoreError
 from .files import make_folder, sync_folder
@@ -34,7 +34,10 @@ _OPTIONS = (
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """Rows to store, as Arrow tables by name, and the ledger index that follows them."""
+    """Rows to store, as Arrow tables by name, and the ledger index that follows them.
+
+    Events have the schema `extract.ARRIVING`, the others that of their table.
+    """
 
     tables: Mapping[TableName, pa.Table]
     position: int
@@ -108,7 +111,8 @@ class Lake:
     def _insert(self, name: TableName, rows: pa.Table) -> None:
         self._connection.register("arriving", rows)
         try:
-            self._connection.execute(f"INSERT INTO lake.{name} SELECT * FROM arriving")  # noqa: S608 - our name
+            made = extract.select("arriving") if name == "events" else "SELECT * FROM arriving"
+            self._connection.execute(f"INSERT INTO lake.{name} {made}")
         finally:
             self._connection.unregister("arriving")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from pyarrow import compute
 
 from . import columns, extract
 from .alert import Alert
@@ -16,26 +15,24 @@ from .columns import TableName
 from .fold import Folded
 from .record import Person
 
-Columns = dict[str, pa.Array | pa.ChunkedArray]
-
 
 def events(batches: Sequence[Folded]) -> pa.Table:
-    """Return the events of all batches, one row each."""
-    listed = list(chain.from_iterable(folded.batch.events for folded in batches))
-    if not listed:
-        return columns.schema("events").empty_table()
-    order, found = extract.event_columns(listed)
-    rows = pa.array(order, pa.int64())
-    bodies = list(chain.from_iterable(folded.batch.bodies for folded in batches))
-    persons = list(chain.from_iterable(folded.persons for folded in batches))
-    made: Columns = dict(found)
-    made["body"] = extract.array(bodies, pa.string()).take(rows)
-    made |= {name: values.take(rows) for name, values in _origin(batches).items()}
-    made |= _persons([persons[at] for at in order], made.get("fingerprint"))
-    return _table("events", made, len(order))
+    """Return the events of all batches with the schema `extract.ARRIVING`."""
+    made: dict[str, list[Any]] = {
+        "line": list(chain.from_iterable(folded.batch.lines for folded in batches)),
+        "exact": list(chain.from_iterable(_exact(folded) for folded in batches)),
+        **_persons(list(chain.from_iterable(folded.persons for folded in batches))),
+    }
+    found = {name: array(values, extract.ARRIVING.field(name).type) for name, values in made.items()}
+    found |= _origin(batches)
+    return pa.table([found[name] for name in extract.ARRIVING.names], schema=extract.ARRIVING)
 
 
-def _origin(batches: Sequence[Folded]) -> Columns:
+def _exact(folded: Folded) -> Sequence[bytes | None]:
+    return folded.batch.exact or [None] * len(folded.batch.events)
+
+
+def _origin(batches: Sequence[Folded]) -> dict[str, pa.Array]:
     """Return the columns that are the same for all events of a batch, each as long as all events."""
     of_batch: dict[str, list[Any]] = {
         "agent": [folded.batch.said.agent for folded in batches],
@@ -50,26 +47,19 @@ def _origin(batches: Sequence[Folded]) -> Columns:
     numbers = pa.array(
         chain.from_iterable([at] * len(folded.batch.events) for at, folded in enumerate(batches)), pa.int64()
     )
-    schema = columns.schema("events")
     return {
-        name: extract.array(values, schema.field(name).type).take(numbers)
+        name: array(values, extract.ARRIVING.field(name).type).take(numbers)
         for name, values in of_batch.items()
     }
 
 
-def _persons(persons: list[Person | None], fingerprint: pa.ChunkedArray | None) -> Columns:
-    """Return who is behind each row; a login's own fingerprint stands before that of its person."""
-    text = pa.string()
-    nobody = Person("", "uid")
-    given = [person or nobody for person in persons]
-    found: Columns = {
-        "person": extract.array([None if person is nobody else person.name for person in given], text),
-        "how": extract.array([None if person is nobody else person.how for person in given], text),
-        "person_source": extract.array([person.source for person in given], text),
+def _persons(persons: list[Person | None]) -> dict[str, list[Any]]:
+    return {
+        "person": [person and person.name for person in persons],
+        "how": [person and person.how for person in persons],
+        "person_source": [person and person.source for person in persons],
+        "person_fingerprint": [person and person.fingerprint for person in persons],
     }
-    theirs = extract.array([person.fingerprint for person in given], text)
-    found["fingerprint"] = theirs if fingerprint is None else compute.coalesce(fingerprint, theirs)
-    return found
 
 
 def batches(folded: Sequence[Folded]) -> pa.Table:
@@ -142,16 +132,19 @@ def _json(value: Any) -> str | None:
 
 def _from_rows(name: TableName, rows: list[dict[str, Any]]) -> pa.Table:
     schema = columns.schema(name)
-    made: Columns = {
-        field.name: extract.array([row[field.name] for row in rows], field.type) for field in schema
-    }
-    return _table(name, made, len(rows))
+    return pa.table([array([row[field.name] for row in rows], field.type) for field in schema], schema=schema)
 
 
-def _table(name: TableName, made: Columns, length: int) -> pa.Table:
-    """Return the table with all columns in order; those nobody filled are NULL."""
-    schema = columns.schema(name)
-    return pa.table(
-        [made[field.name] if field.name in made else pa.nulls(length, field.type) for field in schema],
-        schema=schema,
-    )
+def array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Return values as an Arrow array; one that does not fit, such as a lone surrogate, becomes NULL."""
+    try:
+        return pa.array(values, kind)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowException):
+        return pa.concat_arrays([_single(value, kind) for value in values])
+
+
+def _single(value: Any, kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array([value], kind)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowException):
+        return pa.nulls(1, kind)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import typing
 from typing import Any
 
-import pyarrow as pa
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import columns, extract
+from collector import extract
 from collector.extract import Opaque
 from evidence.event import Event, stamp
-from evidence.kind import Actor, Body, Endpoint
+from evidence.kind import Actor, Body, Endpoint, Part
 from evidence.kinds import BY_NAME
 from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close, Open
@@ -27,9 +29,9 @@ ACTOR = Actor(pid=7, start=70, exe="/bin/scp", cmd_line="scp x", uid=0, auid=100
 
 
 def row(body: Body) -> dict[str, Any]:
-    _, found = extract.event_columns([stamp(body, seq=1, time=2, mono=3)])
-    table = pa.table(found)
-    return {name: value for name, value in table.to_pylist()[0].items() if value is not None}
+    found = extract.rows([stamp(body, seq=1, time=2, mono=3)]).to_pylist()[0]
+    assert json.loads(found.pop("body")) == json.loads(msgspec.json.encode(body))
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def test_exec_fills_process_columns_and_keeps_argv_as_an_array() -> None:
@@ -89,47 +91,58 @@ def test_dns_and_identity() -> None:
     assert row(IdentityChanged(actor=ACTOR, former_auid=1))["auid"] == 1000
 
 
-@pytest.mark.parametrize("kind", sorted(BY_NAME))
-def test_every_kind_has_a_plan_whose_columns_exist(kind: str) -> None:
-    known = {column.name for column in columns.EVENTS}
-    assert set(extract.getters(BY_NAME[kind])) <= known
+def _fields(shape: dict[str, Any], kind: Any, prefix: str = "") -> set[str]:
+    """Return the paths of shape that a kind has."""
+    found = set()
+    for field in msgspec.structs.fields(kind):
+        inner = shape.get(field.encode_name)
+        parts = [item for item in typing.get_args(field.type) or (field.type,) if _is_part(item)]
+        if isinstance(inner, dict) and parts:
+            found |= _fields(inner, parts[0], f"{prefix}{field.encode_name}.")
+        elif inner is not None:
+            found.add(f"{prefix}{field.encode_name}")
+    return found
+
+
+def _is_part(item: Any) -> bool:
+    return isinstance(item, type) and issubclass(item, Part)
+
+
+def _paths(shape: dict[str, Any], prefix: str = "") -> set[str]:
+    return {
+        path
+        for name, inner in shape.items()
+        for path in (_paths(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}"})
+    }
+
+
+def test_every_field_that_is_read_is_one_that_some_kind_has() -> None:
+    held = {path for kind in BY_NAME.values() for path in _fields(extract.SHAPE["body"], kind)}
+    assert _paths(extract.SHAPE["body"]) - held == {"kind"}
 
 
 def test_integers_beyond_64_bits_are_null_and_their_neighbours_stay() -> None:
-    bodies = [Exec(pid=1), Exec(pid=1 << 70), Exec(pid=3)]
-    _, found = extract.event_columns([stamp(body, seq=1, time=2, mono=3) for body in bodies])
-    assert found["pid"].to_pylist() == [1, None, 3]
+    bodies = [Exec(pid=1), Exec(pid=1 << 63), Exec(pid=10**400), Exec(pid=(1 << 63) - 1)]
+    found = extract.rows([stamp(body, seq=1, time=2, mono=3) for body in bodies])
+    assert found["pid"].to_pylist() == [1, None, None, (1 << 63) - 1]
 
 
 def test_unknown_kinds_keep_their_name() -> None:
     event: Any = Event(1, 2, 3, Opaque("module.load"))
-    _, found = extract.event_columns([event, stamp(Exec(pid=4), seq=2, time=2, mono=2)])
+    found = extract.rows([event, stamp(Exec(pid=4), seq=2, time=2, mono=2)])
     assert found["kind"].to_pylist() == ["module.load", "process.exec"]
     assert found["pid"].to_pylist() == [None, 4]
 
 
-kinds_of_bodies = st.sampled_from(["exec", "open", "read", "opaque"])
+words = st.text(max_size=20)
 
 
-def _body(name: str, at: int) -> Any:
-    made: dict[str, Any] = {
-        "exec": Exec(pid=at, argv=("a",) * (at % 3)),
-        "open": Open(flow=at, protocol="tcp", direction="in", local=HERE, remote=THERE),
-        "read": Read(path=f"/{at}", tree="/"),
-        "opaque": Opaque(f"new.{at % 2}"),
-    }
-    return made[name]
-
-
-@settings(max_examples=50)
-@given(st.lists(kinds_of_bodies, min_size=1, max_size=40))
-def test_rows_stay_whole_whatever_the_order_of_kinds(names: list[str]) -> None:
-    events = [Event(at, 10 * at, 100 * at, _body(name, at)) for at, name in enumerate(names)]
-    order, found = extract.event_columns(events)
-    assert sorted(order) == list(range(len(events)))
-    rows = pa.table(found).to_pylist()
-    for at, got in zip(order, rows, strict=True):
-        alone = pa.table(extract.event_columns([events[at]])[1]).to_pylist()[0]
-        assert {name: value for name, value in got.items() if value is not None} == {
-            name: value for name, value in alone.items() if value is not None
-        }
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.builds(Exec, pid=st.integers(-(1 << 63), (1 << 63) - 1), exe=words, cwd=words,
+                          argv=st.lists(words, max_size=4).map(tuple)), max_size=5))  # fmt: skip
+def test_any_text_comes_through_as_it_is(bodies: list[Exec]) -> None:
+    found = extract.rows([stamp(body, seq=1, time=2, mono=3) for body in bodies])
+    for name in ("pid", "exe", "cwd"):
+        assert found[name].to_pylist() == [getattr(body, name) for body in bodies]
+    assert found["argv"].to_pylist() == [list(body.argv) or None for body in bodies]
+    assert found["body"].to_pylist() == [msgspec.json.encode(body).decode() for body in bodies]

@@ -10,14 +10,17 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from collector import columns, snapshot
+from collector import columns, extract, snapshot
 from collector.errors import StoreError
 from collector.lake import Commit, Lake
 
 
 def rows(*seqs: int) -> pa.Table:
-    listed = [{"agent": f"{seq % 3:032x}", "seq": seq, "time": seq, "body": "{}"} for seq in seqs]
-    return pa.Table.from_pylist(listed, columns.schema("events"))
+    listed = [
+        {"agent": f"{seq % 3:032x}", "line": f'{{"seq":{seq},"time":{seq},"body":{{"kind":"k"}}}}'}
+        for seq in seqs
+    ]
+    return pa.Table.from_pylist(listed, extract.ARRIVING)
 
 
 def alerts(*ids: str) -> pa.Table:
@@ -45,18 +48,16 @@ def test_rows_and_position_are_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_column_comes_back_as_it_was_stored(tmp_path: Path) -> None:
-    full = {
-        column.name: {"VARCHAR": "é\x00\\", "BIGINT": -(1 << 63), "BOOLEAN": True, "VARCHAR[]": ["a", ""]}[
-            column.type
-        ]
-        for column in columns.EVENTS
-    }
-    table = pa.Table.from_pylist([full, {}], columns.schema("events"))
+    values = {"VARCHAR": "é\x00\\", "BIGINT": -(1 << 63), "BOOLEAN": True, "VARCHAR[]": ["a", ""]}
     lake = Lake(tmp_path)
-    lake.commit(Commit({"events": table}, 1))
-    lake.merge()
-    view = snapshot.connect(lake.snapshot(0, 0)).execute("SELECT * FROM events ORDER BY agent").fetchall()
-    assert view == [tuple(full.values()), (None,) * len(full)]
+    names: tuple[columns.TableName, ...] = ("alerts", "batches")
+    for name in names:
+        full = {column.name: values[column.type] for column in columns.TABLES[name]}
+        lake.commit(Commit({name: pa.Table.from_pylist([full, {}], columns.schema(name))}, 1))
+        lake.merge()
+        readers = snapshot.connect(lake.snapshot(0, 0))
+        view = readers.execute(f"SELECT * FROM {name} ORDER BY agent").fetchall()  # noqa: S608 - ours
+        assert view == [tuple(full.values()), (None,) * len(full)]
     lake.close()
 
 
