@@ -1,10 +1,11 @@
-"""Connections from inet_diag: looked at each second, and the kernel's last word on each that ends.
+"""Connections from inet_diag: looked at by `look_plan`, and the kernel's last word on each that ends.
 
 A connection that began and ended between two looks has exact bytes but no owner: the last word names none.
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
@@ -20,10 +21,11 @@ from ..kernel.procfs import socket_owners
 from ..kernel.sock_diag import DestroyedSockets, dump
 from ..sensor import Context, Moment, Observed
 from .connection_trigger import LoopbackConnection
+from .exec_bell import ExecBell
 from .flow_reports import FlowReports
+from .look_plan import LookPlan
 from .tally import Tally
 
-_PERIOD = 1.0
 _LIMIT = 4096
 _KEPT = 65_536
 _DESCRIPTORS = 50_000
@@ -41,8 +43,6 @@ class _Known(msgspec.Struct, frozen=True):
 class DiagFeed:
     """The second rung of the connection sensor; it sees its own network namespace."""
 
-    period: float | None = _PERIOD
-
     def __init__(self, context: Context) -> None:
         """Subscribe, and take what is open.
 
@@ -57,26 +57,37 @@ class DiagFeed:
         self._listening: frozenset[int | None] = frozenset()
         self._waiting: LoopbackConnection | None = None
         self._destroyed = DestroyedSockets()
+        self._bell = ExecBell()
+        self._clock = context.clock
         now = context.clock()
         try:
             self._look(now, adopt=True)
         except OSError as error:
             self._destroyed.close()
+            self._bell.close()
             raise RungUnavailable(f"inet_diag: {error.strerror}", fix="load the module tcp_diag") from error
-        self._looked = now.mono
+        self._plan = LookPlan(now.mono)
+
+    @property
+    def period(self) -> float:
+        """Seconds until the next look is due."""
+        return self._plan.wait(self._clock().mono) / 1e9
 
     def filenos(self) -> tuple[int, ...]:
-        """Return the descriptor of the destroy notices."""
-        return (self._destroyed.fileno(),)
+        """Return the descriptors of the destroy notices, and of the bell that programs ring by starting."""
+        return (self._destroyed.fileno(), *self._bell.filenos())
 
     def read(self, now: Moment) -> Iterable[Observed]:
-        """Return what ended, and each second what is new and what is due for a report."""
+        """Return what ended, and at each look what is new and what is due for a report."""
         found: list[Observed] = []
-        if now.mono - self._looked >= _PERIOD * 0.9e9:
-            if now.mono - self._looked > 3 * _PERIOD * 1e9:
+        if self._bell.rang():
+            self._plan.ring(now.mono)
+        if self._plan.wait(now.mono) == 0:
+            if self._plan.missed(now.mono):
                 self._tally.add_unknown("poll_gap")
-            self._looked = now.mono
+            began = time.thread_time_ns()
             found += [Observed(body, mono=now.mono) for body in self._look_again(now)]
+            self._plan.looked(now.mono, time.thread_time_ns() - began)
         bodies, overruns = self._destroyed.read(_LIMIT)
         if overruns:
             self._tally.add_unknown("netlink_overrun")
@@ -102,6 +113,7 @@ class DiagFeed:
         """Unsubscribe."""
         self._end_waiting()
         self._destroyed.close()
+        self._bell.close()
 
     def _end_waiting(self) -> None:
         if self._waiting is not None:
