@@ -30,11 +30,15 @@ class Lineage(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an enrichment may use: process lineage, the redactor, the environment names that may leave."""
+    """What an enrichment may use: process lineage, the redactor, the environment names that may leave.
+
+    account gives the account name of a uid, None where it is not known.
+    """
 
     lineage: Lineage
     redactor: Redactor
     environment: frozenset[str]
+    account: Callable[[int], str | None]
 
 
 @dataclass(frozen=True)

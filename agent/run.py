@@ -16,6 +16,7 @@ from evidence.enrolment import Facts
 from evidence.kind import Body
 
 from . import clock, enrich, identity, layout, machine, privilege, self_report, settings_file
+from .accounts import Accounts
 from .batching import Batching
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
@@ -104,7 +105,7 @@ def _parts(
         losses,
         tables,
         enrich.all_enrichments(),
-        Surroundings(processes, redactor, frozenset(settings.process.environment)),
+        Surroundings(processes, redactor, frozenset(settings.process.environment), Accounts().name),
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,

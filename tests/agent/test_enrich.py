@@ -21,7 +21,9 @@ class Chain:
 
 
 def around(length: int = 2) -> Surroundings:
-    return Surroundings(Chain(length), Redactor(b"k" * 32, settings.Redaction()), frozenset())
+    return Surroundings(
+        Chain(length), Redactor(b"k" * 32, settings.Redaction()), frozenset(), {1000: "alice"}.get
+    )
 
 
 def test_redaction_comes_before_the_tables_learn_and_nothing_else_does() -> None:
@@ -54,3 +56,19 @@ def test_ancestry_is_bounded() -> None:
 def test_a_body_with_nothing_to_add_is_the_same_object() -> None:
     body = Exit(pid=1)
     assert enrich(body, all_enrichments(), around()) is body
+
+
+def test_an_exec_gets_the_names_of_its_accounts() -> None:
+    done = enrich(Exec(pid=100, uid=1000, auid=1000), all_enrichments(), around())
+    assert isinstance(done, Exec)
+    assert (done.user, done.login) == ("alice", "alice")
+    unknown = enrich(Exec(pid=100, uid=5, auid=6), all_enrichments(), around())
+    assert isinstance(unknown, Exec)
+    assert (unknown.user, unknown.login) == (None, None)
+
+
+def test_a_container_has_accounts_of_its_own() -> None:
+    body = Exec(pid=100, uid=1000, auid=1000, cgroup=f"/docker/{CONTAINER}")
+    done = enrich(body, all_enrichments(), around())
+    assert isinstance(done, Exec)
+    assert (done.user, done.login) == (None, "alice")

@@ -87,7 +87,7 @@ def redactor(**further: tuple[str, ...]) -> Redactor:
 
 
 def encoded(*bodies: Body) -> bytes:
-    around = Surroundings(NoLineage(), redactor(), frozenset({"SSH_CONNECTION"}))
+    around = Surroundings(NoLineage(), redactor(), frozenset({"SSH_CONNECTION"}), {1000: "alice"}.get)
     done = [enrich(body, all_enrichments(), around) for body in bodies]
     return codec.encode(stamp(body, seq=1, time=1, mono=1) for body in done)
 
