@@ -7,6 +7,7 @@ keys are out of reach.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence import checkpoint, codec, dsse, entry, frame, seal, statement, tree
-from evidence.checkpoint import Checkpoint
+from evidence.checkpoint import Checkpoint, VerifierKey
 from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.keys import PrivateKey
@@ -57,7 +58,8 @@ def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str],
     bundle = forged.folder / "forged.bundle"
     with forged.collecting():
         _log_in(site, forged)
-        forged.vedette("export", "--format", "bundle", "--from", "1d", "--out", str(bundle))
+        now = dt.datetime.now(dt.UTC).isoformat()
+        forged.vedette("export", "--format", "bundle", "--from", "1d", "--to", now, "--out", str(bundle))
     report = site.vedette("verify", str(bundle), "--trust", str(receipts), accept=(1,))
     said = json.loads(site.vedette("verify", str(bundle), "--trust", str(receipts), "--json", accept=(1,)))
     say(report)
@@ -137,6 +139,8 @@ def _write(ledger: Path, kept: list[Kept], key: PrivateKey, origin: str) -> None
     grown = tree.Tree([tree.leaf_hash(item.entry) for item in kept])
     note = checkpoint.sign(Checkpoint(origin, grown.size, grown.root()), key)
     (ledger / "checkpoints").write_bytes(note.ljust(_SLOT, b"\0") * 2)
+    (ledger / "checkpoint").write_bytes(note)
+    (ledger / "vkey").write_text(f"{VerifierKey(origin, key.public)}\n")
 
 
 def _record(index: int, item: Kept) -> bytes:
