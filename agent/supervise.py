@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from . import process
 
-FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
-STEADY = 60.0
+FIRST_PAUSE, LAST_PAUSE = 0.1, 60.0
+STEADY = 10.0
 """Seconds after which a child that died is taken for having run well."""
 GRACE = 15.0
 """Seconds a child has to stop before it is killed."""
@@ -116,7 +116,7 @@ class Supervisor:
             one.pause = FIRST_PAUSE
         one.start_at = now + one.pause
         why = f"signal {-code}" if code < 0 else f"code {code}"
-        self._say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.0f} s")
+        self._say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.1f} s")
         one.pause = min(one.pause * 2, LAST_PAUSE)
 
     def _signal(self, number: int) -> None:
