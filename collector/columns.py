@@ -11,6 +11,9 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 
+from evidence import ocsf
+from evidence.kinds import BY_NAME
+
 SqlType = Literal["VARCHAR", "BIGINT", "BOOLEAN", "VARCHAR[]"]
 TableName = Literal["events", "alerts", "batches", "position"]
 
@@ -28,10 +31,9 @@ class Column(msgspec.Struct, frozen=True):
     source: str = ""
 
 
-_CLASS = """CASE split_part(b.kind, '.', 1)
-    WHEN 'process' THEN 1007 WHEN 'file' THEN 1001 WHEN 'connection' THEN 4001 WHEN 'dns' THEN 4003
-    WHEN 'login' THEN 3002 WHEN 'session' THEN 3002 WHEN 'identity' THEN 3002 WHEN 'privilege' THEN 3002
-    ELSE 0 END"""
+_CLASS = "CASE b.kind {} ELSE 0 END".format(
+    " ".join(f"WHEN '{name}' THEN {ocsf.class_of(kind)}" for name, kind in BY_NAME.items())
+)
 _SOURCE = "CASE b.direction WHEN 'in' THEN b.remote.{0} WHEN 'out' THEN b.local.{0} ELSE b.source.{0} END"
 _DESTINATION = (
     "CASE b.direction WHEN 'in' THEN b.local.{0} WHEN 'out' THEN b.remote.{0} "

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from collector import extract
 from collector.extract import Opaque
+from evidence import ocsf
 from evidence.event import Event, stamp
 from evidence.kind import Actor, Body, Endpoint, Part
 from evidence.kinds import BY_NAME
@@ -119,6 +120,12 @@ def _paths(shape: dict[str, Any], prefix: str = "") -> set[str]:
 def test_every_field_that_is_read_is_one_that_some_kind_has() -> None:
     held = {path for kind in BY_NAME.values() for path in _fields(extract.SHAPE["body"], kind)}
     assert _paths(extract.SHAPE["body"]) - held == {"kind"}
+
+
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_kinds_have_the_class_that_exports_give_them(kind: str) -> None:
+    event: Any = Event(1, 2, 3, Opaque(kind))
+    assert extract.rows([event])["class_uid"].to_pylist() == [ocsf.class_of(BY_NAME[kind])]
 
 
 def test_integers_beyond_64_bits_are_null_and_their_neighbours_stay() -> None:
