@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 
 from evidence.event import Event, stamp
 from evidence.kind import Actor, Body, Endpoint
@@ -20,38 +21,48 @@ _PROGRAMS = (
     ("/usr/lib/postgresql/15/bin/pg_dump", "--format=custom", "--compress=6", "orders"),
     ("/usr/bin/curl", "--silent", "--fail", "--max-time", "10", "https://health.internal/ready"),
 )
+_LINEAGES = 600
+"""Sessions whose processes are in one batch."""
 _UNITS = ("cron.service", "app-worker.service", "session-41.scope", "kubelet.service", "postgresql.service")
 
 
 def events(count: int, seed: int, first: int = 1) -> list[Event[Body]]:
     """Return count events; another seed gives others."""
     chance = random.Random(seed)  # noqa: S311 - a workload, the same each time
+    lineages = [_lineage(chance) for _ in range(_LINEAGES)]
     start = 1_790_000_000_000_000_000 + seed * 1_000_000_000
     return [
-        stamp(_body(chance), seq=first + at, time=start + at * 977_131, mono=at * 977_131)
+        stamp(_body(chance, lineages), seq=first + at, time=start + at * 977_131, mono=at * 977_131)
         for at in range(count)
     ]
 
 
-def _body(chance: random.Random) -> Body:
+def _lineage(chance: random.Random) -> tuple[Ancestor, ...]:
+    """Return the ancestors of one session: its processes have them in common."""
+    return tuple(
+        Ancestor(pid=chance.randrange(2, 40_000), start=chance.randrange(1 << 40), exe=exe)
+        for exe in ("/bin/bash", "/usr/bin/sudo", "/bin/bash", "/usr/sbin/sshd", "/usr/lib/systemd/systemd")
+    )
+
+
+def _body(chance: random.Random, lineages: Sequence[tuple[Ancestor, ...]]) -> Body:
     what = chance.random()
     if what < 0.75:
-        return _exec(chance)
+        return _exec(chance, chance.choice(lineages))
     return _exit(chance) if what < 0.8 else _close(chance)
 
 
-def _exec(chance: random.Random) -> Exec:
+def _exec(chance: random.Random, lineage: tuple[Ancestor, ...]) -> Exec:
     program = chance.choice(_PROGRAMS)
     extra = (f"--job={chance.getrandbits(64):016x}", f"/srv/data/{chance.getrandbits(32):08x}")
     argv = program + (extra if chance.random() < 0.5 else ())
-    pid, ppid = chance.randrange(2, 4_000_000), chance.randrange(2, 40_000)
     uid = chance.choice((0, 33, 1000, 1001, 1002, 1003))
     unit = chance.choice(_UNITS)
     return Exec(
-        pid=pid,
+        pid=chance.randrange(2, 4_000_000),
         start=chance.randrange(1 << 50),
-        ppid=ppid,
-        parent_start=chance.randrange(1 << 46),
+        ppid=lineage[0].pid,
+        parent_start=lineage[0].start,
         exe=program[0],
         cwd=f"/srv/app/releases/{chance.randrange(40):04d}/current",
         argv=argv,
@@ -65,16 +76,7 @@ def _exec(chance: random.Random) -> Exec:
         tty=None,
         cgroup=f"/system.slice/{unit}/payload",
         unit=unit,
-        ancestry=tuple(
-            Ancestor(pid=chance.randrange(2, 40_000), start=chance.randrange(1 << 40), exe=exe)
-            for exe in (
-                "/bin/bash",
-                "/usr/bin/sudo",
-                "/bin/bash",
-                "/usr/sbin/sshd",
-                "/usr/lib/systemd/systemd",
-            )
-        ),
+        ancestry=lineage,
     )
 
 
