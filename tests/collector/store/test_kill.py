@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from collector import paths, snapshot
+from collector import generation, paths, snapshot
+from collector.cli import main
 from collector.ledger.segment import row
 from collector.ledger.writer import Ledger
 from collector.settings import Settings
@@ -80,3 +81,18 @@ def test_killed_at_random_it_resumes_with_each_event_once(tmp_path: Path) -> Non
     assert found == (events, events)
     assert connection.execute("SELECT count(*), sum(stored) FROM batches").fetchone() == (ledger.size, events)
     ledger.close()
+
+
+def test_the_replay_command_rebuilds_the_lake(tmp_path: Path) -> None:
+    config = tmp_path / "collector.toml"
+    config.write_text(f'state = "{tmp_path}"\n')
+    places = paths.of(Settings(state=tmp_path))
+    ledger = Ledger(places.ledger, PrivateKey(b"\x05" * 32), "test.local/log")
+    events = grow(ledger, FakeLedger(), 12)
+    ledger.close()
+    for _ in range(2):
+        assert main(["replay", "--config", str(config)]) == 0
+        connection = snapshot.connect(snapshot.read(places.snapshot))
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (events,)
+    with generation.owned(places.lake):
+        assert main(["replay", "--config", str(config)]) == 2
