@@ -82,6 +82,10 @@ class Batching:
 
     def finish(self, clock: Callable[[], Moment], seconds: float) -> bool:
         """Seal all that waits, and say farewell; False when that was not possible within seconds."""
+        return self.flush(clock, seconds) and self._sealer.farewell()
+
+    def flush(self, clock: Callable[[], Moment], seconds: float) -> bool:
+        """Seal all that waits, due or not; False when that was not possible within seconds."""
         end = clock().mono + int(seconds * 1e9)
         while (now := clock()).mono < end:
             outcome = self._keeper.result(_STEP) if not self._keeper.idle else None
@@ -92,7 +96,7 @@ class Batching:
             if self._keeper.idle:
                 lane = next((lane for lane in LANES if len(self._lanes.queue(lane))), None)
                 if lane is None:
-                    return self._sealer.farewell()
+                    return True
                 self._store(lane, now)
         return False
 

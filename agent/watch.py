@@ -25,6 +25,7 @@ _PACE = 5_000_000
 """Nanoseconds from one turn to the next at least, unless a feed is in a hurry: bursts are read in bunches."""
 _SILENCE = 10
 """Heartbeats without an event after which a feed must see its own trigger."""
+_FLUSH = 2.0
 _FAREWELL = 8.0
 """Seconds for the last batches; systemd waits longer."""
 
@@ -112,6 +113,8 @@ class Watch:
         for feed, first in zip(parts.feeds, seen, strict=True):
             parts.intake.take(first, self._timeline, self._now)
             self._register(feed)
+        # Durable before anything else counts: a later start knows from it that this run was.
+        parts.batching.flush(parts.clock, _FLUSH)
         parts.outside.ready(self._summary())
         while (reason := parts.stopped()) is None:
             self._turn()

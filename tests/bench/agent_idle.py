@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, default=Path("/dev/stdout"), metavar="FILE")
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--settle", type=float, default=10.0)
+    parser.add_argument("--settle", type=float, default=60.0)
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     from tests.agent.fake_collector import FakeCollector, running  # noqa: PLC0415 - needs the path above

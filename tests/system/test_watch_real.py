@@ -1,0 +1,205 @@
+"""Watch and ship on this kernel: what runs is sealed, a kill is stated, ship reads no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import identity
+from agent.layout import Layout
+from agent.privilege import ship_account
+from evidence.kind import Lane
+from evidence.kinds.agent import Start, Stop
+from evidence.kinds.process import Exec
+from evidence.statement import Statement
+from tests.agent import enrolled_host
+
+ROOT = Path(__file__).parents[2]
+LANES: tuple[Lane, Lane] = ("priority", "bulk")
+
+_OPEN_AS_SHIP = """
+import sys
+from agent import privilege
+privilege.drop(privilege.ship_account())
+for name in sys.argv[2:]:
+    try:
+        open(name, sys.argv[1])
+        print("opened", name)
+    except OSError:
+        pass
+"""
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: ship has to be another user"),
+]
+
+
+class Agent:
+    """An agent with a state of its own, run as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.places = Layout(folder / "state")
+        self.config = folder / "agent.toml"
+        self.config.write_text(
+            f"state = '{folder}/state'\nruntime = '{folder}/run'\nheartbeat = 1\n"
+            "[file]\ntrees = []\nsensitive = []\n[collector]\ningest = 'https://127.0.0.1:1'\n"
+        )
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "agent.cli", *words, "--config", str(self.config)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        self.wait((self.folder / "run/status.json").exists, "watch reports")
+        return self.process
+
+    def wait(self, true: Callable[[], bool], what: str) -> None:
+        """Wait until it is true; the test's own time limit ends what never comes."""
+        while not true():
+            if self.process is not None and self.process.poll() is not None:
+                pytest.fail(f"{what}: the agent ended with {self.process.returncode}")
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        _, _ = self.process.communicate(timeout=30)
+        (self.folder / "run/status.json").unlink(missing_ok=True)
+        return self.process.returncode
+
+    def statements(self) -> list[Statement]:
+        return [said for said, _ in self._sealed()]
+
+    def bodies(self) -> list[object]:
+        return [body for _, bodies in self._sealed() for body in bodies]
+
+    def marks(self) -> list[str]:
+        """Return the marks of all sealed `true MARK` in the order of their sealing."""
+        execs = [body for body in self.bodies() if isinstance(body, Exec) and body.exe == "/usr/bin/true"]
+        return [body.argv[1] for body in execs if len(body.argv) == 2 and body.argv[1].startswith("mark-")]
+
+    def _sealed(self) -> list[tuple[Statement, list[object]]]:
+        who = identity.load(self.places)
+        found = [
+            part
+            for lane in LANES
+            for part in enrolled_host.sealed(
+                self.places.spool, lane, key=who.spool_key, public=who.signer.public
+            )
+        ]
+        return [(said, [event.body for event in events]) for said, events in found]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    enrolled_host.enrol(tmp_path / "state")
+    made = Agent(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+        made.process.communicate()
+
+
+def run_marks(first: int, last: int) -> list[str]:
+    marks = [f"mark-{number}" for number in range(first, last + 1)]
+    for mark in marks:
+        subprocess.run(["/usr/bin/true", mark], check=True)
+    return marks
+
+
+def test_each_command_is_sealed_once_and_a_stop_is_a_farewell(agent: Agent) -> None:
+    agent.start("watch")
+    marks = run_marks(1, 40)
+    assert agent.stop() == 0
+    assert agent.marks() == marks
+    assert [body.reason for body in agent.bodies() if isinstance(body, Stop)] == ["SIGTERM"]
+    agent.start("watch")
+    agent.stop()
+    assert [body.clean for body in agent.bodies() if isinstance(body, Start)] == [True, True]
+
+
+def test_a_killed_watch_states_its_blind_interval(agent: Agent) -> None:
+    agent.start("watch")
+    marks = run_marks(1, 20)
+    began = time.time_ns()
+    agent.stop(signal.SIGKILL)
+    agent.start("watch")
+    ended = time.time_ns()
+    more = run_marks(21, 30)
+    agent.stop()
+    starts = [body for body in agent.bodies() if isinstance(body, Start)]
+    assert [body.clean for body in starts] == [True, False]
+    (loss,) = [loss for said in agent.statements() for loss in said.loss if loss.cause == "agent died"]
+    assert loss.from_ is not None
+    assert loss.to is not None
+    assert loss.from_ <= began
+    assert loss.to <= ended
+    assert loss.to - loss.from_ < ended - began + 6 * 10**9
+    sealed = agent.marks()
+    assert sealed[-10:] == more
+    assert sealed[:-10] == marks[: len(sealed) - 10], "what was sealed before the kill, in order, none twice"
+
+
+def test_the_agent_under_its_supervisor_survives_the_death_of_watch(agent: Agent) -> None:
+    process = agent.start("run")
+    watch = children(process.pid)["vedette-watch"]
+    os.kill(watch, signal.SIGKILL)
+    agent.wait(lambda: children(process.pid).get("vedette-watch", watch) != watch, "watch is restarted")
+    (agent.folder / "run/status.json").unlink(missing_ok=True)
+    agent.wait((agent.folder / "run/status.json").exists, "watch reports again")
+    assert agent.stop() == 0
+    assert [body.clean for body in agent.bodies() if isinstance(body, Start)] == [True, False]
+
+
+def test_ship_has_no_privilege_and_reads_none_of_the_hosts_secrets(agent: Agent) -> None:
+    process = agent.start("run")
+    agent.wait(lambda: "vedette-ship" in children(process.pid), "ship runs")
+    account = ship_account()
+    assert account is not None
+    ship = children(process.pid)["vedette-ship"]
+    agent.wait(lambda: status(ship, "Uid").split()[1] != "0", "ship gave up root")
+    assert status(ship, "Uid").split() == [str(account.uid)] * 4
+    assert status(ship, "NoNewPrivs") == "1"
+    assert status(ship, "Groups") == ""
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status(ship, name), 16) == 0
+    places = agent.places
+    agent.wait((places.out / "heads").exists, "watch sealed")
+    reading = [places.signing_key, places.identity, Path("/etc/shadow")]
+    writing = [places.out / "heads", places.out / "new", places.spool / "key"]
+    for mode, paths in (("rb", reading), ("ab", writing)):
+        command = [sys.executable, "-c", _OPEN_AS_SHIP, mode, *map(str, paths)]
+        tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert tried.stdout == ""
+    assert agent.stop() == 0
+
+
+def children(pid: int) -> dict[str, int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in listed}
+
+
+def status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
+
+
+def test_status_names_the_degraded(agent: Agent) -> None:
+    agent.start("watch")
+    command = [sys.executable, "-m", "agent.cli", "status", "--json", "--config", str(agent.config)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    answer = json.loads(found.stdout)
+    assert found.returncode == (1 if answer["degraded"] else 0)
+    assert {sensor["name"] for sensor in answer["watch"]["sensors"]} >= {"process", "connection"}
+    assert agent.stop() == 0
