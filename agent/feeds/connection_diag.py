@@ -28,8 +28,8 @@ from .tally import Tally
 
 _LIMIT = 4096
 _KEPT = 65_536
-_DESCRIPTORS = 50_000
-"""Descriptors looked at, at most, to find the owners of what is new in one look."""
+_DESCRIPTORS, _QUICK_DESCRIPTORS = 50_000, 1000
+"""Descriptors looked at, at most, to find the owners of what is new in one look; the newest processes first."""
 
 _STATES = sum(1 << state for state in (*OPEN_STATES, LISTEN))
 
@@ -61,7 +61,7 @@ class DiagFeed:
         self._clock = context.clock
         now = context.clock()
         try:
-            self._look(now, adopt=True)
+            self._look(now, _DESCRIPTORS, adopt=True)
         except OSError as error:
             self._destroyed.close()
             self._bell.close()
@@ -128,20 +128,21 @@ class DiagFeed:
             return None
 
     def _look_again(self, now: Moment) -> list[Body]:
+        descriptors = _QUICK_DESCRIPTORS if self._plan.is_quick(now.mono) else _DESCRIPTORS
         try:
-            return self._look(now, adopt=False)
+            return self._look(now, descriptors, adopt=False)
         except OSError:
             self._tally.add_unknown("poll_gap")
             return []
 
-    def _look(self, now: Moment, *, adopt: bool) -> list[Body]:
+    def _look(self, now: Moment, descriptors: int, *, adopt: bool) -> list[Body]:
         """Dump the sockets; return what is new (nothing when adopting) and the reports that are due."""
         sockets = [socket for raw in dump(_STATES) if (socket := self._parse(raw)) is not None]
         self._listening = frozenset(one.local.port for one in sockets if one.state == LISTEN)
         flows = [one for one in sockets if one.state != LISTEN]
         new = [one for one in flows if one.cookie not in self._known]
         owners = (
-            socket_owners({one.inode for one in new if one.inode is not None}, _DESCRIPTORS) if new else {}
+            socket_owners({one.inode for one in new if one.inode is not None}, descriptors) if new else {}
         )
         found: list[Body] = []
         for one in new:

@@ -30,6 +30,14 @@ def test_a_row_that_costs_too_much_ends() -> None:
     assert plan.wait(QUICK) == SLOW
 
 
+def test_looks_that_spent_what_was_saved_come_as_their_share_allows() -> None:
+    plan = LookPlan(0)
+    plan.ring(1)
+    plan.looked(QUICK, SAVED + 1)
+    plan.looked(2 * QUICK, 300_000)
+    assert plan.wait(2 * QUICK) == int(300_000 / SHARE)
+
+
 def test_a_late_look_is_told() -> None:
     plan = LookPlan(0)
     assert not plan.missed(SLOW)
