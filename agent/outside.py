@@ -43,7 +43,8 @@ class Outside:
             status.write(self._runtime, report.status(now, feeds, batching))
 
     def cost(self, now: Moment) -> Cost:
-        """Return the cost since the last call."""
+        """Return the cost since the last call, and give back what is not needed any more."""
+        vitals.give_back()
         used, self._cpu = self._cpu, vitals.cpu_seconds()
         since, self._since = self._since, now.mono
         interval = (now.mono - since) / 1e9 if since is not None else 0.0
