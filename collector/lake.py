@@ -6,6 +6,7 @@ DuckDB syncs only its catalog, and a power cut must not leave a catalog that nam
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Iterable, Mapping
@@ -23,10 +24,13 @@ from .snapshot import VIEWS, Snapshot
 
 SMALL_FILE = 32 << 20
 """Bytes; files from this size on are not merged again, so that no byte is rewritten for ever."""
+_TARGET_FILE = 64 << 20
+"""Bytes that are merged into one file; bounds what a merge needs of memory."""
 _MEMORY = "1GB"
 _HOURS_OF_SNAPSHOTS = 1
 _POSITIONS_KEPT = 1000
 _OPTIONS = (
+    f"CALL lake.set_option('target_file_size', '{_TARGET_FILE >> 20}MiB')",
     "CALL lake.set_option('parquet_compression', 'zstd')",
     "CALL lake.set_option('sort_on_insert', 'false')",
     "CALL lake.set_option('data_inlining_row_limit', '1', table_name => 'position')",
@@ -98,7 +102,7 @@ class Lake:
             self._sync()
             self._connection.execute("COMMIT")
         except (duckdb.Error, OSError) as error:
-            self._roll_back()
+            self._roll_back(self._connection)
             raise _fault(self._folder, error) from error
 
     def _advance(self, position: int) -> None:
@@ -116,11 +120,10 @@ class Lake:
         finally:
             self._connection.unregister("arriving")
 
-    def _roll_back(self) -> None:
-        try:
-            self._connection.execute("ROLLBACK")
-        except duckdb.Error:
-            return  # DuckDB already gave the transaction up
+    @staticmethod
+    def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+        with contextlib.suppress(duckdb.Error):  # where DuckDB already gave the transaction up
+            connection.execute("ROLLBACK")
 
     def stored_alerts(self, ids: Iterable[str]) -> set[str]:
         """Return those of ids that are stored."""
@@ -151,15 +154,22 @@ class Lake:
         """
         try:
             for name in VIEWS:
-                self._merger.execute("BEGIN")
-                self._merger.execute(
-                    f"CALL ducklake_merge_adjacent_files('lake', '{name}', max_file_size => {SMALL_FILE})"
-                )
-                self._sync()
-                self._merger.execute("COMMIT")
+                while self._merge_once(name):
+                    pass
         except (duckdb.Error, OSError) as error:
-            self._merger.rollback()
+            self._roll_back(self._merger)
             raise _fault(self._folder, error) from error
+
+    def _merge_once(self, name: TableName) -> bool:
+        """Merge neighbouring small files into one; tell whether there were any."""
+        self._merger.execute("BEGIN")
+        made = self._merger.execute(
+            f"CALL ducklake_merge_adjacent_files('lake', '{name}', "
+            f"max_file_size => {SMALL_FILE}, max_compacted_files => 1)"
+        ).fetchall()
+        self._sync()
+        self._merger.execute("COMMIT")
+        return bool(made)
 
     def clean(self, grace_seconds: int) -> None:
         """Delete files that were merged into others at least grace_seconds ago, and old snapshots.
