@@ -29,7 +29,7 @@ from .tally import Tally
 _LIMIT = 4096
 _KEPT = 65_536
 _DESCRIPTORS, _QUICK_DESCRIPTORS = 50_000, 1000
-"""Descriptors looked at, at most, to find the owners of what is new in one look; the newest processes first."""
+"""Descriptors looked at, at most, for the owners of what is new in a look; the newest processes first."""
 
 _STATES = sum(1 << state for state in (*OPEN_STATES, LISTEN))
 
