@@ -11,11 +11,11 @@ from contextlib import suppress
 class Notifier:
     """The notification socket of the service manager, if there is one."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Take NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from environment."""
+    def __init__(self, environment: Mapping[str, str], supervisor: int | None = None) -> None:
+        """Take NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (this process or its supervisor)."""
         path = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
-        ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        ours = environment.get("WATCHDOG_PID", str(os.getpid())) in (str(os.getpid()), str(supervisor))
         micros = environment.get("WATCHDOG_USEC", "")
         self.watchdog = int(micros) / 1e6 if ours and micros.isdecimal() and int(micros) else None
         """Seconds within which the manager wants to hear from us; None when it does not."""

@@ -110,7 +110,7 @@ def _parts(
         last_seq=before.last_seq,
         publish=tail.publish,
     )
-    facts, notifier = machine.read(), Notifier(os.environ)
+    facts, notifier = machine.read(), Notifier(os.environ, supervisor)
     subject = Subject(facts, who.agent, os.getpid(), clock.read().time)
     return Parts(
         clock=clock.read,

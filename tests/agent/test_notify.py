@@ -39,9 +39,10 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).alive("x")
 
 
-def test_the_watchdog_interval_is_for_this_process_only() -> None:
+def test_the_watchdog_interval_is_for_this_process_or_its_supervisor_only() -> None:
     assert Notifier({}).watchdog is None
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog == 30
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}).watchdog == 30
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog is None
+    assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, supervisor=1).watchdog == 30
     assert Notifier({"WATCHDOG_USEC": "many"}).watchdog is None

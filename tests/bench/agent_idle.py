@@ -25,6 +25,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("/dev/stdout"), metavar="FILE")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--settle", type=float, default=60.0)
+    parser.add_argument(
+        "--blind",
+        action="store_true",
+        help="no process, connection or file sensor: the cost of everything else on a host that is never quiet",
+    )
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     from tests.agent.fake_collector import FakeCollector, running  # noqa: PLC0415 - needs the path above
@@ -34,7 +39,7 @@ def main() -> int:
         running(FakeCollector(), Path(folder)) as collector,
     ):
         os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through
-        config = configure(Path(folder), collector.ingest, collector.enrol)
+        config = configure(Path(folder), collector.ingest, collector.enrol, blind=options.blind)
         enrol(config, collector.token.line())
         agent = subprocess.Popen(
             [sys.executable, "-m", "agent.cli", "run", "--config", str(config)], cwd=ROOT
@@ -49,12 +54,13 @@ def main() -> int:
     return 0
 
 
-def configure(folder: Path, ingest: str, enrolment: str) -> Path:
+def configure(folder: Path, ingest: str, enrolment: str, *, blind: bool) -> Path:
     """Write settings for a state of its own."""
     config = folder / "agent.toml"
     config.write_text(
         f"state = '{folder}/state'\nruntime = '{folder}/run'\n"
         f"[collector]\ningest = '{ingest}'\nenrol = '{enrolment}'\n"
+        + ("[process]\nrung = 'off'\n[connection]\nrung = 'off'\n[file]\nrung = 'off'\n" if blind else "")
     )
     return config
 
