@@ -8,10 +8,8 @@ from typing import TypeVar
 import msgspec
 from cryptography import x509
 
-from evidence import dsse
+from evidence import dsse, enrolment
 from evidence.enrolment import (
-    PROOF_TYPE,
-    RENEWAL_TYPE,
     REQUEST_LIMIT,
     Proof,
     Renewal,
@@ -29,8 +27,6 @@ _T = TypeVar("_T")
 
 _request = msgspec.json.Decoder(Request)
 _renewal = msgspec.json.Decoder(Renewal)
-_proof = msgspec.json.Decoder(Proof)
-_renewal_proof = msgspec.json.Decoder(RenewalProof)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -59,10 +55,8 @@ def read_enrolment(body: bytes) -> Claim:
     """
     request = _decode(_request, body)
     try:
-        opened = dsse.parse(request.proof.encode(), PROOF_TYPE)
-        proof = _proof.decode(opened.payload)
-        dsse.check(opened, bytes.fromhex(proof.public))
-    except (EvidenceError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        proof = enrolment.proven(request.proof.encode())
+    except EvidenceError as error:
         raise Denied(f"proof: {error}") from error
     return Claim(request.secret, request.proof, proof, _checked_csr(request.csr, proof.csr_sha256))
 
@@ -76,9 +70,8 @@ def read_renewal(body: bytes) -> RenewalClaim:
     """
     request = _decode(_renewal, body)
     try:
-        opened = dsse.parse(request.proof.encode(), RENEWAL_TYPE)
-        proof = _renewal_proof.decode(opened.payload)
-    except (EvidenceError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        opened, proof = enrolment.renewal_proof(request.proof.encode())
+    except EvidenceError as error:
         raise Denied(f"proof: {error}") from error
     return RenewalClaim(opened, proof, _checked_csr(request.csr, proof.csr_sha256))
 

@@ -12,19 +12,15 @@ from typing import Any
 
 import msgspec
 
-from evidence import dsse, entry
-from evidence.enrolment import PROOF_TYPE, Facts, Proof, Record, Reply, RevocationRecord
+from evidence import enrolment, entry
+from evidence.enrolment import Facts, Reply
 from evidence.entry import EntryType
-from evidence.errors import EvidenceError
 
 from .errors import CollectorError
 from .state_db import StateDb
 
 OWN_TOKEN = "setup"  # noqa: S105 - a name
 """What stands in the collector's own enrolment where others name their token."""
-_record = msgspec.json.Decoder(Record)
-_revocation = msgspec.json.Decoder(RevocationRecord)
-_proof = msgspec.json.Decoder(Proof)
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -147,33 +143,20 @@ class Enrolments:
         return _row(row) if row else None
 
 
-def read_proof(record: Record) -> Proof:
-    """Return the proof an enrolment entry holds; its signature was checked before it was appended.
-
-    Raises:
-        EvidenceError: it does not parse.
-    """
-    opened = dsse.parse(record.proof.encode(), PROOF_TYPE)
-    try:
-        return _proof.decode(opened.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EvidenceError(f"enrolment of {record.agent}: {error}") from error
-
-
 def _apply(db: sqlite3.Connection, index: int, raw: bytes) -> None:
     if raw[:1] not in (bytes([EntryType.ENROLMENT]), bytes([EntryType.REVOCATION])):
         return
     found = entry.decode(raw)
     if found.type is EntryType.REVOCATION:
-        revoked = _revocation.decode(found.payload)
+        revoked = enrolment.revocation(found.payload)
         db.execute(
             "UPDATE enrolments SET revoked = ?, revoked_at = ?"
             " WHERE agent = ? AND COALESCE(?, epoch) = epoch AND revoked IS NULL",
             (revoked.time, index, revoked.agent, revoked.epoch),
         )
         return
-    record = _record.decode(found.payload)
-    proof = read_proof(record)
+    record = enrolment.record(found.payload)
+    proof = enrolment.proven(record.proof.encode())
     row: tuple[Any, ...] = (
         *(record.agent, index, record.epoch, record.time, record.public, record.token, proof.csr_sha256),
         *(proof.facts.machine_id, proof.facts.instance_id, proof.facts.host),

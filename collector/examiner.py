@@ -6,19 +6,16 @@ from collections import Counter
 
 import msgspec
 
-from evidence import decision, dsse, entry, statement, tree
-from evidence.enrolment import PROOF_TYPE, Proof, Record
+from evidence import decision, dsse, enrolment, entry, statement, tree
+from evidence.enrolment import Record
 from evidence.entry import Entry, EntryType
 from evidence.errors import CodecError, EvidenceError
 from evidence.statement import Statement
 from evidence.tree import Tree
 
-from . import registry
 from .chains import Chains
 from .projection import STATEMENTS
 from .registry import Epoch, Registry
-
-_proofs = msgspec.json.Decoder(Proof)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,7 +134,7 @@ class Examiner:
     def _other(self, index: int, found: Entry) -> None:
         self.registry.apply(index, found.type, found.payload)
         if found.type is EntryType.ENROLMENT:
-            _check_proof(registry.record(found.payload))
+            _check_proof(enrolment.record(found.payload))
         elif found.type is EntryType.SETTING:
             decision.setting(found.payload)
         elif found.type is EntryType.RETENTION:
@@ -151,11 +148,5 @@ def _check_proof(record: Record) -> None:
     Raises:
         EvidenceError: it did not.
     """
-    proof = dsse.parse(record.proof.encode(), PROOF_TYPE)
-    dsse.check(proof, bytes.fromhex(record.public))
-    try:
-        said = _proofs.decode(proof.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"enrolment proof: {error}") from error
-    if said.public != record.public:
+    if enrolment.proven(record.proof.encode()).public != record.public:
         raise CodecError("enrolment proof: it is of another key than the one enrolled")

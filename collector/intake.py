@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from evidence import entry, tree
+from evidence import enrolment, entry, tree
 from evidence.entry import EntryType
 from evidence.kinds.collector import Act
 from evidence.receipt import Receipt
 from evidence.refusal import Code
 from evidence.statement import Statement
 
-from . import registry, verify
+from . import verify
 from .clock import Clock
 from .errors import Refused
 from .group import GroupCommit
@@ -162,7 +162,7 @@ class Intake:
         if kind is not EntryType.REVOCATION:
             yield
             return
-        record = registry.revocation(payload)
+        record = enrolment.revocation(payload)
         self._revoking[record.agent] = {record.epoch}
         try:
             yield

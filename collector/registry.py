@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
-from evidence import entry
-from evidence.enrolment import Record, RevocationRecord
+from evidence import enrolment, entry
+from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
 from evidence.errors import CodecError
 from evidence.keys import key_id
@@ -28,11 +26,6 @@ class Epoch(msgspec.Struct, frozen=True):
     index: int
     revoked_at: int | None = None
     labels: dict[str, str] = {}
-
-
-_T = TypeVar("_T")
-_records = msgspec.json.Decoder(Record)
-_revocations = msgspec.json.Decoder(RevocationRecord)
 
 
 class Registry:
@@ -91,7 +84,7 @@ class Registry:
         return tuple(self._agents)
 
     def _enrolled(self, index: int, kind: EntryType, payload: bytes) -> Epoch:
-        record = _decode(_records, payload, "enrolment")
+        record = enrolment.record(payload)
         public = bytes.fromhex(record.public)
         known = self._agents.get(record.agent, {})
         if record.epoch in known:
@@ -117,7 +110,7 @@ class Registry:
         self._by_key[key_id(epoch.public)] = (epoch.agent, epoch.epoch)
 
     def _revoked(self, payload: bytes) -> RevocationRecord:
-        record = _decode(_revocations, payload, "revocation")
+        record = enrolment.revocation(payload)
         known = self._agents.get(record.agent, {})
         if not known or (record.epoch is not None and record.epoch not in known):
             raise CodecError(f"revocation entry: {record.agent} epoch {record.epoch} was never enrolled")
@@ -129,28 +122,3 @@ class Registry:
         for number, epoch in epochs.items():
             if record.epoch in (None, number) and epoch.revoked_at is None:
                 epochs[number] = msgspec.structs.replace(epoch, revoked_at=index)
-
-
-def revocation(payload: bytes) -> RevocationRecord:
-    """Read a revocation entry's payload.
-
-    Raises:
-        CodecError: a field is missing or wrong; the message names it.
-    """
-    return _decode(_revocations, payload, "revocation")
-
-
-def record(payload: bytes) -> Record:
-    """Read an enrolment or rotation entry's payload.
-
-    Raises:
-        CodecError: a field is missing or wrong; the message names it.
-    """
-    return _decode(_records, payload, "enrolment")
-
-
-def _decode(decoder: msgspec.json.Decoder[_T], payload: bytes, name: str) -> _T:
-    try:
-        return decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"{name} entry: {error}") from error

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Sequence
 
 import msgspec
 
-from .errors import BadBundle
+from . import strict
+from .errors import BadBundle, CodecError
 from .statement import AgentId, Count, Hash
 
 MAGIC = b"vedette-bundle-v1\n"
@@ -88,6 +90,9 @@ class Bundle(msgspec.Struct, frozen=True):
     pieces: tuple[Piece, ...]
 
 
+_decoder = msgspec.json.Decoder(Manifest)
+
+
 def build(
     ledger_key: str, checkpoint: str, subject: Subject, pieces: Sequence[Piece], anchors: Sequence[Anchor]
 ) -> bytes:
@@ -117,7 +122,7 @@ def read(raw: bytes) -> Bundle:
     """Read a bundle and check each byte against the manifest.
 
     Raises:
-        BadBundle: it is no bundle, is cut short or longer than listed, or a blob's hash differs.
+        BadBundle: it is no bundle, is cut short or longer than listed, out of order, or a hash differs.
     """
     if not raw.startswith(MAGIC):
         raise BadBundle("not a bundle: it does not begin with vedette-bundle-v1")
@@ -125,10 +130,7 @@ def read(raw: bytes) -> Bundle:
     if end < 0:
         raise BadBundle("manifest: no end of line within its limit")
     line = raw[len(MAGIC) : end]
-    try:
-        manifest = msgspec.json.decode(line, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadBundle(f"manifest: {error}") from error
+    manifest = _manifest(line)
     pieces, at = [], end + 1
     for item in manifest.items:
         entry = _blob(raw, at, item.length, item.sha256, f"entry {item.index}")
@@ -141,6 +143,22 @@ def read(raw: bytes) -> Bundle:
     if at != len(raw):
         raise BadBundle(f"{len(raw) - at} bytes follow the last blob that the manifest lists")
     return Bundle(hashlib.sha256(line).hexdigest(), manifest, tuple(pieces))
+
+
+def _manifest(line: bytes) -> Manifest:
+    try:
+        manifest = strict.decode(_decoder, line, "manifest")
+    except CodecError as error:
+        raise BadBundle(str(error)) from error
+    if not _ascends([item.index for item in manifest.items]):
+        raise BadBundle("manifest: entries are not in the order of their index, each once")
+    if not _ascends([anchor.size for anchor in manifest.anchors]):
+        raise BadBundle("manifest: anchors are not in the order of their size, each once")
+    return manifest
+
+
+def _ascends(numbers: Sequence[int]) -> bool:
+    return all(before < after for before, after in itertools.pairwise(numbers))
 
 
 def _blob(raw: bytes, at: int, length: int, sha256: str, what: str) -> bytes:

@@ -6,12 +6,12 @@ Formats: https://c2sp.org/tlog-checkpoint and https://c2sp.org/signed-note, Ed25
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 
 import msgspec
 
+from . import strict
 from .errors import BadCheckpoint, BadSignature
 from .keys import Signer, verify
 
@@ -19,6 +19,8 @@ NOTE_LIMIT = 16_384
 """Bytes a signed note may have, cosignatures included."""
 _ED25519 = b"\x01"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_NAME = re.compile(r"[^\s+]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _HASH_BYTES = 32
 
 
@@ -58,10 +60,12 @@ def parse_vkey(text: str) -> VerifierKey:
     """
     try:
         name, key_hash, encoded = text.strip().split("+", 2)
-        raw = base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error) as error:
+        raw = strict.from_base64(encoded)
+    except ValueError as error:
         raise BadCheckpoint(f"verifier key {text[:80]!r}: not of the form name+hash+key") from error
     key = VerifierKey(name, raw[1:])
+    if not _NAME.fullmatch(name):
+        raise BadCheckpoint(f"verifier key {text[:80]!r}: the name has white space, or is empty")
     if raw[:1] != _ED25519 or len(raw) != 1 + _HASH_BYTES or key.key_hash.hex() != key_hash:
         raise BadCheckpoint(f"verifier key {text[:80]!r}: not an Ed25519 key, or its hash does not fit")
     return key
@@ -100,20 +104,23 @@ def verify_note(note: bytes, key: VerifierKey) -> Checkpoint:
 def _split(note: bytes) -> tuple[Checkpoint, bytes, list[tuple[str, bytes]]]:
     if len(note) > NOTE_LIMIT:
         raise BadCheckpoint(f"checkpoint: {len(note)} bytes, at most {NOTE_LIMIT}")
-    body, separator, rest = note.partition(b"\n\n")
     try:
-        lines = body.decode("utf-8").split("\n")
-        signatures = [_signature(line) for line in rest.decode("utf-8").splitlines()]
-        root = base64.b64decode(lines[2], validate=True)
-    except (UnicodeDecodeError, binascii.Error, ValueError, IndexError) as error:
+        text = note.decode("utf-8")
+        body, separator, rest = text.partition("\n\n")
+        lines = body.split("\n")
+        signatures = [_signature(line) for line in rest.removesuffix("\n").split("\n")]
+        root = strict.from_base64(lines[2])
+    except (ValueError, IndexError) as error:
         raise BadCheckpoint(f"checkpoint: {error}") from error
-    if not separator or not lines[0] or not _SIZE.fullmatch(lines[1]) or len(root) != _HASH_BYTES:
+    if not separator or not rest.endswith("\n") or _CONTROL.search(text):
+        raise BadCheckpoint("checkpoint: not lines of text, an empty line, and signature lines")
+    if not lines[0] or not _SIZE.fullmatch(lines[1]) or len(root) != _HASH_BYTES:
         raise BadCheckpoint("checkpoint: not origin, size and root on a line each")
-    return Checkpoint(lines[0], int(lines[1]), root), body + b"\n", signatures
+    return Checkpoint(lines[0], int(lines[1]), root), f"{body}\n".encode(), signatures
 
 
 def _signature(line: str) -> tuple[str, bytes]:
     dash, name, encoded = line.split(" ")
     if dash != "—":
         raise ValueError("a signature line begins with an em dash")
-    return name, base64.b64decode(encoded, validate=True)
+    return name, strict.from_base64(encoded)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from . import strict
 from .errors import CodecError
 from .statement import Count, Short
 
@@ -48,10 +49,7 @@ def setting(payload: bytes) -> Setting:
     Raises:
         CodecError: a field is missing or wrong; the message names it.
     """
-    try:
-        return _settings.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"setting entry: {error}") from error
+    return strict.decode(_settings, payload, "setting entry")
 
 
 def retention(payload: bytes) -> Retention:
@@ -60,10 +58,7 @@ def retention(payload: bytes) -> Retention:
     Raises:
         CodecError: a field is missing or wrong; the message names it.
     """
-    try:
-        return _retentions.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"retention entry: {error}") from error
+    return strict.decode(_retentions, payload, "retention entry")
 
 
 def index_range(text: str) -> tuple[int, int]:
@@ -73,6 +68,7 @@ def index_range(text: str) -> tuple[int, int]:
         CodecError: it is not of that form, or first is above last.
     """
     first, dash, last = text.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+    digits = first.isascii() and first.isdecimal() and last.isascii() and last.isdecimal()
+    if not (dash and digits and int(first) <= int(last)):
         raise CodecError(f"{text[:80]!r}: not a range of entries as FIRST-LAST")
     return int(first), int(last)

@@ -7,12 +7,13 @@ Canonical: ``{"payload":"<b64>","payloadType":"<type>","signatures":[{"keyid":"<
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
+from typing import Annotated
 
 import msgspec
 
-from .errors import BadSignature, NotCanonical, TooLarge
+from . import strict
+from .errors import BadSignature, CodecError, NotCanonical, TooLarge
 from .keys import Signer, key_id, verify
 
 ENVELOPE_LIMIT = 4096
@@ -20,8 +21,8 @@ ENVELOPE_LIMIT = 4096
 
 
 class _Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keyid: str
-    sig: str
+    keyid: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    sig: Annotated[str, msgspec.Meta(min_length=88, max_length=88)]
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,10 +80,12 @@ def parse(envelope: bytes, payload_type: str) -> Envelope:
     if len(envelope) > ENVELOPE_LIMIT:
         raise TooLarge(f"envelope: {len(envelope)} bytes, at most {ENVELOPE_LIMIT}")
     try:
-        wire = _decoder.decode(envelope)
-        payload = base64.b64decode(wire.payload, validate=True)
-        signature = base64.b64decode(wire.signatures[0].sig, validate=True)
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
+        wire = strict.decode(_decoder, envelope, "envelope")
+        payload = strict.from_base64(wire.payload)
+        signature = strict.from_base64(wire.signatures[0].sig)
+    except CodecError as error:
+        raise NotCanonical(str(error)) from error
+    except ValueError as error:
         raise NotCanonical(f"envelope: {error}") from error
     keyid = wire.signatures[0].keyid
     if wire.payloadType != payload_type:

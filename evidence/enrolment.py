@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from typing import Annotated
 
 import msgspec
 
+from . import dsse, strict
+from .dsse import Envelope
 from .errors import CodecError
-from .statement import AgentId, Hash, Ordinal, Short
+from .statement import AgentId, Count, Hash, Ordinal, Short
 
 REQUEST_LIMIT = 32_768
 """Bytes of an enrolment or renewal request."""
 PROOF_TYPE = "application/vnd.vedette.enrolment.v1+json"
 RENEWAL_TYPE = "application/vnd.vedette.renewal.v1+json"
 
-Secret = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+Secret = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 Pem = Annotated[str, msgspec.Meta(max_length=8192)]
 Text = Annotated[str, msgspec.Meta(max_length=8192)]
 
@@ -127,7 +127,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
     agent: AgentId
     epoch: Ordinal
-    time: int
+    time: Count
     public: Hash
     proof: str
     token: Short
@@ -141,9 +141,55 @@ class RevocationRecord(msgspec.Struct, frozen=True):
 
     agent: AgentId
     epoch: Ordinal | None
-    time: int
+    time: Count
     author: Short
     reason: str
+
+
+_proofs = msgspec.json.Decoder(Proof)
+_renewal_proofs = msgspec.json.Decoder(RenewalProof)
+_records = msgspec.json.Decoder(Record)
+_revocations = msgspec.json.Decoder(RevocationRecord)
+
+
+def proven(envelope: bytes) -> Proof:
+    """Return the proof in an envelope that the key it names has signed.
+
+    Raises:
+        EvidenceError: it is no such envelope, or its signature does not hold.
+    """
+    opened = dsse.parse(envelope, PROOF_TYPE)
+    proof = strict.decode(_proofs, opened.payload, "proof")
+    dsse.check(opened, bytes.fromhex(proof.public))
+    return proof
+
+
+def renewal_proof(envelope: bytes) -> tuple[Envelope, RenewalProof]:
+    """Return the proof in an envelope of a renewal; whether the agent's key signed it is still to be checked.
+
+    Raises:
+        EvidenceError: it is no such envelope.
+    """
+    opened = dsse.parse(envelope, RENEWAL_TYPE)
+    return opened, strict.decode(_renewal_proofs, opened.payload, "proof")
+
+
+def record(payload: bytes) -> Record:
+    """Read an enrolment entry's payload.
+
+    Raises:
+        CodecError: a field is missing, there twice or wrong; the message names it.
+    """
+    return strict.decode(_records, payload, "enrolment entry")
+
+
+def revocation(payload: bytes) -> RevocationRecord:
+    """Read a revocation entry's payload.
+
+    Raises:
+        CodecError: a field is missing, there twice or wrong; the message names it.
+    """
+    return strict.decode(_revocations, payload, "revocation entry")
 
 
 def csr_digest(csr: str) -> str:
@@ -158,6 +204,6 @@ def decode_base64(text: str, field: str) -> bytes:
         CodecError: it is not base64; the message names field.
     """
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise CodecError(f"{field}: not base64") from error
+        return strict.from_base64(text)
+    except ValueError as error:
+        raise CodecError(f"{field}: {error}") from error

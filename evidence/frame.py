@@ -16,6 +16,9 @@ _RLE = 1
 _RESERVED = 3
 _CHECKSUM = 4
 
+BLOCKS_LIMIT = 4096
+"""Blocks of a frame; full ones hold 128 KiB, so this is plenty, and a frame of empty ones is soon refused."""
+
 
 def compress(raw: bytes) -> bytes:
     """Return raw as one zstd frame that declares its content size."""
@@ -39,8 +42,11 @@ def declared_size(data: bytes) -> int:
         raise BadFrame("data: the zstd frame does not declare its content size")
     if parameters.dict_id:
         raise BadFrame("data: the zstd frame needs a dictionary")
-    last = False
+    last, blocks = False, 0
     while not last:
+        blocks += 1
+        if blocks > BLOCKS_LIMIT:
+            raise BadFrame(f"data: the zstd frame has more than {BLOCKS_LIMIT} blocks")
         if at + _BLOCK_HEADER > len(data):
             raise BadFrame("data: the zstd frame is cut short")
         header = int.from_bytes(data[at : at + _BLOCK_HEADER], "little")

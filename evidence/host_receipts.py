@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from . import strict
 from .errors import CodecError
 from .kind import Lane
 from .statement import AgentId, Count, Hash, Head, Ordinal
@@ -94,7 +95,4 @@ def decode(raw: bytes) -> list[HostReceipts]:
 def _line(line: bytes, number: int) -> Host | Note | Acknowledged:
     if len(line) > LINE_LIMIT:
         raise CodecError(f"receipts, line {number}: {len(line)} bytes, at most {LINE_LIMIT}")
-    try:
-        return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"receipts, line {number}: {error}") from error
+    return strict.decode(_decoder, line, f"receipts, line {number}")

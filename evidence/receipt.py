@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import msgspec
 
-from . import checkpoint, tree
+from . import checkpoint, strict, tree
 from .checkpoint import Checkpoint, VerifierKey
 from .errors import CodecError
+from .statement import Count
 
 RECEIPT_LIMIT = 65_536
 """Bytes of a receipt."""
+PROOF_LIMIT = 64
+"""Hashes of a proof: one for each level that a tree can have, and one more."""
+_HASH_BYTES = 32
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,10 +25,10 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     signed note; old_size is the size the consistency proof starts from (0: no proof needed).
     """
 
-    index: int
+    index: Count
     checkpoint: str
     inclusion: tuple[str, ...]
-    old_size: int = 0
+    old_size: Count = 0
     consistency: tuple[str, ...] = ()
     duplicate: bool = False
 
@@ -42,14 +45,11 @@ def from_bytes(raw: bytes) -> Receipt:
     """Read a receipt.
 
     Raises:
-        CodecError: it is too long, no JSON, or lacks a field.
+        CodecError: it is too long, no JSON, or a field is missing or wrong.
     """
     if len(raw) > RECEIPT_LIMIT:
         raise CodecError(f"receipt: {len(raw)} bytes, at most {RECEIPT_LIMIT}")
-    try:
-        return _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"receipt: {error}") from error
+    return strict.decode(_decoder, raw, "receipt")
 
 
 def encode_hashes(hashes: list[bytes]) -> tuple[str, ...]:
@@ -58,15 +58,20 @@ def encode_hashes(hashes: list[bytes]) -> tuple[str, ...]:
 
 
 def decode_hashes(hashes: tuple[str, ...]) -> list[bytes]:
-    """Return the hashes of a receipt.
+    """Return the hashes of a proof.
 
     Raises:
-        CodecError: one is not strict base64.
+        CodecError: there are more than PROOF_LIMIT, or one is not 32 bytes in base64.
     """
+    if len(hashes) > PROOF_LIMIT:
+        raise CodecError(f"proof: {len(hashes)} hashes, at most {PROOF_LIMIT}")
     try:
-        return [base64.b64decode(item, validate=True) for item in hashes]
-    except (binascii.Error, ValueError) as error:
+        found = [strict.from_base64(item) for item in hashes]
+    except ValueError as error:
         raise CodecError(f"proof: {error}") from error
+    if any(len(item) != _HASH_BYTES for item in found):
+        raise CodecError(f"proof: a hash has not {_HASH_BYTES} bytes")
+    return found
 
 
 def check(receipt: Receipt, entry: bytes, key: VerifierKey, known: Checkpoint | None) -> Checkpoint:

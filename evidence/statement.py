@@ -7,14 +7,14 @@ from typing import Annotated
 
 import msgspec
 
-from .errors import CodecError
+from . import strict
 from .kind import Lane
 
 PAYLOAD_TYPE = "application/vnd.vedette.statement.v1+json"
 CODEC = "ndjson+zstd"
 
-Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-AgentId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+AgentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Ordinal = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
 Short = Annotated[str, msgspec.Meta(max_length=64)]
@@ -100,12 +100,9 @@ def from_bytes(payload: bytes) -> Statement:
     """Read a statement.
 
     Raises:
-        CodecError: a field is missing, of the wrong type or out of range; the message names it.
+        CodecError: a field is missing, there twice, of the wrong type or out of range; the message names it.
     """
-    try:
-        return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CodecError(f"statement: {error}") from error
+    return strict.decode(_decoder, payload, "statement")
 
 
 def digest(payload: bytes) -> str:
