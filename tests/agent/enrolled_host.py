@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,8 @@ REDACTION_KEY = b"r" * 32
 def enrol(state: Path) -> Layout:
     """Write an identity for this machine into state."""
     places = Layout(state)
-    layout.prepare(places, ship_account())
+    account = ship_account()
+    layout.prepare(places, account)
     log = Log()
     secret = LocalDisk(0o600)
     facts = machine.read()
@@ -42,6 +44,9 @@ def enrol(state: Path) -> Layout:
         facts=facts,
     )
     secret.replace(places.binding, msgspec.json.encode(Binding(AGENT, 1, facts)))
+    if account is not None:
+        os.chown(places.binding, account.uid, account.gid)
+        os.chown(places.spool_key, -1, account.gid)
     secret.replace(places.identity, identity.encode(stored))
     return places
 

@@ -27,6 +27,7 @@ from agent.self_report import Before, Cost, SelfReport, Subject, start
 from agent.sensor import Context, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
 from agent.watch import Parts, Watch
+from evidence.codec import LINE_LIMIT
 from evidence.kind import Body, kind_of
 from evidence.kinds.agent import ClockStep, Heartbeat, Loss
 from evidence.kinds.agent import Sensor as SensorEvent
@@ -277,6 +278,19 @@ def test_a_flood_while_the_disk_is_full_is_shed_by_count_and_priority_survives(t
     assert len({body.pid for body in execs}) == len(execs), "none twice"
     assert [kind for kind in bench.kinds() if kind == "agent.start"] == ["agent.start"]
     assert sum(isinstance(body, Heartbeat) for body in bench.bodies()) >= 10
+
+
+def test_an_event_beyond_a_lines_limit_is_a_loss_not_a_fault(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def step(turn: int) -> str | None:
+        if turn == 2:
+            bench.waiting += [Exec(pid=5, argv=("x" * LINE_LIMIT,)), Exec(pid=6, argv=("fits",))]
+        return "end" if turn == 6 else None
+
+    assert bench.run(step)
+    assert [body.pid for body in bench.bodies() if isinstance(body, Exec)] == [6]
+    assert [body.cause for body in bench.bodies() if isinstance(body, Loss)] == ["event too large"]
 
 
 def test_a_step_of_the_clock_is_told(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from agent import identity
+from agent.identity_watch import PATIENCE
 from agent.layout import Layout
 from agent.privilege import ship_account
 from evidence.kind import Lane
 from evidence.kinds.agent import Start, Stop
-from evidence.kinds.process import Exec
+from evidence.kinds.process import Exec, IdentityChanged
 from evidence.statement import Statement
 from tests.agent import enrolled_host
 
@@ -149,6 +150,18 @@ def test_a_killed_watch_states_its_blind_interval(agent: Agent) -> None:
     sealed = agent.marks()
     assert sealed[-10:] == more
     assert sealed[:-10] == marks[: len(sealed) - 10], "what was sealed before the kill, in order, none twice"
+
+
+def test_a_rewritten_login_uid_is_told_with_the_former(agent: Agent) -> None:
+    forge = (
+        "echo 4242 > /proc/self/loginuid; exec sh -c 'echo 4243 > /proc/self/loginuid; /usr/bin/true forged'"
+    )
+    agent.start("watch")
+    subprocess.run(["/bin/sh", "-c", forge], check=True)
+    time.sleep(PATIENCE / 1e9 + 1)  # a login event may explain it until then
+    agent.stop()
+    told = [body for body in agent.bodies() if isinstance(body, IdentityChanged)]
+    assert [(body.former_auid, body.actor.auid) for body in told] == [(4242, 4243)]
 
 
 def test_the_agent_under_its_supervisor_survives_the_death_of_watch(agent: Agent) -> None:
