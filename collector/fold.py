@@ -6,7 +6,6 @@ replay gives the same, whatever the sizes of commits were. Only `tick` brings in
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
 
-from . import decode
+from . import decode, findings
 from .alert import Alert
 from .contest import Contest
 from .decode import Batch
@@ -31,8 +30,9 @@ from .record import Arrival, Person, Record
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
-UNDECODABLE = "undecodable-batch"
 _NAMING_KINDS = frozenset({Start, Heartbeat})
+_LOGGED_LIMIT = 100
+"""Different faults of rules that are logged with their traceback, each once."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -67,6 +67,7 @@ class Fold:
         self._engine = engine
         self._state = _State()
         self._contest = Contest()
+        self._logged: set[str] = set()
 
     @property
     def position(self) -> int:
@@ -85,15 +86,15 @@ class Fold:
                 alerts += found
             else:
                 self._contest.apply(item.type, item.payload)
-        except EvidenceError:
-            _log.exception("entry %d is kept in the ledger but cannot be read", item.index)
+        except EvidenceError as error:
+            _log.warning("entry %d is kept in the ledger but cannot be read: %s", item.index, error)
         self._state.position = item.index + 1
         return folded, alerts
 
     def tick(self, now: int) -> list[Alert]:
         """Return alerts for what did not happen by now (UTC ns). Only when all entries were fed."""
         self._state.ticked = max(now, self._state.ticked)
-        return self._guard(lambda: self._engine.tick(self._state.ticked), [])
+        return self._guard(lambda: self._engine.tick(self._state.ticked), [], [])
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""
@@ -104,8 +105,8 @@ class Fold:
             record = msgspec.json.decode(item.payload, type=enrolment.Record)
             proof = dsse.parse(record.proof.encode(), enrolment.PROOF_TYPE)
             facts = msgspec.json.decode(proof.payload, type=enrolment.Proof).facts
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            _log.exception("entry %d: the enrolment cannot be read", item.index)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            _log.warning("entry %d: the enrolment cannot be read: %s", item.index, error)
         else:
             self._state.hosts[record.agent] = facts.host
 
@@ -123,8 +124,9 @@ class Fold:
             sent=said.sent,
             equivocation=batch.entry is EntryType.EQUIVOCATION,
         )
-        none: list[Alert] = []
-        alerts = self._guard(lambda: self._engine.arrived([arrival], received), none)
+        alerts: list[Alert] = []
+        faults: list[Exception] = []
+        alerts += self._guard(lambda: self._engine.arrived([arrival], received), [], faults)
         if arrival.equivocation:
             self._contest.equivocated(batch.index, said.agent)
             self._state.contested[said.agent] = batch.index
@@ -133,9 +135,10 @@ class Fold:
         host = self._state.hosts.get(said.agent, "")
         persons: list[Person | None] = [None] * len(batch.events)
         if batch.faults:
-            alerts.append(undecodable(batch, host))
+            alerts.append(findings.undecodable(batch, host))
         if not contested:
-            alerts += self._attribute(batch, host, received, persons)
+            alerts += self._attribute(batch, host, persons, faults)
+        alerts += [findings.rule_fault(batch, host, error) for error in faults[:1]]
         return Folded(batch, host, contested, persons), alerts
 
     def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
@@ -143,27 +146,33 @@ class Fold:
             if type(event.body) in _NAMING_KINDS and event.body.host:
                 self._state.hosts[agent] = event.body.host
 
-    def _attribute(self, batch: Batch, host: str, received: int, persons: list[Person | None]) -> list[Alert]:
+    def _attribute(
+        self, batch: Batch, host: str, persons: list[Person | None], faults: list[Exception]
+    ) -> list[Alert]:
         """Run the engine over the batch and fill persons in; kinds it cannot know are not shown to it."""
-        said = batch.said
+        said, received = batch.said, batch.received or batch.said.sent
         known = [at for at, event in enumerate(batch.events) if type(event.body) is not Opaque]
         records = [
             Record(said.agent, said.epoch, said.boot, host, batch.index, received, batch.events[at])
             for at in known
         ]
         nothing: tuple[list[Record], list[Alert]] = ([], [])
-        attributed, alerts = self._guard(lambda: self._engine.step(records, received), nothing)
+        attributed, alerts = self._guard(lambda: self._engine.step(records, received), nothing, faults)
         if len(attributed) == len(known):
             for at, record in zip(known, attributed, strict=True):
                 persons[at] = record.person
         return alerts
 
-    def _guard(self, call: Callable[[], T], otherwise: T) -> T:
+    def _guard(self, call: Callable[[], T], otherwise: T, faults: list[Exception]) -> T:
         """Run a part of the engine; a fault in a rule must not stop the record of everybody else."""
         try:
             return call()
-        except Exception:  # noqa: BLE001 - whatever a rule does wrong, the record goes on
-            _log.exception("the engine failed at entry %d; its events are stored", self._state.position)
+        except Exception as error:  # noqa: BLE001 - whatever a rule does wrong, the record goes on
+            faults.append(error)
+            text = f"{type(error).__name__}: {error}"
+            if text not in self._logged and len(self._logged) < _LOGGED_LIMIT:
+                self._logged.add(text)
+                _log.exception("rules failed at entry %d; its events are stored", self._state.position)
             return otherwise
 
     def dump(self) -> bytes:
@@ -186,24 +195,3 @@ class Fold:
         for agent, since in stored.state.contested.items():
             if since is not None:
                 self._contest.equivocated(since, agent)
-
-
-def undecodable(batch: Batch, host: str) -> Alert:
-    """Return the finding about an agent whose signed batch holds what is no event; it is kept raw."""
-    said = batch.said
-    name = f"{said.agent}:{said.epoch}:{said.lane}:{said.seq}"
-    summary = f"batch {name} verifies, but {len(batch.faults)} faults; it is kept raw as entry {batch.index}"
-    parts = (UNDECODABLE, "1", name, batch.digest)
-    return Alert(
-        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
-        rule=UNDECODABLE,
-        version=1,
-        severity="medium",
-        title="A signed batch does not decode",
-        summary=summary,
-        time=said.last_time or said.sent,
-        detected=batch.received or said.sent,
-        agent=said.agent,
-        host=host,
-        details={"entry": str(batch.index), "faults": "; ".join(batch.faults)[:2000]},
-    )

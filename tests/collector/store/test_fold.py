@@ -7,7 +7,8 @@ import pytest
 
 from collector.alert import Alert
 from collector.errors import StoreError
-from collector.fold import UNDECODABLE, Fold, Folded
+from collector.findings import RULE_FAULT, UNDECODABLE
+from collector.fold import Fold, Folded
 from evidence import decision
 from evidence.entry import EntryType
 from evidence.kinds.agent import Start
@@ -75,8 +76,11 @@ def test_a_rule_that_fails_costs_its_batch_the_persons_and_nobody_else_anything(
     ledger = FakeLedger()
     ledger.batch(ALICE, [Exec(pid=1, exe="crash", uid=5)])
     ledger.batch(BOB, some_bodies(2))
-    stored, _ = feed(Fold(UidEngine()), ledger)
+    stored, alerts = feed(Fold(UidEngine()), ledger)
     assert [len(folded.batch.events) for folded in stored] == [1, 2]
+    assert [(alert.rule, alert.agent, alert.details["entry"]) for alert in alerts] == [
+        (RULE_FAULT, ALICE, "0")
+    ]
     assert [any(folded.persons) for folded in stored] == [False, True]
 
 

@@ -9,7 +9,7 @@ import pytest
 from collector import generation, snapshot
 from collector.alert import Alert
 from collector.errors import StoreError
-from collector.fold import UNDECODABLE
+from collector.findings import UNDECODABLE
 from collector.lake import Commit, Lake
 from collector.pipeline import Pipeline
 from collector.replay import replay
