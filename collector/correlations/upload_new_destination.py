@@ -146,7 +146,9 @@ def _connection(state: State, work: Work, record: Record, body: Close | Report, 
 
 def _is_large(state: State, work: Work, destination: str, site: Site) -> bool:
     """Return whether so much went to a destination so new that it is worth telling, or telling again."""
-    upload, past = work.uploads[destination], state.people[work.person.name]
+    upload = work.uploads[destination]
+    # The name of a session's person may be learnt after its first connection.
+    past = state.people.get(work.person.name) or History(upload.time)
     if _total(upload) < max(site.number(_ID, _BYTES), upload.told * _GROWTH):
         return False
     if upload.time - past.destinations.get(destination, upload.time) > site.number(_ID, _NEW) * _HOUR:
