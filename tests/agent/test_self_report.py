@@ -1,0 +1,46 @@
+"""What watch says about itself: the last run's end, its heartbeat, a change of its settings."""
+
+from __future__ import annotations
+
+from agent import self_report, settings_file
+from agent.last_run import LastSettings
+from agent.self_report import Before
+from agent.settings import Batch, Settings
+from evidence.enrolment import Facts
+
+FACTS = Facts("m", "b", "web1")
+
+
+def test_an_unclean_start_states_the_blind_interval() -> None:
+    before = Before(clean=False, last_seq=41, blind_from=100)
+    start = self_report.start(FACTS, before, 900, scope="host", timezone="+0000", config="c")
+    assert (start.clean, start.last_seq, start.blind_from, start.blind_to) == (False, 41, 100, 900)
+    (loss,) = before.loss(900)
+    assert (loss.cause, loss.from_, loss.to) == ("agent died", 100, 900)
+
+
+def test_a_clock_that_went_back_gives_no_negative_interval() -> None:
+    (loss,) = Before(clean=True, last_seq=1, blind_from=1000).loss(900)
+    assert (loss.from_, loss.to) == (1000, 1000)
+
+
+def test_a_first_start_was_never_blind() -> None:
+    before = Before(clean=True, last_seq=0, blind_from=None)
+    assert before.loss(5) == ()
+    start = self_report.start(FACTS, before, 900, scope="host", timezone="+0000", config="c")
+    assert (start.last_seq, start.blind_from, start.blind_to) == (None, None, None)
+
+
+def test_a_change_of_settings_names_what_changed() -> None:
+    old, new = Settings(), Settings(batch=Batch(bulk_age=9.0))
+    last = LastSettings(settings_file.digest(old), settings_file.effective(old))
+    change = self_report.config_change(last, settings_file.effective(new), settings_file.digest(new))
+    assert change is not None
+    assert change.changed == ("batch.bulk_age",)
+    assert change.before == last.sha256
+
+
+def test_equal_settings_are_no_change() -> None:
+    values, digest = settings_file.effective(Settings()), settings_file.digest(Settings())
+    assert self_report.config_change(LastSettings(digest, values), values, digest) is None
+    assert self_report.config_change(None, values, digest) is None, "a first start changes nothing"
