@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -45,9 +46,14 @@ def _exec(body: Exec, around: Surroundings) -> dict[str, Any]:
 def _texts(body: Body, redactor: Redactor) -> dict[str, Any]:
     return {
         name: redactor.text(value)
-        for name in body.__struct_fields__
-        if name in _TEXTS and isinstance(value := getattr(body, name), str)
+        for name in _text_fields(type(body))
+        if isinstance(value := getattr(body, name), str)
     }
+
+
+@functools.cache
+def _text_fields(kind: type[Body]) -> tuple[str, ...]:
+    return tuple(name for name in kind.__struct_fields__ if name in _TEXTS)
 
 
 def _lines(lines: tuple[str, ...] | None, redactor: Redactor) -> tuple[str, ...] | None:
