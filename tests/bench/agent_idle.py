@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument(
         "--blind",
         action="store_true",
-        help="no process, connection or file sensor: the cost of everything else on a host that is never quiet",
+        help="no process, connection or file sensor: the cost of all else on a host that is never quiet",
     )
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
