@@ -7,6 +7,7 @@ effect: rows and position are one transaction, and the engine's state is stored 
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -33,6 +34,7 @@ _WAIT = 0.25
 _TICK = 1.0
 _ALERT_SECONDS = 0.25
 _TRIES = 30
+_GC_THRESHOLDS = (200_000, 20, 100)
 _log = logging.getLogger(__name__)
 
 
@@ -297,5 +299,8 @@ def serve(
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())
+        # Events make no reference cycles; looking for some all the time costs a fifth of the throughput.
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         ready()
         pipeline.run()
