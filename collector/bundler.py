@@ -6,37 +6,48 @@ one after it, and what those quote of the other lane, so that an auditor sees th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import duckdb
+import msgspec
 
 from evidence import bundle, checkpoint, dsse, entry, receipt, statement, tree
 from evidence.bundle import Anchor, Piece, Subject
 from evidence.checkpoint import Checkpoint
 from evidence.statement import Statement
 
-from . import roll, snapshot
+from . import absent_data, roll, snapshot
 from .errors import QueryError
 from .ledger.hashes import PublishedHashes
 from .ledger.publish import Published
 from .ledger.reader import LedgerReader
 from .paths import Paths
+from .snapshot import Snapshot
 
 MARGIN = 60 * 1_000_000_000
 """Nanoseconds before the first and after the last event of an alert that its bundle covers."""
 STATEMENTS_LIMIT = 20_000
 DATA_LIMIT = 512 << 20
 _CHUNK = 1 << 18
+_POLL_SECONDS = 0.1
+_BEHIND_SECONDS = 15.0
+"""How long a bundle waits for the store to take in what the ledger has."""
 
 _SPAN = """
 SELECT min(time), max(time), list(DISTINCT agent ORDER BY agent) FROM events
 WHERE (agent, epoch, seq) IN (SELECT unnest(?), unnest(?), unnest(?))
 """
 _RANGES = """
+WITH inside AS (
+    SELECT agent, epoch, lane, min(seq) FILTER (sent >= $begin) AS low, max(seq) FILTER (sent <= $end) AS high
+    FROM batches WHERE len($agents) = 0 OR list_contains($agents, agent) GROUP BY ALL
+)
 SELECT agent, epoch, lane,
-    coalesce(max(seq) FILTER (sent < $begin), min(seq)), coalesce(min(seq) FILTER (sent > $end), max(seq))
-FROM batches WHERE len($agents) = 0 OR list_contains($agents, agent) GROUP BY ALL
+    CASE WHEN low IS NULL THEN max(seq) ELSE coalesce(max(seq) FILTER (seq < low), low) END,
+    CASE WHEN high IS NULL THEN min(seq) ELSE coalesce(min(seq) FILTER (seq > high), high) END
+FROM batches JOIN inside USING (agent, epoch, lane) GROUP BY agent, epoch, lane, low, high
 """
 _INDICES = """
 SELECT ledger_index FROM batches WHERE agent = ? AND epoch = ? AND lane = ? AND seq BETWEEN ? AND ?
@@ -52,9 +63,14 @@ class _Chain(NamedTuple):
 class Bundler:
     """Reads the ledger's files and the store's snapshot; each bundle stands under the newest checkpoint."""
 
-    def __init__(self, paths: Paths, ledger_key: str) -> None:
+    def __init__(
+        self, paths: Paths, ledger_key: str, clock: Callable[[], int], patience: float = _BEHIND_SECONDS
+    ) -> None:
+        """Take where ledger and store are, the ledger's vkey, UTC ns, and seconds to wait for the store."""
         self._paths = paths
         self._ledger_key = ledger_key
+        self._clock = clock
+        self._patience = patience
 
     def __call__(self, uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
         """Yield a bundle about these events, or about all hosts in an interval (UTC ns).
@@ -63,14 +79,17 @@ class Bundler:
             QueryError: the events are unknown, or it would be too large.
             CollectorError: ledger or store cannot be read.
         """
+        now = self._clock()
         published = Published(self._paths.ledger)
         note = published.checkpoint()
         head = checkpoint.verify_note(note, checkpoint.parse_vkey(self._ledger_key))
         hashes = PublishedHashes(published, head.size)
-        shown = snapshot.read(self._paths.snapshot)
-        with snapshot.connect(shown) as lake:
-            subject = _subject(lake, uids, start, end, shown)
+        with snapshot.connect(self._caught_up(head.size)) as lake:
+            subject = _subject(lake, uids, start, end, now)
             pieces, said = self._statements(lake, subject, hashes, head)
+            reasons = list(self._reasons(lake, pieces, hashes, head))
+        pieces += reasons
+        said += [_said(piece) for piece in reasons if piece.aside]
         pieces += self._keys({each.agent for each in said}, hashes, head)
         made = bundle.build(self._ledger_key, note.decode(), subject, pieces, _anchors(said, hashes, head))
         yield from (made[at : at + _CHUNK] for at in range(0, len(made), _CHUNK))
@@ -95,6 +114,35 @@ class Bundler:
                 raise QueryError(f"bundle: more than {DATA_LIMIT} bytes; choose a shorter interval")
             if not _extend(ranges, said.values()):
                 return list(pieces.values()), list(said.values())
+
+    def _caught_up(self, size: int) -> Snapshot:
+        """Return the store once it has taken in the ledger's first size entries, so that none is left out."""
+        end = time.monotonic() + self._patience
+        while (shown := snapshot.read(self._paths.snapshot)).position < size:
+            if time.monotonic() >= end:
+                raise QueryError(
+                    f"bundle: the store is {size - shown.position} entries behind the ledger; ask again later"
+                )
+            time.sleep(_POLL_SECONDS)
+        return shown
+
+    def _reasons(
+        self, lake: duckdb.DuckDBPyConnection, pieces: list[Piece], hashes: tree.Hashes, head: Checkpoint
+    ) -> Iterator[Piece]:
+        """Yield, as asides, the entries that say why data of statements in pieces is not there."""
+        absent = [piece for piece in pieces if piece.data is None]
+        if not absent:
+            return
+        there = {piece.index for piece in pieces}
+        reader = LedgerReader(self._paths.ledger)
+        try:
+            gone = absent_data.retentions(reader, [piece.index for piece in absent])
+        finally:
+            reader.close()
+        dropped = absent_data.given_up(lake, [_said(piece) for piece in absent]) - there
+        wanted = {index for index in dropped | gone if index < head.size}
+        for piece in self._pieces(wanted, hashes, head, with_data=False):
+            yield msgspec.structs.replace(piece, aside=piece.index in dropped)
 
     def _keys(self, agents: set[str], hashes: tree.Hashes, head: Checkpoint) -> list[Piece]:
         """Return enrolments and revocations of agents."""
@@ -124,13 +172,13 @@ def _subject(
     uids: tuple[str, ...],
     start: int | None,
     end: int | None,
-    shown: snapshot.Snapshot,
+    now: int,
 ) -> Subject:
-    """Return what the bundle is about; it cannot speak of a time after the store's snapshot."""
+    """Return what the bundle is about; it cannot speak of a time after now, when its checkpoint was read."""
     if not uids:
         if start is None or end is None:
             raise QueryError("bundle: name events, or the interval's start and end")
-        return Subject((), start, min(end, shown.time), shown.position)
+        return Subject((), start, min(end, now))
     split = [uid.split(":") for uid in uids]
     try:
         parameters = [
@@ -143,13 +191,7 @@ def _subject(
     found = lake.execute(_SPAN, parameters).fetchone()
     if found is None or found[0] is None:
         raise QueryError(f"bundle: none of {len(uids)} events is in the store")
-    return Subject(
-        tuple(found[2]),
-        max(0, found[0] - MARGIN),
-        min(found[1] + MARGIN, shown.time),
-        shown.position,
-        events=uids,
-    )
+    return Subject(tuple(found[2]), max(0, found[0] - MARGIN), min(found[1] + MARGIN, now), events=uids)
 
 
 def _ranges(lake: duckdb.DuckDBPyConnection, subject: Subject) -> dict[_Chain, tuple[int, int]]:

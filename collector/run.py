@@ -117,7 +117,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
-        bundle=Bundler(places, provision.ledger_key(settings, places)),
+        bundle=Bundler(places, provision.ledger_key(settings, places), time.time_ns),
         snapshot=places.snapshot,
         console=settings.console,
         clock=time.time_ns,

@@ -25,8 +25,8 @@ BUNDLE_LIMIT = 4 << 30
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry: its leaf index and audit path (base64), its bytes' hash and length, and those of its data.
 
-    received is the collector's clock in UTC ns. Without data_sha256 the data is not in the bundle; expired
-    names the retention entry that allowed its deletion.
+    received is the collector's clock in UTC ns, which no proof covers. Without data_sha256 the data is not in
+    the bundle. aside: a statement that is here only for the `dropped` in it, outside its chain's range.
     """
 
     index: Count
@@ -36,7 +36,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     data_sha256: Hash | None = None
     data_length: Count = 0
     received: Count | None = None
-    expired: Count | None = None
+    aside: bool = False
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -49,13 +49,12 @@ class Anchor(msgspec.Struct, frozen=True):
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the bundle is about: hosts (agent ids), the interval in UTC ns, and in words why.
 
-    considered is how many entries the ledger had when the bundle was made; end is not after that moment.
+    All entries under the manifest's checkpoint were considered; end is not after it was signed.
     """
 
     agents: tuple[AgentId, ...]
     begin: Count
     end: Count
-    considered: Count
     title: str = ""
     alert: str | None = None
     events: tuple[str, ...] = ()
@@ -79,7 +78,7 @@ class Piece(msgspec.Struct, frozen=True):
     proof: tuple[str, ...]
     data: bytes | None = None
     received: int | None = None
-    expired: int | None = None
+    aside: bool = False
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -114,7 +113,7 @@ def _item(piece: Piece) -> Item:
         None if data is None else hashlib.sha256(data).hexdigest(),
         0 if data is None else len(data),
         piece.received,
-        piece.expired,
+        piece.aside,
     )
 
 
@@ -139,7 +138,7 @@ def read(raw: bytes) -> Bundle:
         if item.data_sha256 is not None:
             data = _blob(raw, at, item.data_length, item.data_sha256, f"data of entry {item.index}")
             at += item.data_length
-        pieces.append(Piece(item.index, entry, item.proof, data, item.received, item.expired))
+        pieces.append(Piece(item.index, entry, item.proof, data, item.received, item.aside))
     if at != len(raw):
         raise BadBundle(f"{len(raw) - at} bytes follow the last blob that the manifest lists")
     return Bundle(hashlib.sha256(line).hexdigest(), manifest, tuple(pieces))

@@ -15,7 +15,7 @@ from ..screen import Screen, styled
 from ..text import size, utc
 from .alerts import badge
 from .search import events
-from .verify import read_file
+from .verify import read_file, sequences
 
 HOW = {
     "kernel": "the kernel's audit session, set by PAM at the login",
@@ -65,7 +65,9 @@ def _evidence(api: http.Api, alert: str, trust: str | None) -> dict[str, Any]:
         return {"status": "not checked", "why": str(error)}
     except EvidenceError as error:
         return {"status": "broken", "problems": [str(error)]}
-    missing = [f"agent {gap.agent}, lane {gap.lane}, sequence {gap.seq}: {gap.why}" for gap in report.missing]
+    missing = [
+        f"agent {gap.agent}, lane {gap.lane}, sequence {sequences(gap)}: {gap.why}" for gap in report.missing
+    ]
     return {
         "status": report.status,
         "statements": report.statements,

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from evidence import audit, bundle, host_receipts
-from evidence.audit import Chain, Report
 from evidence.errors import EvidenceError
+from evidence.report import Chain, Missing, Report
 
 from ..command import FINE, FOUND, Call, Command
 from ..errors import ClientError
@@ -20,7 +20,7 @@ _STYLES = {"verified": "bold green", "consistent, not anchored": "green"}
 _MEANINGS = {
     "verified": "every statement is signed, chained, in the ledger, and agrees with what the hosts saw",
     "consistent, not anchored": "signatures, chains and proofs hold; --trust RECEIPTS asks the hosts",
-    "incomplete": "statements are missing",
+    "incomplete": "statements, or data of them, are missing",
     "broken": "it contradicts itself, or what the hosts saw",
 }
 _FILE_LIMIT = 4 << 30
@@ -42,7 +42,7 @@ def _run(call: Call) -> int:
     try:
         report = audit.audit(bundle.read(read_file(call.options.file)), trusted)
     except EvidenceError as error:
-        report = Report("broken", "", (str(error),), (), (), (), 0)
+        report = Report("broken", "", None, (str(error),), (), (), (), (), 0)
     if call.screen.as_json:
         call.screen.value(msgspec.to_builtins(report))
     else:
@@ -83,8 +83,9 @@ def _tell(screen: Screen, report: Report) -> None:
         screen.line(
             "  ",
             ("missing: ", "bold red"),
-            f"agent {gap.agent}, lane {gap.lane}, sequence {gap.seq} ({gap.why})",
+            f"agent {gap.agent}, lane {gap.lane}, sequence {sequences(gap)} ({gap.why})",
         )
+    _tell_scope(screen, report)
     if report.chains:
         screen.line("")
         heads = ("agent", "lane", "sequences", "events", "from", "to", "losses the host signed")
@@ -94,15 +95,33 @@ def _tell(screen: Screen, report: Report) -> None:
         screen.line(("bundle ", "dim"), report.name)
 
 
+def sequences(gap: Missing) -> str:
+    """Return the numbers of what is missing, as a person reads them."""
+    return str(gap.seq) if gap.seq == gap.last else f"{gap.seq} to {gap.last}"
+
+
+def _tell_scope(screen: Screen, report: Report) -> None:
+    """Say which hosts and which interval the outcome is about: the bundle itself chose them."""
+    if report.subject is None:
+        return
+    who = ", ".join(report.subject.agents) or "all hosts"
+    screen.line("  ", ("about ", "dim"), f"{who}, {utc(report.subject.begin)} to {utc(report.subject.end)}")
+    if report.anchored and report.unanchored:
+        screen.line("  ", ("not anchored: ", "bold red"), ", ".join(report.unanchored))
+
+
 def _chain(chain: Chain, report: Report) -> list[Part]:
-    gone = sum(gap.agent == chain.agent and gap.lane == chain.lane for gap in report.missing)
-    sequences = f"{chain.first} to {chain.last}"
+    place = (chain.agent, chain.epoch, chain.lane)
+    gone = sum(gap.last - gap.seq + 1 for gap in report.missing if (gap.agent, gap.epoch, gap.lane) == place)
+    held = f"{chain.first} to {chain.last}"
+    absent = [(chain.dropped, "given up by its host"), (chain.expired, "expired")]
+    held += "".join(f", data of {count} {why}" for count, why in absent if count)
     losses = "; ".join(_loss(loss) for loss in chain.losses) or "none"
     anchored = chain.agent in report.anchored
     return [
         (chain.agent, "bold" if anchored else ""),
         chain.lane,
-        (f"{sequences}, {gone} missing", "red") if gone else f"{sequences}, complete",
+        (f"{held}, {gone} missing", "red") if gone else f"{held}, complete",
         str(chain.events),
         utc(chain.begin),
         utc(chain.end),

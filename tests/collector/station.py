@@ -60,11 +60,12 @@ class Host:
         dropped: tuple[Dropped, ...] = (),
         seen: Seen | None = None,
         epoch: int = 1,
+        sent: int | None = None,
     ) -> SealedBatch:
         """Seal the lane's next batch; with after, one for another place, and the head stays."""
         other: Lane = "priority" if lane == "bulk" else "bulk"
         place = Place(self.agent, epoch, lane, after or self.heads[lane], self.heads[other])
-        around = Circumstances("boot", time.time_ns(), 5, "test", dropped=dropped, seen=seen)
+        around = Circumstances("boot", sent or time.time_ns(), 5, "test", dropped=dropped, seen=seen)
         sealed = seal(self.events(2) if events is None else events, place, around, self.key)
         if after is None:
             self.heads[lane] = sealed.head

@@ -18,11 +18,12 @@ from collector.pipeline import Pipeline
 from collector.settings import Detection
 from evidence import audit, bundle, entry
 from evidence.bundle import Bundle
+from evidence.decision import Retention
 from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
 from evidence.kind import Lane
 from evidence.seal import SealedBatch
-from evidence.statement import Seen
+from evidence.statement import Dropped, Seen
 
 from .station import Host, Station
 
@@ -48,6 +49,11 @@ class Record:
         ]
         self.keeper.ledger.append(rows)
 
+    def append_without_data(self, batch: SealedBatch) -> None:
+        """Append a statement alone."""
+        row = segment.row(entry.encode(EntryType.BATCH, batch.envelope), time.time_ns())
+        self.keeper.ledger.append([row])
+
     def seen(self) -> Seen:
         head = self.keeper.ledger.checkpoint
         return Seen(head.size, head.root.hex())
@@ -68,7 +74,9 @@ class Record:
 
     def bundle(self, uids: tuple[str, ...] = (), start: int | None = None, end: int | None = None) -> Bundle:
         key = provision.ledger_key(self.station.settings, self.station.paths)
-        return bundle.read(b"".join(Bundler(self.station.paths, key)(uids, start, end)))
+        return bundle.read(
+            b"".join(Bundler(self.station.paths, key, time.time_ns, patience=0)(uids, start, end))
+        )
 
 
 @pytest.fixture
@@ -150,3 +158,61 @@ def test_a_ledger_key_of_another_log_is_noticed(record: Record) -> None:
     made = record.bundle(start=0, end=time.time_ns())
     other = msgspec.structs.replace(made.manifest, ledger_key=f"x+{secrets.token_hex(4)}+AA")
     assert audit.audit(msgspec.structs.replace(made, manifest=other)).status == "broken"
+
+
+def test_a_bundle_waits_for_the_store_and_says_if_that_is_behind(record: Record) -> None:
+    host = record.host()
+    record.append(lanes(host, 3))
+    record.store()
+    record.append(lanes(host, 3))
+    with pytest.raises(QueryError, match="3 entries behind"):
+        record.bundle(start=0, end=time.time_ns())
+
+
+def test_data_given_up_comes_with_the_statement_that_says_so(record: Record) -> None:
+    host = record.host()
+    lost = host.batch()
+    early = lanes(host, 8)
+    record.append(early)
+    later = host.batch(dropped=(Dropped("bulk", 1, 1, "spool_full"),))
+    record.append([later])
+    record.append_without_data(lost)
+    record.store()
+    made = record.bundle(start=0, end=early[2].statement.sent)
+    assert [piece.aside for piece in made.pieces].count(True) == 1
+    report = audit.audit(made)
+    assert (report.problems, report.missing) == ((), ())
+    assert sum(chain.dropped for chain in report.chains) == 1
+    assert later.statement.seq > max(seqs(made, host, "bulk"))
+
+
+def test_data_that_is_gone_without_a_reason_is_missed(record: Record) -> None:
+    host = record.host()
+    first = host.batch()
+    record.append_without_data(first)
+    record.append(lanes(host, 3))
+    record.store()
+    report = audit.audit(record.bundle(start=0, end=time.time_ns()))
+    assert [(gap.lane, gap.seq) for gap in report.missing] == [("bulk", 1)]
+
+
+def test_a_retention_entry_comes_along(record: Record) -> None:
+    host = record.host()
+    record.append_without_data(host.batch())
+    index = record.keeper.ledger.size - 1
+    gone = Retention(index, index, time.time_ns(), "admin", "old")
+    record.keeper.append(EntryType.RETENTION, msgspec.json.encode(gone))
+    record.store()
+    report = audit.audit(record.bundle(start=0, end=time.time_ns()))
+    assert (report.problems, report.missing) == ((), ())
+    assert sum(chain.expired for chain in report.chains) == 1
+
+
+def test_a_host_whose_clock_jumped_ahead_for_a_while_hides_nothing(record: Record) -> None:
+    host = record.host()
+    now = time.time_ns()
+    sent = [now, now + 10**12, now + 1, now + 2, now + 10**9]
+    record.append([host.batch(sent=at) for at in sent])
+    record.store()
+    made = record.bundle(start=now, end=now + 10)
+    assert seqs(made, host, "bulk") == [1, 2, 3, 4, 5]

@@ -7,7 +7,7 @@ from evidence.keys import PrivateKey
 from evidence.kind import Body, Lane
 from evidence.kinds.agent import Stop
 from evidence.seal import Circumstances, Place, SealedBatch, seal
-from evidence.statement import Head, Seen
+from evidence.statement import Dropped, Head, Seen
 
 KEY = PrivateKey(b"host" * 8)
 AGENT = "ab" * 16
@@ -30,9 +30,11 @@ def batch(
     agent: str = AGENT,
     seen: Seen | None = None,
     time: int = NOW,
+    other: Head = ORIGIN,
+    dropped: tuple[Dropped, ...] = (),
 ) -> SealedBatch:
-    place = Place(agent, 1, lane, previous, ORIGIN)
-    around = Circumstances("boot", time, 5, "1.0", seen=seen)
+    place = Place(agent, 1, lane, previous, other)
+    around = Circumstances("boot", time, 5, "1.0", dropped=dropped, seen=seen)
     return seal(some_events(previous.seq * 2 + 1), place, around, key)
 
 

@@ -9,98 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidence import audit, bundle, checkpoint, dsse, entry, host_receipts, tree
-from evidence.bundle import Anchor, Piece, Subject
-from evidence.checkpoint import Checkpoint, VerifierKey
-from evidence.enrolment import PROOF_TYPE, Facts, Proof, Record, RevocationRecord
+from evidence import bundle, entry, host_receipts
+from evidence.checkpoint import VerifierKey
+from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
 from evidence.errors import BadBundle, CodecError
-from evidence.host_receipts import Acknowledged, Host, HostReceipts, Note
+from evidence.host_receipts import Acknowledged
 from evidence.keys import PrivateKey
-from evidence.receipt import encode_hashes
-from evidence.seal import SealedBatch
-from evidence.statement import Head, Seen
-from tests.evidence.sealing import AGENT, KEY, NOW, batch
-
-LOG = PrivateKey(b"log!" * 8)
-LEDGER = VerifierKey("vedette.example/log", LOG.public)
-SECOND = 10**9
-
-
-def enrolment() -> bytes:
-    proof = Proof("n", "t", "0" * 64, KEY.public.hex(), Facts("m", "b", "web1"))
-    envelope = dsse.encode(msgspec.json.encode(proof), PROOF_TYPE, KEY)
-    record = Record(AGENT, 1, NOW, KEY.public.hex(), envelope.decode(), "t", "0" * 64)
-    return entry.encode(EntryType.ENROLMENT, msgspec.json.encode(record))
-
-
-class Log:
-    """A ledger in memory, whose administrator can do everything that its key allows."""
-
-    def __init__(self) -> None:
-        self.entries: list[bytes] = [enrolment()]
-        self.data: dict[int, bytes] = {}
-
-    @property
-    def grown(self) -> tree.Tree:
-        return tree.Tree([tree.leaf_hash(item) for item in self.entries])
-
-    def note(self) -> str:
-        grown = self.grown
-        return checkpoint.sign(Checkpoint(LEDGER.name, grown.size, grown.root()), LOG).decode()
-
-    def seen(self) -> Seen:
-        grown = self.grown
-        return Seen(grown.size, grown.root().hex())
-
-    def append(self, sealed: SealedBatch) -> int:
-        self.entries.append(entry.encode(EntryType.BATCH, sealed.envelope))
-        self.data[len(self.entries) - 1] = sealed.data
-        return len(self.entries) - 1
-
-    def bundle(self, seen_sizes: set[int], end: int = NOW + 3600 * SECOND) -> bytes:
-        grown = self.grown
-        pieces = [
-            Piece(
-                index,
-                item,
-                encode_hashes(tree.inclusion_proof(grown, index, grown.size)),
-                self.data.get(index),
-            )
-            for index, item in enumerate(self.entries)
-        ]
-        anchors = [
-            Anchor(size, encode_hashes(tree.consistency_proof(grown, size, grown.size)))
-            for size in sorted(seen_sizes)
-            if size <= grown.size
-        ]
-        subject = Subject((AGENT,), NOW - SECOND, end, len(self.entries))
-        return bundle.build(str(LEDGER), self.note(), subject, pieces, anchors)
-
-
-class World:
-    """A host that sealed four batches, each quoting the log as its host knew it, and its receipts."""
-
-    def __init__(self) -> None:
-        self.log = Log()
-        self.sizes: set[int] = set()
-        self.receipts: list[Acknowledged] = []
-        head = Head(0, "0" * 64)
-        for number in range(4):
-            seen = self.log.seen()
-            self.sizes.add(seen.size)
-            sealed = batch(head, seen=seen, time=NOW + number * SECOND)
-            head = sealed.head
-            index = self.log.append(sealed)
-            self.receipts.append(
-                Acknowledged(NOW + number * SECOND, "bulk", head.seq, head.hash, index, index + 1)
-            )
-        host = Host(AGENT, 1, KEY.public.hex(), str(LEDGER), NOW)
-        self.host = HostReceipts(host, (Note(NOW, self.log.note()),), tuple(self.receipts))
-
-    def report(self, *, trusted: bool) -> audit.Report:
-        raw = self.log.bundle(self.sizes)
-        return audit.audit(bundle.read(raw), (self.host,) if trusted else ())
+from evidence.statement import Head
+from tests.evidence.sealing import AGENT, NOW
+from tests.evidence.world import ORIGIN, SECOND, Log, World, enrolment, host_batch
 
 
 def test_an_honest_bundle_verifies() -> None:
@@ -114,10 +32,8 @@ def test_an_honest_bundle_verifies() -> None:
 
 def test_what_came_after_the_bundle_was_made_is_not_missing() -> None:
     world = World()
-    raw = world.log.bundle(world.sizes, end=NOW + 4 * SECOND)
-    later = Acknowledged(NOW + 4 * SECOND, "bulk", 5, "5" * 64, 5, 6)
-    host = msgspec.structs.replace(world.host, receipts=(*world.host.receipts, later))
-    assert audit.audit(bundle.read(raw), (host,)).status == "verified"
+    world.receipts.append(Acknowledged(NOW + 4 * SECOND, "bulk", 5, "5" * 64, 5, 6))
+    assert world.report(trusted=True, end=NOW + 4 * SECOND).status == "verified"
 
 
 def test_without_receipts_it_is_not_anchored() -> None:
@@ -162,14 +78,10 @@ def test_a_swapped_order_is_found() -> None:
 def test_a_key_put_in_by_the_administrator_is_found() -> None:
     world = World()
     other = PrivateKey(b"evil" * 8)
-    forged = Log()
-    proof = Proof("n", "t", "0" * 64, other.public.hex(), Facts("m", "b", "web1"))
-    envelope = dsse.encode(msgspec.json.encode(proof), PROOF_TYPE, other)
-    record = Record(AGENT, 1, NOW, other.public.hex(), envelope.decode(), "t", "0" * 64)
-    forged.entries[0] = entry.encode(EntryType.ENROLMENT, msgspec.json.encode(record))
-    head = Head(0, "0" * 64)
+    forged = Log(enrolment(key=other))
+    head = Head(0, entry.digest(forged.entries[0]))
     for _ in range(4):
-        sealed = batch(head, key=other)
+        sealed = host_batch(head, key=other, other=Head(0, entry.digest(forged.entries[0])))
         head = sealed.head
         forged.append(sealed)
     world.log = forged
@@ -190,15 +102,14 @@ def test_a_host_of_another_ledger_anchors_nothing() -> None:
 def test_what_a_revoked_agent_said_later_does_not_count() -> None:
     world = World()
     revocation = RevocationRecord(AGENT, None, NOW, "admin", "stolen")
-    world.log.entries.append(entry.encode(EntryType.REVOCATION, msgspec.json.encode(revocation)))
-    world.log.append(batch(Head(4, world.receipts[-1].digest)))
+    world.log.record(EntryType.REVOCATION, revocation)
+    world.send()
     assert any("revoked" in text for text in world.report(trusted=False).problems)
 
 
 def test_two_statements_of_one_place_are_named() -> None:
     world = World()
-    twin = batch(Head(0, "0" * 64), time=NOW + 77)
-    world.log.entries.append(entry.encode(EntryType.EQUIVOCATION, twin.envelope))
+    world.log.append(host_batch(ORIGIN, time=NOW + 77), EntryType.EQUIVOCATION)
     assert any("two statements" in text for text in world.report(trusted=False).problems)
 
 

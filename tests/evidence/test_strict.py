@@ -155,7 +155,7 @@ def test_a_range_is_two_numbers(text: str) -> None:
 def test_a_bundle_lists_nothing_twice(field: str) -> None:
     item = {"index": 1, "sha256": "0" * 64, "length": 0, "proof": []}
     lists: dict[str, list[object]] = {"items": [], "anchors": []} | {field: [item | {"size": 1}] * 2}
-    subject = {"agents": [], "begin": 0, "end": 1, "considered": 2}
+    subject = {"agents": [], "begin": 0, "end": 1}
     manifest = {"ledger_key": "", "checkpoint": "", "subject": subject, **lists}
     with pytest.raises(BadBundle, match="each once"):
         bundle.read(bundle.MAGIC + msgspec.json.encode(manifest) + b"\n")

@@ -86,7 +86,7 @@ def bundle(uids: tuple[str, ...], start: int | None, end: int | None) -> Iterato
     """Stand in for a ledger: a bundle without entries, signed by nobody anybody knows."""
     signer = PrivateKey(b"k" * 32)
     head = Checkpoint("test/log", 0, EMPTY_ROOT)
-    subject = Subject((), start or 0, end or 0, 0, events=uids)
+    subject = Subject((), start or 0, end or 0, events=uids)
     key = VerifierKey(head.origin, signer.public)
     yield make_bundle(str(key), sign(head, signer).decode(), subject, (), ())
 
