@@ -1,7 +1,7 @@
 """What the spool still owes the collector an explanation for: data given up, statements damaged. Pure.
 
-A record is owed until a statement that says it was appended; then it is kept as said, so that a restart,
-which finds the same damage again, does not say it twice.
+A record is owed until a statement that says it was appended; then it is kept as said, until what it names is
+acknowledged, so that a restart, which finds the same damage again, does not say it for nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,21 @@ class Accounts(msgspec.Struct, frozen=True):
     said_losses: tuple[Loss, ...] = ()
 
     def owe(self, ranges: tuple[Dropped, ...]) -> Accounts:
-        """Add ranges, less what is owed or said already; neighbours with one cause become one range."""
-        owed = self.owed
+        """Add ranges, less what is owed or said already; neighbours with one cause become one range.
+
+        With them all that was said is owed again: the statements that said it may have lost their own data
+        since, and such a statement is taken only once another one names it. Thus the next statement with data
+        names everything at once, instead of one link of a chain that is taken link by link.
+        """
+        fresh: tuple[Dropped, ...] = ()
         for item in ranges:
-            for fresh in subtract(item, owed + self.said):
-                owed = _merge(owed, fresh)
-        return msgspec.structs.replace(self, owed=owed)
+            fresh += subtract(item, self.owed + self.said + fresh)
+        if not fresh:
+            return self
+        owed: tuple[Dropped, ...] = ()
+        for item in (*self.said, *self.owed, *fresh):
+            owed = _merge(owed, item)
+        return msgspec.structs.replace(self, owed=owed, said=())
 
     def owe_loss(self, loss: Loss) -> Accounts:
         """Add a loss, unless it is owed or said already."""
