@@ -50,8 +50,10 @@ class Commit(msgspec.Struct, frozen=True):
 class Lake:
     """One lake in a folder: catalog.ducklake and data/. merge and clean may run in another thread."""
 
-    def __init__(self, folder: Path, *, threads: int = 2) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
         """Open the lake, and make it where there is none.
+
+        One thread of DuckDB's own costs a fifth less CPU for each row than two do.
 
         Raises:
             StoreError: it cannot be opened, is open elsewhere, or files of it are missing or cut short.
