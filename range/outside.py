@@ -63,8 +63,8 @@ def outside(folder: Path) -> Iterator[Outside]:
 def _start(command: list[str], address: str, folder: Path) -> Server:
     port = _PORT if not address.startswith("127.") else "0"
     log = folder / f"received-{address}"
-    with log.open("w") as out:
-        process = subprocess.Popen([*command, address, port], stdout=out, text=True)
+    log.touch()
+    process = subprocess.Popen([*command, address, port, str(log)], text=True)
     for _ in range(200):
         first = log.read_text().partition("\n")
         if first[1]:

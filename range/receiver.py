@@ -1,6 +1,7 @@
-"""A receiver of uploads on one address: takes HTTP PUT, counts the bytes, says what came from where.
+"""A receiver of uploads on one address: takes HTTP PUT, counts the bytes, notes what came from where.
 
-Inside a network namespace it stands for a server on the internet: ``python -m range.receiver ADDRESS PORT``.
+Inside a network namespace it stands for a server on the internet:
+``python -m range.receiver ADDRESS PORT FILE``, where FILE gets a line of JSON for each upload.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import socketserver
 import sys
+from pathlib import Path
 
 _CHUNK = 1 << 16
 _HEAD_LIMIT = 1 << 16
@@ -32,8 +34,12 @@ class _Upload(socketserver.BaseRequestHandler):
                     self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         said = {"from": self.client_address[0], "port": self.client_address[1], "bytes": received}
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+        _note(said)
+
+
+def _note(said: dict[str, object]) -> None:
+    with Path(sys.argv[3]).open("a") as file:
+        file.write(json.dumps(said) + "\n")
 
 
 def _expected(head: bytes) -> int | None:
@@ -56,8 +62,7 @@ class _Server(socketserver.ThreadingTCPServer):
 def main() -> int:
     """Listen on the address and port of the command line until killed."""
     with _Server((sys.argv[1], int(sys.argv[2])), _Upload) as server:
-        sys.stdout.write(json.dumps({"listening": server.server_address[1]}) + "\n")
-        sys.stdout.flush()
+        _note({"listening": server.server_address[1]})
         server.serve_forever()
     return 0
 

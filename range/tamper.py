@@ -1,8 +1,8 @@
 """The collector's administrator as the enemy: with its disk and all its keys, one batch is made undone.
 
-What is forged is a copy: entries, data and tree are rebuilt without the batch, the checkpoint is signed anew
-with the ledger's own key, and the collector's own commands serve it and make the bundle. Only the hosts'
-keys are out of reach.
+What is forged is a copy: entries, data and tree are rebuilt without the batch, the collector's own acts and
+the checkpoint are signed anew with its own keys, and its own commands serve it and make the bundle. Only the
+hosts' keys are out of reach.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from evidence import checkpoint, codec, dsse, entry, frame, seal, statement, tree
 from evidence.checkpoint import Checkpoint, VerifierKey
 from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.keys import PrivateKey
-from evidence.statement import Statement
+from evidence.statement import Seen, Statement
 
 from .site import CommandFailed, Site, write_collector
 
@@ -35,8 +37,9 @@ _SLOT = 4096
 
 @dataclass(frozen=True)
 class Kept:
-    """One entry of the ledger as it lies on the disk: its bytes, its data, when it was received."""
+    """One entry of the ledger as it lies on the disk: index, bytes, data, and when it was received."""
 
+    index: int
     entry: bytes
     data: bytes
     received: int
@@ -88,9 +91,10 @@ def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
     if said is None:
         raise CommandFailed(f"entry {victim} of the ledger is no statement")
     del kept[victim]
-    seed = (source / "keys" / "ledger.key").read_bytes()
-    origin = (source / "ledger" / "vkey").read_text().partition("+")[0]
-    _write(target / "ledger", kept, PrivateKey(seed), origin)
+    own = json.loads((source / "identity.json").read_text())["agent"]
+    resealed = list(_reseal(kept, own, PrivateKey((source / "keys/agent.key").read_bytes())))
+    origin = (source / "ledger/vkey").read_text().partition("+")[0]
+    _write(target / "ledger", resealed, PrivateKey((source / "keys/ledger.key").read_bytes()), origin)
     forged.collector("replay")
     return said
 
@@ -101,17 +105,16 @@ def _read(ledger: Path) -> Iterator[Kept]:
     at = there = 0
     while at < len(entries):
         (length,) = _ENTRY.unpack_from(entries, at)
-        _magic, _index, received, size, _checksum = _DATA.unpack_from(data, there)
+        _magic, index, received, size, _checksum = _DATA.unpack_from(data, there)
         begin = there + _DATA.size
-        yield Kept(
-            entries[at + _ENTRY.size : at + _ENTRY.size + length], data[begin : begin + size], received
-        )
+        raw = entries[at + _ENTRY.size : at + _ENTRY.size + length]
+        yield Kept(index, raw, data[begin : begin + size], received)
         at, there = at + _ENTRY.size + length, begin + size
 
 
 def _statement(item: Kept) -> Statement | None:
     opened = entry.decode(item.entry)
-    if opened.type is not EntryType.BATCH:
+    if opened.type not in (EntryType.BATCH, EntryType.ACT):
         return None
     return statement.from_bytes(dsse.parse(opened.payload, statement.PAYLOAD_TYPE).payload)
 
@@ -126,6 +129,24 @@ def _holds(item: Kept, agent: str, seq: int) -> bool:
     except EvidenceError:
         return False
     return any(event.seq == seq for event in codec.decode(raw).events)
+
+
+def _reseal(kept: list[Kept], own: str, key: PrivateKey) -> Iterator[Kept]:
+    """Sign what the collector itself said anew, so that it quotes the forged tree and chain."""
+    forged, prev = tree.Tree(), ""
+    for item in kept:
+        said = _statement(item)
+        if said is not None and said.agent == own:
+            seen = said.seen
+            if seen is not None:
+                size = sum(other.index < seen.size for other in kept)
+                seen = Seen(size, forged.root(size).hex())
+            payload = statement.to_bytes(msgspec.structs.replace(said, seen=seen, prev=prev or said.prev))
+            prev = statement.digest(payload)
+            envelope = dsse.encode(payload, statement.PAYLOAD_TYPE, key)
+            item = replace(item, entry=entry.encode(entry.decode(item.entry).type, envelope))  # noqa: PLW2901
+        forged.append(tree.leaf_hash(item.entry))
+        yield item
 
 
 def _write(ledger: Path, kept: list[Kept], key: PrivateKey, origin: str) -> None:
