@@ -14,6 +14,7 @@ from .decode import fanotify as records
 from .decode.fanotify import Raw, parse_fanotify
 from .errors import RungUnavailable
 from .kernel.fanotify import Group, Handles
+from .tree_access import is_folder
 from .tree_change import TreeChange, Trees
 
 _APPEARED = records.CREATE | records.MOVED_TO
@@ -35,6 +36,7 @@ class FanotifyTrees:
         self._whole = whole
         self._group = Group()
         self._handles = Handles()
+        self.unwatched = () if whole else tuple(root for root in trees.roots if not is_folder(root))
         try:
             self._mark_filesystems()
         except OSError as error:
@@ -54,8 +56,10 @@ class FanotifyTrees:
         """
         if self._whole and self._trees.holds(folder):
             return
-        self._handles.add_filesystem(Path(os.fsdecode(folder)))
+        path = Path(os.fsdecode(folder))
+        self._handles.add_filesystem(path)
         self._group.mark(folder, _CHANGES, children=True)
+        self._handles.remember(path)
 
     def read(self) -> tuple[Iterable[TreeChange], bool]:
         """Return one change for each path, with the last pid, and whether the kernel's queue overflowed."""
@@ -78,13 +82,12 @@ class FanotifyTrees:
         self._handles.close()
 
     def _mark_filesystems(self) -> None:
-        for root in self._trees.roots:
+        """Mark where the trees are, or will be: a tree that does not exist is seen when it appears."""
+        for root in self._trees.roots if self._whole else ():
             path = Path(os.fsdecode(root))
-            if not path.exists():
-                continue
-            self._handles.add_filesystem(path if path.is_dir() else path.parent)
-            if self._whole:
-                self._group.mark_filesystem(root, _CHANGES)
+            folder = next(there for there in (path, *path.parents) if is_folder(there))
+            self._handles.add_filesystem(folder)
+            self._group.mark_filesystem(os.fsencode(folder), _CHANGES)
 
     def _resolve(
         self, merged: dict[tuple[bytes, bytes, bytes], Raw], appeared: set[tuple[bytes, bytes, bytes]]
@@ -98,5 +101,5 @@ class FanotifyTrees:
             folder = folders[where]
             if folder is not None:
                 path = folder if raw.name in (b"", b".") else folder.rstrip(b"/") + b"/" + raw.name
-                changes.append(TreeChange(path, raw.pid, key in appeared))
+                changes.append(TreeChange(path, raw.pid or None, key in appeared))
         return changes

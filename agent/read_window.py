@@ -44,7 +44,7 @@ class ReadWindows:
         return len(self._open)
 
     def add(self, pid: int, opened: Opened, actor: Actor | None, *, time: int, mono: int) -> None:
-        """Count one open by pid at time (UTC ns) and mono."""
+        """Count one open by pid (0: not told) at time (UTC ns) and mono."""
         window = self._open.get((pid, opened.tree))
         if window is None:
             window = _Window(opened.owner, actor, mono, time, time)
@@ -80,5 +80,5 @@ def _event(pid: int, tree: str, window: _Window) -> Read:
         owner=window.owner,
         first=window.first,
         last=window.last,
-        actor=window.actor or Actor(pid=pid),
+        actor=window.actor or Actor(pid=pid or None),
     )

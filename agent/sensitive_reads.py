@@ -12,7 +12,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,10 +26,15 @@ from .decode.fanotify import Raw, parse_fanotify
 from .kernel.fanotify import Group, Handles
 from .read_window import Opened, ReadWindows
 from .sensor import Moment, Observed, Processes
+from .tree_access import barred, is_folder, matches
 
 FILES = 4096
 """Sensitive files that are watched at most."""
 
+REFUSED = 16
+"""Files and folders that are named, at most, as such that this user cannot read."""
+
+_NAMED = 200
 _REGLOB = 30_000_000_000
 _READ = records.OPEN | records.ACCESS
 _APPEAR = records.CREATE | records.MOVED_TO | records.ON_DIR
@@ -57,6 +62,7 @@ class SensitiveReads:
         self._handles = Handles()
         self._marked: dict[tuple[bytes, bytes], _Marked] = {}
         self._lost: Counter[str] = Counter()
+        self._refused: set[Path] = set()
         self._globbed: int | None = None
         self._own = os.getpid()
 
@@ -90,9 +96,11 @@ class SensitiveReads:
         self._globbed = now.mono
         before, self._marked = self._marked, {}
         for pattern in self._patterns:
+            for folder in barred(pattern):
+                self._refuse(folder)
             for folder in self._folders(pattern):
                 self._mark(folder, _APPEAR, _Marked(None), before)
-            for path in _matches(pattern):
+            for path in matches(pattern):
                 with suppress(OSError):
                     found = path.lstat()
                     if stat.S_ISREG(found.st_mode):
@@ -113,7 +121,7 @@ class SensitiveReads:
         """Yield the folders in which a file of pattern, or a folder on the way to one, may appear."""
         parent = Path(pattern).parent
         while parent != parent.parent:
-            yield from (path for path in _matches(str(parent)) if path.is_dir())
+            yield from (path for path in matches(str(parent)) if is_folder(path))
             if not glob.has_magic(str(parent)):
                 return
             parent = parent.parent
@@ -129,8 +137,16 @@ class SensitiveReads:
                     return
                 self._group.mark(os.fsencode(path), mask)
             self._marked.setdefault(handle, marked)
+        except PermissionError:
+            self._refuse(path)
         except OSError:
             self._lost["sensitive file not marked"] += 1
+
+    def _refuse(self, path: Path) -> None:
+        """Say once what this user cannot read, so that its reads are not seen."""
+        if path not in self._refused and len(self._refused) < REFUSED:
+            self._refused.add(path)
+            self._lost[f"this user cannot read {path}"[:_NAMED]] += 1
 
     def _take(self, raw: Raw, now: Moment) -> bool:
         """Count an open; return whether a file of a pattern may have appeared."""
@@ -155,8 +171,3 @@ class SensitiveReads:
     def _fits(self, name: bytes) -> bool:
         text = os.fsdecode(name)
         return any(fnmatch.fnmatch(text, Path(pattern).name) for pattern in self._patterns)
-
-
-def _matches(pattern: str) -> Iterator[Path]:
-    """Yield what an absolute pattern means now."""
-    yield from Path("/").glob(pattern.lstrip("/")) if glob.has_magic(pattern) else (Path(pattern),)

@@ -19,6 +19,11 @@ class TreeChange(msgspec.Struct, frozen=True, gc=False):
 class TreeChanges(Protocol):
     """Changes below the folders that were added."""
 
+    @property
+    def unwatched(self) -> tuple[bytes, ...]:
+        """The roots that were no folders when it was opened, and whose appearance would not be seen."""
+        ...
+
     def filenos(self) -> tuple[int, ...]:
         """Return the descriptors to wait on."""
         ...
@@ -41,10 +46,13 @@ class TreeChanges(Protocol):
 
 
 class Trees:
-    """The configured trees as bytes, less what is excluded."""
+    """The configured trees as bytes, less what is excluded; barred are those this user cannot read."""
 
-    def __init__(self, trees: Iterable[bytes], exclude: Iterable[bytes]) -> None:
+    def __init__(
+        self, trees: Iterable[bytes], exclude: Iterable[bytes], barred: Iterable[bytes] = ()
+    ) -> None:
         self.roots = tuple(trees)
+        self.barred = tuple(barred)
         self._exclude = tuple(exclude)
 
     def holds(self, path: bytes) -> bool:

@@ -20,6 +20,8 @@ from .tally import Tally
 _IDLE = 10.0
 _GATHERING = 0.25
 _SUGGESTIONS = {"queue overflow": "watch fewer trees, or raise fs.fanotify.max_queued_events"}
+_NAMED = 200
+"""Characters of the trees that one loss names."""
 
 
 class FileFeed:
@@ -39,6 +41,8 @@ class FileFeed:
         self._tally = Tally("file", _SUGGESTIONS)
         if reads is None:
             self._tally.add("sensitive reads cannot be seen on this rung")
+        self._tell("this user cannot read", trees.barred)
+        self._tell("no folder, so not watched before the next start", changes.unwatched)
         self._probe = context.state / "file.probe"
         self._probe.mkdir(mode=0o700, exist_ok=True)
         changes.add_folder(bytes(self._probe))
@@ -100,6 +104,12 @@ class FileFeed:
             actor = actors[change.pid] if change.pid is not None else None
             self._work.note(change.path, actor, appeared=change.appeared, mono=now.mono)
         return seen
+
+    def _tell(self, cause: str, trees: tuple[bytes, ...]) -> None:
+        """Say which trees are not seen; the others are."""
+        if trees:
+            names = ", ".join(os.fsdecode(tree) for tree in trees)
+            self._tally.add_unknown(f"{cause}: {names[:_NAMED]}")
 
     def _clean_probe(self) -> None:
         with suppress(OSError):

@@ -93,6 +93,7 @@ class Handles:
         self._open = libc.open_by_handle_at
         self._name = libc.name_to_handle_at
         self._mounts: dict[bytes, int] = {}
+        self._remembered: dict[tuple[bytes, bytes], bytes] = {}
 
     def add_filesystem(self, path: Path) -> None:
         """Make handles of path's filesystem resolvable."""
@@ -114,8 +115,21 @@ class Handles:
         (size,) = struct.unpack_from("=I", buffer.raw)
         return _fsid(path), buffer.raw[: 8 + size]
 
+    def remember(self, folder: Path) -> None:
+        """Keep a folder's path where its handle does not open: that needs CAP_DAC_READ_SEARCH.
+
+        Raises:
+            OSError: as `of`.
+        """
+        key = self.of(folder)
+        if self._opened(*key) is None:
+            self._remembered[key] = os.fsencode(folder)
+
     def folder(self, fsid: bytes, handle: bytes) -> bytes | None:
         """Return the path that a folder now has; None when it is gone or of another filesystem."""
+        return self._opened(fsid, handle) or self._remembered.get((fsid, handle))
+
+    def _opened(self, fsid: bytes, handle: bytes) -> bytes | None:
         mount = self._mounts.get(fsid)
         if mount is None:
             return None
@@ -135,6 +149,7 @@ class Handles:
         for fd in self._mounts.values():
             os.close(fd)
         self._mounts.clear()
+        self._remembered.clear()
 
 
 def _fsid(path: Path) -> bytes:

@@ -11,12 +11,12 @@ import os
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler, FileSystemMovedEvent
 from watchdog.observers import Observer
 
 from ..errors import RungUnavailable
+from ..tree_access import is_folder
 from ..tree_change import TreeChange, Trees
 
 QUEUE = 65_536
@@ -38,12 +38,11 @@ class WatchedTrees(FileSystemEventHandler):
         self._log = _Overflows(self)
         logging.getLogger("watchdog").addHandler(self._log)
         self._observer = Observer()
-        self._watched: set[bytes] = set()
+        self._watched = {root for root in trees.roots if is_folder(root)}
+        self.unwatched = tuple(root for root in trees.roots if root not in self._watched)
         try:
-            for root in trees.roots:
-                if Path(os.fsdecode(root)).is_dir():
-                    self._observer.schedule(self, os.fsdecode(root), recursive=True)
-                    self._watched.add(root)
+            for root in self._watched:
+                self._observer.schedule(self, os.fsdecode(root), recursive=True)
             self._observer.start()
         except OSError as error:
             self.close()

@@ -16,6 +16,7 @@ from ..feeds.file import FileFeed
 from ..kernel.watch_trees import WatchedTrees
 from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Feed, Rung, Sensor
+from ..tree_access import can_look_into
 from ..tree_change import TreeChanges, Trees
 
 
@@ -52,15 +53,19 @@ def _feed(context: Context, trees: Trees, changes: TreeChanges, reads: Sensitive
 
 
 def _trees(context: Context) -> Trees:
-    """Return the configured trees, links resolved, none inside another, less the agent's own state."""
+    """Return the configured trees, links resolved, none inside another, less the agent's own state.
+
+    What this user cannot read is left out: to judge it by what is seen would tell of deletes.
+    """
     settings = context.settings.file
     real = sorted({os.fsencode(Path(tree).resolve()) for tree in settings.trees})
+    barred = [root for root in real if not can_look_into(root)]
     roots: list[bytes] = []
     for root in real:
-        if not Trees(roots, ()).holds(root):
+        if root not in barred and not Trees(roots, ()).holds(root):
             roots.append(root)
     exclude = (*settings.exclude, str(context.state.resolve()))
-    return Trees(roots, (os.fsencode(path) for path in exclude))
+    return Trees(roots, (os.fsencode(path) for path in exclude), barred)
 
 
 SENSOR = Sensor(
