@@ -56,7 +56,11 @@ class Analysis:
             record = attribute(plain)
             attributed.append(record)
             for rule in routes.get(type(record.event.body), ()):
-                found = self._ask(rule, record)
+                try:
+                    found = tuple(self._ask(rule, record))
+                except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                    alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
+                    continue
                 if found:
                     alerts.extend(self._alerts(rule, found, now))
         return attributed, alerts
@@ -109,6 +113,34 @@ class Analysis:
                 if len(self._said) > REMEMBERED:
                     del self._said[next(iter(self._said))]
                 yield alert
+
+
+_FAULT = Detection(
+    id="rule-fault",
+    version=1,
+    title="A rule failed on an event",
+    severity="high",
+    attack=("T1562.006",),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+
+
+def _fault(rule: Detection | Correlation, record: Record, error: Exception) -> Finding:
+    """Return that rule failed on record, once for each host and kind of error: it may have been wanted."""
+    name = type(error).__name__
+    return Finding(
+        entity=f"{rule.id}|{record.agent}|{name}",
+        summary=f"rule {rule.id} failed on event {record.uid} of {record.host} and did not judge it: {name}",
+        time=record.event.time,
+        agent=record.agent,
+        host=record.host,
+        evidence=(),
+        person=record.person,
+        details={"rule": rule.id, "event": record.uid, "error": f"{name}: {error}"[:500]},
+    )
 
 
 def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from evidence.kinds import BY_NAME
 from evidence.kinds.agent import Heartbeat, Start, Stop
 from evidence.kinds.process import Exec
 
-from ..record import Person, Record
+from ..record import Arrival, Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 
 _MISSED = Parameter("missed", 3, "heartbeats", "one late heartbeat is a busy network, three are none")
@@ -39,22 +38,32 @@ class State(msgspec.Struct):
     agents: dict[str, Seen] = {}
 
 
+def _arrived(state: State, arrival: Arrival, _site: Site) -> Iterable[Finding]:
+    seen = state.agents.get(arrival.agent)
+    if seen is not None:
+        seen.received, seen.told = arrival.received, False
+    return ()
+
+
 def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
+    body, person = record.event.body, record.person
+    if isinstance(body, Exec):
+        seen = state.agents.get(record.agent)
+        if seen is not None and person is not None:
+            seen.person, seen.person_uid = person, record.uid
+        return ()
     seen = state.agents.get(record.agent)
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return ()
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
     seen.host, seen.received, seen.uid, seen.told = record.host, record.received, record.uid, False
-    body = record.event.body
     if isinstance(body, Stop):
         seen.farewell = record.event.seq
     elif seen.farewell is not None and record.event.seq > seen.farewell:
         seen.farewell = None
     if isinstance(body, Heartbeat):
         seen.interval = body.interval
-    if record.person is not None:
-        seen.person, seen.person_uid = record.person, record.uid
     return ()
 
 
@@ -86,9 +95,10 @@ CORRELATION = Correlation(
     title="Agent silent",
     severity="high",
     attack=("T1562.001",),
-    kinds=tuple(BY_NAME.values()),
+    kinds=(Start, Stop, Heartbeat, Exec),
     state=State,
     step=_step,
+    arrived=_arrived,
     passed=_passed,
     parameters=(_MISSED, _LEAST),
     hits=(

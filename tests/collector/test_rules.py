@@ -8,10 +8,14 @@ import pytest
 from collector import correlations, detections
 from collector.alert import Alert
 from collector.analysis import Analysis, load
+from collector.correlations import upload_new_destination
+from collector.detections import access_granted
 from collector.record import Arrival, Record
-from collector.rule import Correlation, Detection, Story
+from collector.rule import Correlation, Detection, Finding, Site, Step, Story
 from collector.settings import Detection as Settings
 from evidence.event import stamp
+from evidence.kind import Endpoint
+from evidence.kinds.login import Accepted, SessionOpen
 
 BEGIN = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -95,3 +99,31 @@ def test_rule_is_complete(rule: Detection | Correlation) -> None:
 
 def test_rule_ids_are_unique() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+def test_a_rule_that_fails_is_told_and_blinds_no_other() -> None:
+    def fails(_record: Record, _site: Site) -> Finding | None:
+        raise ValueError("no")
+
+    engine = Analysis(SITE)
+    broken = msgspec.structs.replace(access_granted.DETECTION, id="broken", find=fails)
+    story = access_granted.DETECTION.hits[0]
+    kind = type(story.steps[0].body)
+    engine._by_kind[kind] = (broken, *engine._by_kind[kind])  # noqa: SLF001 - no rule of ours fails
+    assert [alert.rule for alert in play(story, engine)] == ["rule-fault", "access-granted"]
+    assert play(story, engine) == [], "once for each host and kind of error"
+
+
+def test_a_person_whose_name_is_learnt_during_the_session_is_judged_on() -> None:
+    opened = Step(0, SessionOpen(program="sshd", user="alice", pid=70, auid=1000, session=7))
+    hit = upload_new_destination.CORRELATION.hits[0]
+    accepted = Step(
+        3,
+        Accepted(
+            program="sshd", user="alice", pid=70, fingerprint="SHA256:k", source=Endpoint(ip="10.9.9.9")
+        ),
+    )
+    story = Story("named late", (opened, *hit.steps[:1], accepted, *hit.steps[1:]))
+    engine = Analysis(Settings(people={"Alice Adams": ("SHA256:k",)}, known_destinations=()))
+    found = [alert.person for alert in play(story, engine) if alert.rule == "upload-new-destination"]
+    assert [person.name for person in found if person] == ["Alice Adams"]
