@@ -123,6 +123,8 @@ def read(raw: bytes) -> Bundle:
     Raises:
         BadBundle: it is no bundle, is cut short or longer than listed, out of order, or a hash differs.
     """
+    if len(raw) > BUNDLE_LIMIT:
+        raise BadBundle(f"not a bundle: {len(raw)} bytes, at most {BUNDLE_LIMIT}")
     if not raw.startswith(MAGIC):
         raise BadBundle("not a bundle: it does not begin with vedette-bundle-v1")
     end = raw.find(b"\n", len(MAGIC), len(MAGIC) + MANIFEST_LIMIT)

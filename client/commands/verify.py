@@ -23,7 +23,6 @@ _MEANINGS = {
     "incomplete": "statements, or data of them, are missing",
     "broken": "it contradicts itself, or what the hosts saw",
 }
-_FILE_LIMIT = 4 << 30
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,11 +57,11 @@ def read_file(path: str) -> bytes:
     """
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - also /dev/stdin
-            raw = stream.read(_FILE_LIMIT + 1)
+            raw = stream.read(bundle.BUNDLE_LIMIT + 1)
     except OSError as error:
         raise ClientError(f"{path}: {error.strerror}") from error
-    if len(raw) > _FILE_LIMIT:
-        raise ClientError(f"{path}: more than {_FILE_LIMIT >> 30} GiB, larger than any bundle")
+    if len(raw) > bundle.BUNDLE_LIMIT:
+        raise ClientError(f"{path}: more than {bundle.BUNDLE_LIMIT >> 30} GiB, larger than any bundle")
     return raw
 
 
