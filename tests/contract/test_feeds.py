@@ -81,6 +81,8 @@ def test_gives_back_every_descriptor(rung: Rung, tmp_path: Path) -> None:
 
 @every_rung
 def test_the_ladder_takes_it_when_it_is_chosen(sensor: Sensor, rung: Rung, tmp_path: Path) -> None:
+    with opened(rung, tmp_path):
+        pass  # skips where the machine refuses this rung
     climbed = climb(sensor, context(tmp_path), wait, rung.name)
     assert climbed.feed is not None, climbed.tried
     climbed.feed.close()
