@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable
 
 import msgspec
 
@@ -16,6 +15,7 @@ from .layout import Layout
 from .renewer import Renewer
 from .settings import Settings
 from .ship import IDLE, Shipper
+from .signals import Stopped, StopSignals
 from .spool import inbox
 from .spool.disk import LocalDisk
 from .spool.outbox import HEADS_FILE
@@ -61,15 +61,18 @@ class ShipProcess:
         self._written = 0.0
         self._last: inbox.ShipState | None = None
 
-    def run(self, stopped: Callable[[], bool], wake: tuple[int, ...] = ()) -> None:
-        """Ship until stopped() is true; it is asked when a descriptor of wake is readable, or every IDLE."""
+    def run(self, signals: StopSignals) -> None:
+        """Ship until a signal comes. It ends also a post without an answer: all here outlives a kill."""
         try:
-            while not stopped():
-                pause = self._renewer.tick()
-                wait = self._shipper.step(time.monotonic())
-                self._leave_state()
+            while signals.reason() is None:
+                with signals.interruptible():
+                    pause = self._renewer.tick()
+                    wait = self._shipper.step(time.monotonic())
+                    self._leave_state()
                 if wait > 0:
-                    self._alarm.wait(min(wait, pause, IDLE), wake)
+                    self._alarm.wait(min(wait, pause, IDLE), (signals.fileno(),))
+        except Stopped:
+            return
         finally:
             self._leave_state(at_once=True)
             self._channel.close()

@@ -1,14 +1,22 @@
-"""SIGTERM and SIGINT as a readable descriptor and a reason, instead of an exception in the middle of work."""
+"""SIGTERM and SIGINT as a readable descriptor and a reason.
+
+Work that may be ended anywhere and waits for others, as ship's does, can ask for an exception instead.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _READ = 4096
+
+
+class Stopped(BaseException):
+    """A signal came during `interruptible` work."""
 
 
 class StopSignals:
@@ -16,6 +24,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._name: str | None = None
+        self._raising = False
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, self._caught) for number in _STOPPING}
@@ -33,6 +42,21 @@ class StopSignals:
         """Return the name of the signal that came; None while none did."""
         return self._name
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a signal end what runs inside, also where it waits for an answer.
+
+        Raises:
+            Stopped: a signal came, now or before.
+        """
+        self._raising = True
+        try:
+            if self._name is not None:
+                raise Stopped
+            yield
+        finally:
+            self._raising = False
+
     def close(self) -> None:
         """Put back what was there before."""
         for number, handler in self._before.items():
@@ -43,3 +67,6 @@ class StopSignals:
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         self._name = signal.Signals(number).name
+        if self._raising:
+            self._raising = False
+            raise Stopped

@@ -17,7 +17,7 @@ def ship(settings: Settings) -> int:
     """
     signals = StopSignals()
     try:
-        ShipProcess(settings).run(lambda: signals.reason() is not None, (signals.fileno(),))
+        ShipProcess(settings).run(signals)
     finally:
         signals.close()
     return FINE

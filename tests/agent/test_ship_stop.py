@@ -1,0 +1,92 @@
+"""SIGTERM ends ship at once: asleep, and while it waits for a collector that never answers."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.commands import ship as command
+from agent.settings import Settings
+from agent.signals import Stopped, StopSignals
+from agent.wake import Alarm
+from tests.agent.enrolled import Agent, collector_settings, enrolled
+from tests.agent.fake_collector import FakeCollector, running
+
+LONG = 3600.0
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    with running(FakeCollector(), tmp_path) as collector:
+        made = Agent(collector, enrolled(collector, tmp_path / "state"))
+        yield made
+        made.channel.close()
+
+
+def stopped(settings: Settings, ready: int) -> int:
+    """Run ship in a child until `ready` is readable, send SIGTERM, and return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            code = command.ship(settings)
+        finally:
+            os._exit(code)
+    watched = os.pidfd_open(pid)
+    try:
+        assert select.select([ready], [], [], 60)[0]
+        os.kill(pid, signal.SIGTERM)
+        if not select.select([watched], [], [], 60)[0]:
+            os.kill(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        os.close(watched)
+
+
+def test_a_post_without_an_answer_is_given_up(agent: Agent) -> None:
+    agent.append()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        to = msgspec.structs.replace(collector_settings(agent.collector), ingest=address, timeout=LONG)
+        settings = Settings(state=agent.layout.state, collector=to)
+        assert stopped(settings, silent.fileno()) == 0
+
+
+def test_sleep_is_given_up(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("agent.ship.IDLE", "agent.ship_process.IDLE", "agent.renewer.EVERY"):
+        monkeypatch.setattr(name, LONG)
+    (agent.layout.out / "heads").touch()
+    reading, writing = os.pipe()
+
+    class Telling(Alarm):
+        def wait(self, seconds: float, others: tuple[int, ...] = ()) -> None:
+            os.write(writing, b"asleep")
+            super().wait(seconds, others)
+
+    monkeypatch.setattr("agent.ship_process.Alarm", Telling)
+    settings = Settings(state=agent.layout.state, collector=collector_settings(agent.collector))
+    try:
+        assert stopped(settings, reading) == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_signal_before_the_work_ends_it_too() -> None:
+    signals = StopSignals()
+    try:
+        with signals.interruptible():
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.reason() == "SIGTERM"
+        with pytest.raises(Stopped), signals.interruptible():
+            pytest.fail("it began")
+    finally:
+        signals.close()
