@@ -4,6 +4,7 @@ AgentError
 ├── SettingsError       the configuration is wrong; names file, line and field
 ├── RungUnavailable     a sensor cannot work this way here; carries the reason and the fix
 ├── SpoolError          the spool is damaged, full, or not ours to write
+│   └── SpoolUncertain  what it holds is not known any more: it must be opened again
 ├── IdentityError       key, enrolment or machine identity are missing or do not fit
 │   └── NotEnrolled     this host has no identity yet
 └── DeliveryError       the collector refused, or could not be reached
@@ -34,6 +35,10 @@ class RungUnavailable(AgentError):
 
 class SpoolError(AgentError):
     """The spool is damaged, full, or not ours to write."""
+
+
+class SpoolUncertain(SpoolError):
+    """A write failed so that what the spool holds is not known any more; opening it again finds out."""
 
 
 class IdentityError(AgentError):

@@ -15,7 +15,7 @@ from evidence.kind import Body, Lane
 from evidence.seal import Circumstances, Place, SealedBatch
 from evidence.statement import Dropped, Head, Seen
 
-from .errors import SpoolError
+from .errors import SpoolError, SpoolUncertain
 from .lanes import LANES, Queued
 from .sensor import Moment
 from .version import VERSION
@@ -52,7 +52,7 @@ class Store(Protocol):
         ...
 
     def append(self, batch: SealedBatch) -> None:
-        """Store batch durably, or raise SpoolError."""
+        """Store batch durably, or raise SpoolError; SpoolUncertain when it must be opened again."""
         ...
 
     def take_receipts(self, now: int) -> int:
@@ -95,7 +95,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Sealer:
-    """Holds the open outbox; after a failure it is opened again before the next attempt."""
+    """Holds the open outbox; it is opened again, which reads it through, only when it asks for that."""
 
     def __init__(
         self, store: Store, reopen: Callable[[], Store], signing: Signing, errand: Callable[[], None]
@@ -130,7 +130,7 @@ class Sealer:
                 del self._tried[lane]
                 left, told = left[size:], ()
         except (SpoolError, TooLarge, OSError) as error:
-            self._store = None
+            self._failed(error)
             return Outcome(lane, len(batch) - len(left), left, told, str(error))
         return Outcome(lane, len(batch), spool=_state(store))
 
@@ -141,7 +141,7 @@ class Sealer:
             store = self._opened()
             taken = store.take_receipts(now.time)
         except (SpoolError, OSError) as error:
-            self._store = None
+            self._failed(error)
             return Outcome(error=str(error))
         return Outcome(receipts=taken, spool=_state(store))
 
@@ -167,6 +167,10 @@ class Sealer:
         if said is None or said.last_seq is None or store.head(lane) != head:
             return batch
         return [item for item in batch if item.event.seq > said.last_seq]
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, SpoolUncertain):
+            self._store = None
 
     def _opened(self) -> Store:
         if self._store is None:

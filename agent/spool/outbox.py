@@ -20,7 +20,7 @@ from evidence.seal import SealedBatch
 from evidence.statement import Dropped, Head, Loss, Seen
 
 from .. import settings
-from ..errors import SpoolError
+from ..errors import SpoolError, SpoolUncertain
 from ..receipts import Verdict
 from ..witness import Alarm, Witness
 from . import accounts, heads, inbox, progress, recovery, segment
@@ -167,15 +167,15 @@ class Outbox:
         """Store the lane's next batch; it is durable on return.
 
         Raises:
-            SpoolError: it does not follow the head, or the disk does not take it; nothing was stored. When
-                the message says so, the spool must be opened again first.
+            SpoolError: it does not follow the head, or the disk does not take it; nothing was stored.
+            SpoolUncertain: it may have been stored; until it is opened again nothing more is taken.
         """
         said = batch.statement
         self._check_follows(batch)
         try:
             writer = self._writer(said.lane, len(batch.data))
             self._store(writer, batch)
-        except SpoolError as error:
+        except SpoolUncertain as error:
             self._broken = str(error)
             raise
         except OSError as error:
@@ -216,7 +216,7 @@ class Outbox:
     def _check_follows(self, batch: SealedBatch) -> None:
         said, head = batch.statement, self.head(batch.statement.lane)
         if self._broken is not None:
-            raise SpoolError(f"{self._broken}; open the spool again")
+            raise SpoolUncertain(f"{self._broken}; open the spool again")
         if (said.agent, said.epoch) != (self._heads.agent, self._heads.epoch):
             raise SpoolError(f"spool: the batch is signed for agent {said.agent} epoch {said.epoch}")
         if (said.seq, said.prev) != (head.seq + 1, head.hash):
@@ -276,7 +276,7 @@ class Outbox:
             self._write_heads(msgspec.structs.replace(moved, event_seq=event_seq, sent=said.sent))
         except OSError as error:
             self._broken = f"spool: heads: {error}"
-            raise SpoolError(self._broken) from error
+            raise SpoolUncertain(self._broken) from error
 
     def _take(self, delivered: inbox.Delivered, now: int) -> int:
         """Judge one delivery; 1 if it acknowledges a statement."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evidence.seal import SealedBatch
 
-from ..errors import SpoolError
+from ..errors import SpoolUncertain
 from . import cipher, record, segment
 from .disk import Disk
 from .segment import Segment, Stored
@@ -34,7 +34,7 @@ class Writer:
 
         Raises:
             OSError: the disk did not take it; the segment is as before.
-            SpoolError: and the segment could not even be cut back: nothing more may be appended to it.
+            SpoolUncertain: and the segment could not even be cut back: nothing more may be appended to it.
         """
         part = self.segment
         data_start, statement_start = part.data_bytes, part.statement_bytes
@@ -80,4 +80,6 @@ class Writer:
             with contextlib.suppress(OSError):
                 self._disk.sync(path)
         except OSError as error:
-            raise SpoolError(f"spool: {path}: cannot be cut back after a failed write: {error}") from error
+            raise SpoolUncertain(
+                f"spool: {path}: cannot be cut back after a failed write: {error}"
+            ) from error

@@ -27,13 +27,14 @@ class FakeDisk:
         self.steps = 0
         self.crash_at: int | None = None
         self.fail_at: int | None = None
+        self.fail_from: int | None = None
         self.short_at: int | None = None
 
     def _step(self) -> None:
         self.steps += 1
         if self.steps == self.crash_at:
             raise Crash
-        if self.steps == self.fail_at:
+        if self.steps == self.fail_at or (self.fail_from is not None and self.steps >= self.fail_from):
             raise OSError("injected")
 
     def crash(self, seed: int) -> FakeDisk:

@@ -106,8 +106,20 @@ def test_a_full_disk_costs_nothing_and_is_tried_again_later(bench: Bench) -> Non
     ((said, seqs),) = bench.statements("bulk")
     assert seqs == [1]
     assert said.loss == (Loss("agent died", 1, 2),)
-    assert bench.reopened == 1
+    assert bench.reopened == 0
     assert bench.batching.problem is None
+
+
+def test_a_spool_whose_content_is_uncertain_is_opened_again_before_the_next_attempt(bench: Bench) -> None:
+    bench.offer()
+    bench.disk.fail_from = bench.disk.steps + 2  # written, then neither flushed nor cut back
+    bench.settle(2.0)
+    assert bench.batching.problem is not None
+    bench.disk.fail_from = None
+    bench.settle(1.0)
+    ((_, seqs),) = bench.statements("bulk")
+    assert seqs == [1]
+    assert bench.reopened == 1
 
 
 def test_every_step_of_storing_may_fail_and_each_event_is_stored_once_or_its_loss_is_signed(
