@@ -10,7 +10,7 @@ from .. import status
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import NotEnrolled
 from ..layout import Layout
-from ..spool import inbox
+from ..spool import inbox, survey
 from ..spool.disk import LocalDisk
 from ..spool.inbox import ShipState
 from ..status import SensorStatus, Status
@@ -24,9 +24,11 @@ def _run(call: Invocation) -> int:
     if not places.identity.exists() and not (settings.runtime / status.FILE).exists():
         raise NotEnrolled(f"not enrolled ({places.identity} is missing): run `vedette-agent enroll`")
     found = status.read(settings.runtime)
-    ship = inbox.read_state(LocalDisk(), places.inbox)
+    disk = LocalDisk()
+    ship = inbox.read_state(disk, places.inbox)
+    gone = survey.survey(disk, places.spool).without_data
     age = (time.time_ns() - found.time) / _SECOND
-    problems = list(_problems(found, ship, age))
+    problems = list(_problems(found, ship, age, gone))
     if call.console.as_json:
         call.console.value({"degraded": bool(problems), "problems": problems, "watch": found, "ship": ship})
     else:
@@ -34,14 +36,22 @@ def _run(call: Invocation) -> int:
     return FOUND if problems else FINE
 
 
-def _problems(found: Status, ship: ShipState | None, age: float) -> Iterable[str]:
-    """Name what an operator should look at, worst first, each with what would help where that is known."""
+def _problems(found: Status, ship: ShipState | None, age: float, gone: int) -> Iterable[str]:
+    """Name what an operator should look at, worst first, each with what would help where that is known.
+
+    gone is how many statements wait whose data was given up for want of room.
+    """
     if age > status.STALE:
         yield f"watch has not reported for {age:.0f} s; is it running? systemctl status vedette-agent"
     elif not Path(f"/proc/{found.pid}").exists():
         yield f"watch (pid {found.pid}) has ended; start it: systemctl start vedette-agent"
     if found.problem is not None:
-        yield f"spool: {found.problem}"
+        yield found.problem if found.problem.startswith("spool: ") else f"spool: {found.problem}"
+    if gone:
+        yield (
+            f"spool: full, the data of {gone} statements was given up; "
+            "free some disk or raise [spool] max_bytes"
+        )
     if ship is not None and ship.problem is not None:
         yield f"ship: {ship.problem}"
     for sensor in found.sensors:
