@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import select
-import sys
 import time
 from pathlib import Path
 
@@ -105,4 +104,4 @@ def row(name: str, value: float, unit: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
