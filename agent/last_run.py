@@ -1,4 +1,4 @@
-"""What watch remembers of its last run: up to when all it saw had been sealed, and its settings."""
+"""What watch remembers of its last run: how far all was sealed, its settings, the certificate it warned of."""
 
 from __future__ import annotations
 
@@ -25,8 +25,15 @@ class LastSettings(msgspec.Struct, frozen=True):
     values: dict[str, Any]
 
 
+class LastCertificate(msgspec.Struct, frozen=True):
+    """The last warning told: the certificate that ends at until (UTC ns) had at most days left."""
+
+    until: int
+    days: int
+
+
 class LastRun:
-    """Two small files in the folder of watch's state.
+    """Small files in the folder of watch's state.
 
     They are replaced, never edited. They are not flushed: after a power cut an older `covered` only makes the
     blind interval longer, which is the safe side.
@@ -35,6 +42,7 @@ class LastRun:
     def __init__(self, folder: Path) -> None:
         self._settled = folder / "settled.json"
         self._settings = folder / "settings.json"
+        self._certificate = folder / "certificate.json"
 
     def covered(self) -> int | None:
         """Return up to when the last run had sealed all it saw (UTC ns); None when that is not known."""
@@ -60,6 +68,18 @@ class LastRun:
             OSError: the disk does not take it.
         """
         _replace(self._settings, settings)
+
+    def certificate(self) -> LastCertificate | None:
+        """Return the last warning of a certificate that was told; None when there was none."""
+        return _read(self._certificate, LastCertificate)
+
+    def keep_certificate(self, told: LastCertificate) -> None:
+        """Note the warning that was told.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        _replace(self._certificate, told)
 
 
 def _read(path: Path, shape: type[T]) -> T | None:

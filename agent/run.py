@@ -18,6 +18,7 @@ from evidence.kind import Body
 from . import clock, enrich, identity, layout, machine, privilege, self_report, settings_file
 from .accounts import Accounts
 from .batching import Batching
+from .certificate_notice import CertificateNotice
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
 from .errors import AgentError
@@ -45,6 +46,7 @@ from .sensor import Context, Feed, Sensor
 from .sensors import all_sensors
 from .settings import Settings
 from .signals import StopSignals
+from .spool import inbox
 from .spool.disk import LocalDisk
 from .spool.outbox import Outbox
 from .tail_server import TailServer
@@ -122,6 +124,7 @@ def _parts(
         report=SelfReport(subject, intake, lanes, tables),
         outside=Outside(settings.runtime, notifier, own, supervisor),
         begin=_begin(settings, facts, before, last_run, losses),
+        notices=CertificateNotice(partial(inbox.read_state, LocalDisk(), places.inbox), last_run).due,
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
         watchdog=notifier.watchdog,

@@ -71,7 +71,8 @@ class Parts:
     """All that the loop drives.
 
     begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns
-    the reason to stop, once there is one. waits are descriptors beside the feeds' and what each calls for.
+    the reason to stop, once there is one. notices returns what else to tell at a heartbeat. waits are
+    descriptors beside the feeds' and what each calls for.
     """
 
     clock: Callable[[], Moment]
@@ -84,6 +85,7 @@ class Parts:
     outside: Outside
     begin: Callable[[int], Iterable[Body]]
     stopped: Callable[[], str | None]
+    notices: Callable[[], Iterable[Body]] = tuple
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
     watchdog: float | None = None
 
@@ -175,6 +177,8 @@ class Watch:
             self._heartbeat_at = now.mono + int(parts.heartbeat * 1e9)
             cost = parts.outside.cost(now)
             parts.intake.tell(parts.report.heartbeat(parts.feeds, parts.batching, cost), now)
+            for body in parts.notices():
+                parts.intake.tell(body, now)
         parts.intake.take((), self._timeline, now)
         for loss in parts.losses.events(now.time):
             parts.intake.tell(loss, now)

@@ -445,6 +445,7 @@ _SHAPES: dict[type[Body], Callable[[Any], Shape]] = {
     agent.Loss: _plain(_SEVERITY_MEDIUM),
     agent.ClockStep: _plain(_SEVERITY_LOW),
     agent.ConfigChange: _plain(_SEVERITY_LOW),
+    agent.Certificate: _plain(_SEVERITY_MEDIUM),
     agent.Sensor: _plain(_SEVERITY_INFORMATIONAL),
     collector.Act: _act,
 }

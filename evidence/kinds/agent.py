@@ -82,6 +82,15 @@ class ConfigChange(Body, frozen=True, kw_only=True, tag="agent.config_change"):
     actor: Actor | None = None
 
 
+class Certificate(Body, frozen=True, kw_only=True, tag="agent.certificate"):
+    """The client certificate was not renewed in time: at most days (30, 7, 1) are left until (UTC ns)."""
+
+    lane = "priority"
+
+    days: int
+    until: int
+
+
 class SensorHealth(Part, frozen=True, kw_only=True):
     """One rung that was tried, and why it is or is not in use."""
 
@@ -102,4 +111,4 @@ class Sensor(Body, frozen=True, kw_only=True, tag="agent.sensor"):
     tried: tuple[SensorHealth, ...] = ()
 
 
-KINDS = (Start, Stop, Heartbeat, Loss, ClockStep, ConfigChange, Sensor)
+KINDS = (Start, Stop, Heartbeat, Loss, ClockStep, ConfigChange, Certificate, Sensor)
