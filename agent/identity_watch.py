@@ -1,5 +1,6 @@
 """identity.changed: a login uid or audit session that differs from the parent's though nobody logged in.
 
+A parent that only forked, as a subshell does, told no identity: its nearest ancestor that did stands for it.
 The kernel lets root rewrite its login uid (/proc/self/loginuid), which also gives it a new audit session.
 A change is explained by a program that logs people in, or by a login event of the new session or uid around
 the same time; what stays unexplained for a few seconds is told. Pure.
@@ -13,7 +14,9 @@ import msgspec
 
 from evidence.kind import Actor, Body
 from evidence.kinds.login import Accepted, SessionOpen
-from evidence.kinds.process import Exec, Exit, IdentityChanged
+from evidence.kinds.process import Ancestor, Exec, Exit, IdentityChanged
+
+from .processes import same_start
 
 PATIENCE = 5_000_000_000
 """Nanoseconds for which a login event may still explain a change, and for which one that came first does."""
@@ -21,6 +24,7 @@ PATIENCE = 5_000_000_000
 _PROCESSES = 65_536
 _WAITING = 1024
 _LOGINS = 256
+_FORKED = 1024
 _BINARIES = ("/usr/sbin/", "/usr/bin/", "/usr/lib/", "/usr/libexec/", "/sbin/", "/bin/", "/lib/")
 _PROGRAMS = frozenset(
     {"sshd", "sshd-session", "login", "cron", "crond", "atd", "anacron", "systemd", "(systemd)", "lightdm"}
@@ -47,6 +51,7 @@ class IdentityWatch:
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._suspects: deque[_Suspect] = deque(maxlen=_WAITING)
         self._logins: deque[tuple[int, int | None, int | None]] = deque(maxlen=_LOGINS)
+        self._forked: deque[tuple[int | None, ...]] = deque(maxlen=_FORKED)
 
     def observe(self, body: Body, mono: int) -> None:
         """Take an event seen at mono (ns); execs and exits come in their order."""
@@ -79,20 +84,35 @@ class IdentityWatch:
             self._known.popitem(last=False)
         if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
             return
-        if (former.auid, former.session) != (body.auid, body.session):
+        if (former.auid, former.session) != (body.auid, body.session) and not self._seen_behind_fork(body):
             self._suspects.append(_Suspect(mono, _changed(body, former)))
 
     def _former(self, body: Exec) -> _Known | None:
-        """Return the identity before: of the same process at its last exec, else of its parent."""
+        """Return the identity before: of the same process at its last exec, else of its nearest ancestor."""
         known = self._known.get(body.pid)
         if known is not None and known.start == body.start and body.start is not None:
             return known
-        parent = self._known.get(body.ppid) if body.ppid is not None else None
-        if parent is None or (
-            body.parent_start is not None and parent.start not in (None, body.parent_start)
-        ):
-            return None
-        return parent
+        line = body.ancestry
+        if not line and body.ppid is not None:
+            line = (Ancestor(pid=body.ppid, start=body.parent_start),)
+        return next((found for one in line if (found := self._at(one.pid, one.start)) is not None), None)
+
+    def _at(self, pid: int, start: int | None) -> _Known | None:
+        """Return what pid's exec told, if it is the process that began at start."""
+        known = self._known.get(pid)
+        if known is None or None in (start, known.start) or same_start(known.start, start):
+            return known
+        return None
+
+    def _seen_behind_fork(self, body: Exec) -> bool:
+        """Return whether another child of the same forked parent has shown this identity before."""
+        if body.ppid is None or self._at(body.ppid, body.parent_start) is not None:
+            return False
+        key = (body.ppid, body.parent_start, body.auid, body.session)
+        if key in self._forked:
+            return True
+        self._forked.append(key)
+        return False
 
     def _explained(self, suspect: _Suspect) -> bool:
         actor = suspect.event.actor

@@ -91,8 +91,8 @@ class Intake:
             tables.processes.observe(body, at.mono)
             if tables.own.skip(body):
                 continue
-            tables.identities.observe(body, at.mono)
             body = enrich(body, self._then, self._around)
+            tables.identities.observe(body, at.mono)
             self._queue(self._hashed(body, at) if isinstance(body, Exec) else body, at, now)
         if tables.identities.waiting:
             for changed in tables.identities.due(now.mono):

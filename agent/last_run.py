@@ -1,4 +1,4 @@
-"""What watch remembers of its last run: how far all was sealed, its settings, the certificate it warned of."""
+"""What watch remembers of its last run: how far it had sealed, its settings, the certificate it warned of."""
 
 from __future__ import annotations
 

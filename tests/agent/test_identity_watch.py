@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.identity_watch import PATIENCE, IdentityWatch
 from evidence.kinds.login import Accepted, SessionOpen
-from evidence.kinds.process import Exec, Exit
+from evidence.kinds.process import Ancestor, Exec, Exit
 
 SHELL = Exec(pid=10, start=1, exe="/bin/bash", auid=1000, session=5)
 
@@ -92,3 +92,41 @@ def test_a_reused_pid_is_no_parent() -> None:
 def test_what_could_not_be_read_is_no_change() -> None:
     unread = Exec(pid=20, start=20, ppid=10, parent_start=1, missing=("auid",))
     assert told(SHELL, unread) == []
+
+
+def behind_subshell(pid: int, auid: int, *, parent: int = 15) -> Exec:
+    """Return a program run by `parent`, which was forked from the shell and executed nothing itself."""
+    line = (Ancestor(pid=parent, start=parent), Ancestor(pid=10, start=1, exe="/bin/bash"))
+    return Exec(
+        pid=pid,
+        start=pid,
+        ppid=parent,
+        parent_start=parent,
+        ancestry=line,
+        exe="/bin/ls",
+        auid=auid,
+        session=auid - 995,
+    )
+
+
+def test_a_change_behind_a_parent_that_only_forked_is_told() -> None:
+    assert told(SHELL, behind_subshell(20, 1000)) == []
+    assert told(SHELL, behind_subshell(20, 1001)) == [(1001, 1000, 5)]
+
+
+def test_a_forked_parent_that_changed_is_told_once_and_another_one_again() -> None:
+    first, second = behind_subshell(20, 1001), behind_subshell(21, 1001)
+    assert len(told(SHELL, first, second)) == 1
+    assert len(told(SHELL, first, behind_subshell(21, 1002))) == 2
+    assert len(told(SHELL, first, behind_subshell(21, 1001, parent=16))) == 2
+
+
+def test_a_forked_child_of_a_login_program_is_explained() -> None:
+    cron = Exec(pid=10, start=1, exe="/usr/sbin/cron", auid=1000, session=5)
+    assert told(cron, behind_subshell(20, 1001)) == []
+
+
+def test_an_ancestor_whose_pid_was_reused_is_passed_over() -> None:
+    other = Exec(pid=15, start=77, exe="/bin/bash", auid=1003, session=9)
+    assert told(SHELL, other, behind_subshell(20, 1001)) == [(1001, 1000, 5)]
+    assert told(SHELL, Exec(pid=10, start=77, auid=1003), behind_subshell(20, 1001)) == []

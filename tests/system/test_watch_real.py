@@ -164,6 +164,19 @@ def test_a_rewritten_login_uid_is_told_with_the_former(agent: Agent) -> None:
     assert [(body.former_auid, body.actor.auid) for body in told] == [(4242, 4243)]
 
 
+def test_a_login_uid_rewritten_in_a_subshell_is_told_once(agent: Agent) -> None:
+    forge = (
+        "echo 4242 > /proc/self/loginuid; exec sh -c '"
+        "(echo 4243 > /proc/self/loginuid; /usr/bin/true one; /usr/bin/true two; :); :'"
+    )
+    agent.start("watch")
+    subprocess.run(["/bin/sh", "-c", forge], check=True)
+    time.sleep(PATIENCE / 1e9 + 1)  # a login event may explain it until then
+    agent.stop()
+    told = [body for body in agent.bodies() if isinstance(body, IdentityChanged)]
+    assert [(body.former_auid, body.actor.auid) for body in told] == [(4242, 4243)]
+
+
 def test_the_agent_under_its_supervisor_survives_the_death_of_watch(agent: Agent) -> None:
     process = agent.start("run")
     watch = children(process.pid)["vedette-watch"]
