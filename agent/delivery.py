@@ -79,10 +79,14 @@ class Decision(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def decide(reply: Reply, failures: int, chance: float) -> Decision:
-    """Return what a reply means; failures are those in a row before it, for this batch or for all."""
+def decide(reply: Reply, failures: int, chance: float, tries: int = 0) -> Decision:
+    """Return what a reply means; failures are those in a row before it, tries those of this batch alone.
+
+    A batch that waits for another one is not held up by the outage before it.
+    """
     if reply.status == _OK:
         return Decision(Outcome.DELIVERED, 0.0)
+    failures = max(failures, tries)
     if reply.status is None:
         return Decision(Outcome.RETRY, backoff(failures, chance), problem=reply.problem or "no answer")
     refusal = read_refusal(reply.body)
@@ -91,7 +95,8 @@ def decide(reply: Reply, failures: int, chance: float) -> Decision:
         return Decision(Outcome.RETRY, backoff(failures, chance, reply.retry_after), problem=problem)
     outcome = OUTCOMES[refusal.code]
     delay = {Outcome.STOPPED: STOPPED_DELAY, Outcome.REJECTED: REJECTED_DELAY}.get(outcome)
-    wait = backoff(failures, chance, reply.retry_after) if delay is None else delay * (0.5 + chance / 2)
+    count = tries if outcome is Outcome.ASIDE else failures
+    wait = backoff(count, chance, reply.retry_after) if delay is None else delay * (0.5 + chance / 2)
     return Decision(outcome, wait, refusal.code.value, f"{refusal.code.value}: {refusal.message[:500]}")
 
 

@@ -134,7 +134,7 @@ class Shipper:
         place = parcel.place
         key = (place.lane, place.seq)
         tries = self._aside[key].tries if key in self._aside else 0
-        decision = delivery.decide(reply, max(tries, self._failures), self._chance())
+        decision = delivery.decide(reply, self._failures, self._chance(), tries)
         self._note(decision, reply)
         if parcel.unreadable:
             self._hand_over(Delivered(place.lane, place.seq, unreadable=True))

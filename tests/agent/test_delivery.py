@@ -71,3 +71,9 @@ def test_retry_after_reads_a_number() -> None:
     assert delivery.retry_after(" 12 ") == 12.0
     assert delivery.retry_after("Wed, 21 Oct 2026 07:28:00 GMT") is None
     assert delivery.retry_after("-1") is None
+
+
+def test_a_batch_that_waits_for_another_is_not_held_up_by_the_outage_before_it() -> None:
+    after_an_outage = delivery.decide(refused(Code.DATA_MISSING), 9, 1.0)
+    assert after_an_outage.delay == delivery.decide(refused(Code.DATA_MISSING), 0, 1.0).delay
+    assert delivery.decide(refused(Code.DATA_MISSING), 0, 1.0, tries=3).delay > after_an_outage.delay
