@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from range.site import CommandFailed, Site, Watched, stop, write_agent, write_collector
-from tests.system.markers import Account, Loss, Marker, Workload, account, losses_of
+from tests.system.markers import Account, Loss, Marker, Workload, account, given_up, losses_of
 
 PATIENCE = 90.0
 """Seconds after which a thing that was waited for is taken not to come."""
@@ -40,6 +40,11 @@ SELECT argv[2] AS name, count(*) AS times FROM events
 WHERE kind = 'process.exec' AND argv[2] LIKE '{group}-%' GROUP BY ALL
 """
 _LOSSES = "SELECT loss FROM batches WHERE agent = '{agent}' AND loss IS NOT NULL"
+_DROPPED = "SELECT dropped FROM batches WHERE agent = '{agent}' AND dropped IS NOT NULL"
+_ABSENT = """
+SELECT lane, seq, first_time, last_time FROM batches
+WHERE agent = '{agent}' AND state = 'absent' AND events > 0
+"""
 _ONE_ROW = "SELECT * FROM {table} LIMIT 1"
 _DIGEST = """
 SELECT count(*) AS rows, sum(hash(t))::VARCHAR AS digest, {columns}
@@ -172,8 +177,10 @@ class FaultSite:
         return found
 
     def losses(self) -> list[Loss]:
-        """Return every loss the agent signed."""
-        return losses_of(self.sql(_LOSSES.format(agent=self.agent_id)))
+        """Return every loss the agent signed, and the times of batches whose data it said was given up."""
+        name = self.agent_id
+        lost = losses_of(self.sql(_LOSSES.format(agent=name)))
+        return lost + given_up(self.sql(_DROPPED.format(agent=name)), self.sql(_ABSENT.format(agent=name)))
 
     def account(self, workload: Workload, markers: list[Marker] | None = None) -> Account:
         """Judge the markers (all of them) by store and losses."""

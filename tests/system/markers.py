@@ -67,13 +67,16 @@ class Workload:
             time.sleep(seconds)
 
     def execute(self) -> Marker:
-        """Execute one marker; it has happened on return."""
+        """Execute one marker; it has happened on return.
+
+        The spawn alone returns before the kernel tells of the exec, which comes once the program is loaded.
+        """
         name = f"vedette-marker-{self.run}-{self.group}-{len(self.done)}"
         before = time.time_ns()
         pid = os.posix_spawn(_PROGRAM, [_PROGRAM, name], {})
+        os.waitpid(pid, 0)
         marker = Marker(name, before, time.time_ns())
         self.done.append(marker)
-        os.waitpid(pid, 0)
         return marker
 
     def of(self, group: int) -> list[Marker]:
@@ -131,6 +134,16 @@ def losses_of(rows: Iterable[dict[str, Any]]) -> list[Loss]:
         Loss(loss["cause"], loss["from"], loss["to"])
         for loss in stated
         if loss.get("from") is not None and loss.get("to") is not None
+    ]
+
+
+def given_up(dropped: Iterable[dict[str, Any]], absent: Iterable[dict[str, Any]]) -> list[Loss]:
+    """Return the times of batches without data, of those which a statement says were given up."""
+    said = [gone for row in dropped for gone in json.loads(row["dropped"])]
+    return [
+        Loss("data given up", row["first_time"], row["last_time"])
+        for row in absent
+        if any(gone["lane"] == row["lane"] and gone["first"] <= row["seq"] <= gone["last"] for gone in said)
     ]
 
 
