@@ -13,14 +13,11 @@ from typing import Any
 import msgspec
 
 from evidence import enrolment, entry
-from evidence.enrolment import Facts, Reply
+from evidence.enrolment import OWN_TOKEN, Facts, Reply
 from evidence.entry import EntryType
 
 from .errors import CollectorError
 from .state_db import StateDb
-
-OWN_TOKEN = "setup"  # noqa: S105 - a name
-"""What stands in the collector's own enrolment where others name their token."""
 
 
 class Enrolment(msgspec.Struct, frozen=True):

@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence import dsse, entry
 from evidence.checkpoint import VerifierKey
-from evidence.enrolment import PROOF_TYPE, Facts, Proof, Record, csr_digest
+from evidence.enrolment import OWN_TOKEN, PROOF_TYPE, Facts, Proof, Record, csr_digest
 from evidence.entry import EntryType
 from evidence.keys import PrivateKey
 
 from . import ca, files, identity, tls
 from .ca import Authority
 from .clock import SystemClock
-from .enrolments import OWN_TOKEN, Enrolments
+from .enrolments import Enrolments
 from .errors import NotSetUp
 from .identity import Identity
 from .keeper import Keeper

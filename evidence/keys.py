@@ -10,6 +10,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from .errors import BadSignature
 
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""Points of small order, without their sign bit: with such a key one signature fits many messages."""
+_WITHOUT_SIGN = 0x7F
+
 
 class Signer(Protocol):
     """Whatever can sign: a key in memory, later one in hardware."""
@@ -51,8 +66,10 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
     """Check an Ed25519 signature.
 
     Raises:
-        BadSignature: it does not verify, or the key is no Ed25519 key.
+        BadSignature: it does not verify, or the key is no Ed25519 key, or one that signs nothing for certain.
     """
+    if public and public[:-1] + bytes([public[-1] & _WITHOUT_SIGN]) in _SMALL_ORDER:
+        raise BadSignature(f"key {key_id(public)[:16]}… is a point of small order, which proves nothing")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError) as error:

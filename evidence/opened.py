@@ -17,8 +17,6 @@ from .errors import EvidenceError
 from .kind import Lane
 from .statement import Statement
 
-OWN_TOKEN = "setup"  # noqa: S105 - a name
-"""What stands in the collector's own enrolment where hosts name their token."""
 STATEMENTS = frozenset({EntryType.BATCH, EntryType.ACT, EntryType.EQUIVOCATION})
 """Entries whose payload is an envelope with a statement."""
 
@@ -117,7 +115,7 @@ def _enrol(keys: dict[tuple[str, int], Key], piece: Piece, payload: bytes) -> No
     if (record.agent, record.epoch) in keys:
         raise EvidenceError(f"agent {record.agent}, epoch {record.epoch}, is enrolled a second time")
     keys[record.agent, record.epoch] = Key(
-        bytes.fromhex(record.public), entry.digest(piece.entry), record.token == OWN_TOKEN
+        bytes.fromhex(record.public), entry.digest(piece.entry), record.token == enrolment.OWN_TOKEN
     )
 
 

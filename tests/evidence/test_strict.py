@@ -7,10 +7,11 @@ import re
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence import bundle, checkpoint, dsse, enrolment, frame, receipt, seal, statement, strict
+from evidence import bundle, checkpoint, dsse, enrolment, frame, keys, receipt, seal, statement, strict
 from evidence.checkpoint import Checkpoint, VerifierKey
 from evidence.decision import index_range
 from evidence.enrolment import PROOF_TYPE, RENEWAL_TYPE
@@ -18,6 +19,7 @@ from evidence.errors import (
     BadBundle,
     BadCheckpoint,
     BadFrame,
+    BadSignature,
     CodecError,
     EvidenceError,
     NotCanonical,
@@ -87,6 +89,16 @@ def test_an_envelope_of_one_purpose_serves_no_other(asked: str) -> None:
     relabelled = batch().envelope.replace(PAYLOAD_TYPE.encode(), asked.encode())
     with pytest.raises(EvidenceError, match="does not verify"):
         dsse.check(dsse.parse(relabelled, asked), KEY.public)
+
+
+@pytest.mark.parametrize("sign", [0, 0x80])
+def test_a_key_whose_signature_fits_every_message_is_refused(sign: int) -> None:
+    neutral = b"\1" + bytes(30) + bytes([sign])
+    signature = b"\1" + bytes(63)
+    if not sign:
+        Ed25519PublicKey.from_public_bytes(neutral).verify(signature, b"whatever is claimed")
+    with pytest.raises(BadSignature, match="small order"):
+        keys.verify(neutral, b"whatever is claimed", signature)
 
 
 def test_a_proof_is_signed_by_the_key_it_names() -> None:
