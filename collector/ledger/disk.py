@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import LedgerError
@@ -14,6 +15,9 @@ _IOV_MAX = 1024
 
 class Disk:
     """The file system as the ledger uses it."""
+
+    def __init__(self) -> None:
+        self._beside = ThreadPoolExecutor(1, "ledger-sync")
 
     def make_folder(self, path: Path) -> None:
         """Create a folder and make its name durable; a name lives in the parent's data, so that is synced."""
@@ -84,6 +88,18 @@ class Disk:
             OSError: the device failed.
         """
         os.fdatasync(file)
+
+    def sync_both(self, one: int, other: int) -> None:
+        """Make two files durable at the same time, so that they may share one commit of the file system.
+
+        Raises:
+            OSError: the device failed for one of them.
+        """
+        beside = self._beside.submit(self.sync, other)
+        try:
+            self.sync(one)
+        finally:
+            beside.result()
 
     def truncate(self, file: int, size: int) -> None:
         """Cut a file back, to drop what nobody was told of."""

@@ -59,8 +59,7 @@ class Segment:
         Raises:
             OSError: the device failed; what is on it is unknown.
         """
-        self._disk.sync(self._data)
-        self._disk.sync(self._entries)
+        self._disk.sync_both(self._data, self._entries)
 
     def cut(self, entries_size: int, data_size: int) -> None:
         """Drop everything after these sizes."""

@@ -21,6 +21,7 @@ class CrashingDisk(Disk):
     """Cuts the power before step number `at` (from 0); each call of the interface is two steps."""
 
     def __init__(self, at: int, unsynced: Unsynced) -> None:
+        super().__init__()
         self.steps = 0
         self._at = at
         self._unsynced = unsynced
@@ -86,6 +87,10 @@ class CrashingDisk(Disk):
         super().sync(file)
         self._pending = [change for change in self._pending if change[0] != file]
         self._step()
+
+    def sync_both(self, one: int, other: int) -> None:
+        self.sync(one)
+        self.sync(other)
 
     def replace(self, path: Path, content: bytes) -> None:
         if self.steps == self._at:

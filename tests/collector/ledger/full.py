@@ -11,6 +11,7 @@ class FullDisk(Disk):
     """Has room for a number of appends; then a short write and an error, as a real one."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.room: int | None = None
 
     def append(self, file: int, offset: int, buffers: Sequence[bytes]) -> int:

@@ -203,6 +203,7 @@ def test_a_full_disk_loses_nothing_and_recovers(tmp_path: Path, start: int) -> N
 
 class FailingSync(Disk):
     def __init__(self) -> None:
+        super().__init__()
         self.failing = False
 
     def sync(self, file: int) -> None:
