@@ -13,7 +13,6 @@ from pathlib import Path
 from ..errors import RungUnavailable
 from ..fanotify_trees import FanotifyTrees
 from ..feeds.file import FileFeed
-from ..kernel.watch_trees import WatchedTrees
 from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Feed, Rung, Sensor
 from ..tree_access import can_look_into
@@ -36,6 +35,8 @@ def _open_fanotify(context: Context, *, whole: bool) -> Feed:
 
 
 def _open_watchdog(context: Context) -> Feed:
+    from ..kernel.watch_trees import WatchedTrees  # noqa: PLC0415 - watchdog is loaded only where it is used
+
     trees = _trees(context)
     changes = WatchedTrees(trees)
     try:
