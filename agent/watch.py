@@ -136,7 +136,8 @@ class Watch:
         if self._now.mono >= self._tick_at:
             self._tick()
         self._parts.batching.pump(self._now)
-        self._pace(began)
+        if None in ready.values():
+            self._pace(began)
 
     def _read(self, feed: LiveFeed) -> None:
         blind = feed.failed_since
@@ -155,7 +156,7 @@ class Watch:
         return max(0.0, (min(times) - self._parts.clock().mono) / 1e9)
 
     def _pace(self, began: Moment) -> None:
-        """Wait a little after a turn, so that a stream of events is read in bunches."""
+        """Wait a little after a turn that a feed's descriptor began: a stream is read in bunches."""
         soon = began.mono + _PACE
         if all(feed.read_at is None or feed.read_at > soon for feed in self._parts.feeds):
             rest = soon - self._parts.clock().mono

@@ -18,7 +18,9 @@ from .flow_reports import FlowReports
 from .tally import Tally
 
 _RING_BYTES = 2 << 20
-_SCAN_SECONDS = 2.0
+_SCAN_SECONDS, _IDLE_SCAN_SECONDS = 2.0, 5.0
+"""Between two looks at the bytes of open flows: while they grow, and after a look at which none had grown."""
+
 _PORTS = 65_536
 
 
@@ -44,6 +46,8 @@ class BpfFeed:
         self._listening: dict[tuple[int, int | None], None] = {}
         self._held: list[Flow] = []
         self._scanned = 0
+        self._scan_seconds = _SCAN_SECONDS
+        self._moved = 0
         try:
             self._report = self._reader.object.open_iterator("report", over="flows")
             self._adopt(context.clock())
@@ -54,7 +58,7 @@ class BpfFeed:
     @property
     def period(self) -> float:
         """Seconds until the next timed read."""
-        return min(self._reader.period, _SCAN_SECONDS) if self._reports else self._reader.period
+        return min(self._reader.period, self._scan_seconds) if self._reports else self._reader.period
 
     def filenos(self) -> tuple[int, ...]:
         """Return the ring's descriptor."""
@@ -69,7 +73,7 @@ class BpfFeed:
             except ValueError:
                 self._tally.add("undecodable")
         found = [self._observed(flow) for flow in due]
-        if self._reports and now.mono - self._scanned >= _SCAN_SECONDS * 1e9:
+        if self._reports and now.mono - self._scanned >= self._scan_seconds * 1e9:
             self._scanned = now.mono
             found += self._due_reports()
         return found
@@ -108,9 +112,12 @@ class BpfFeed:
         return "in" if (flow.netns, flow.local.port) in self._listening else "out"
 
     def _due_reports(self) -> Iterator[Observed]:
+        before, self._moved = self._moved, 0
         for flow in parse_all(self._reader.object.read_iterator(self._report)):
+            self._moved += flow.sent + flow.received
             if self._reports.due(flow.cookie, flow.sent + flow.received, flow.mono):
                 yield self._observed(flow)
+        self._scan_seconds = _IDLE_SCAN_SECONDS if self._moved == before else _SCAN_SECONDS
 
     def _observed(self, flow: Flow) -> Observed:
         if flow.event is FlowEvent.LISTEN:

@@ -332,3 +332,12 @@ def test_the_loop_reports_that_it_lives(tmp_path: Path) -> None:
     bench.run(lambda turn: "end" if turn == 20 else None)
     assert bench.outside.alives >= 15
     assert bench.outside.shown >= 3
+
+
+def test_a_turn_that_only_a_timer_began_does_not_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("agent.watch.time.sleep", slept.append)
+    assert Bench(tmp_path).run(lambda turn: "end" if turn == 12 else None)
+    assert slept == []
