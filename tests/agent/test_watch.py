@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
+
 from agent import settings
 from agent.batching import Batching
 from agent.enrich import Surroundings, all_enrichments
