@@ -140,7 +140,7 @@ def _tell_health(site: Site) -> None:
 def _incident(
     site: Site, drill: LoginDrill | LocalDrill, servers: Outside, options: argparse.Namespace
 ) -> None:
-    _say(f"A benign twin: {TWIN} sends an archive to the known backup host {servers.backup.address}.")
+    _say(f"A benign twin: {drill.twin} sends an archive to the known backup host {servers.backup.address}.")
     began = time.time_ns()
     drill.take(TWIN, servers.backup)
     _say(f"An insider: {drill.describes}, archives a folder, uploads it to {servers.stranger.address}.")

@@ -40,6 +40,7 @@ class LoginDrill:
         for name in (INSIDER, TWIN):
             _seed(host.homes / name / "project", 2)
         self.watched = Watched(host.logs, host.homes, (host.homes,))
+        self.twin = TWIN
         self.describes = f"ssh {INSIDER}@{host.address}"
 
     def expected(self, stranger: Server) -> Expected:
@@ -64,11 +65,12 @@ class LocalDrill:
         _seed(folder / "project", 10)
         (folder / "log").mkdir()
         self.watched = Watched(folder / "log", folder, (folder / "project",))
-        self.describes = "archive and upload, in a shell"
+        self.twin = _this_user()
+        self.describes = f"{_this_user()} in a shell"
 
     def expected(self, stranger: Server) -> Expected:
         """Return what the alert about this user must say."""
-        return Expected(pwd.getpwuid(os.getuid()).pw_name, "uid", None, stranger.address)
+        return Expected(_this_user(), "uid", None, stranger.address)
 
     def take(self, person: str, server: Server) -> None:
         """Archive the project and upload it; person is this user, whoever was asked for."""
@@ -86,6 +88,10 @@ def make_drill(folder: Path) -> Iterator[LoginDrill | LocalDrill]:
         return
     with PrivateHost(folder) as host:
         yield LoginDrill(host)
+
+
+def _this_user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _theft(server: Server, home: str, how: str) -> str:
