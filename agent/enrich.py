@@ -43,11 +43,15 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Enrichment:
-    """One step; lower order comes first, below zero before the tables learn. apply may change nothing."""
+    """One step; lower order comes first, below zero before the tables learn. apply may change nothing.
+
+    of is the kind of body it has anything to do with.
+    """
 
     name: str
     order: int
     apply: Callable[[Body, Surroundings], Body]
+    of: type[Body] = Body
 
 
 def all_enrichments() -> tuple[Enrichment, ...]:
@@ -67,7 +71,9 @@ def all_enrichments() -> tuple[Enrichment, ...]:
 
 
 def enrich(body: Body, steps: Iterable[Enrichment], around: Surroundings) -> Body:
-    """Return body after every step."""
+    """Return body after every step that is for its kind."""
+    kind = type(body)
     for step in steps:
-        body = step.apply(body, around)
+        if step.of is Body or step.of is kind:
+            body = step.apply(body, around)
     return body

@@ -38,7 +38,7 @@ class InteractiveSessions:
                 self._note(body.session, mono)
             return "priority"
         if isinstance(body, Exec):
-            if body.tty is not None or any((step.exe or "").endswith(_SSHD) for step in body.ancestry):
+            if body.session is not None and body.session not in self._sessions and _is_interactive(body):
                 self._note(body.session, mono)
             return self._within(body.session, mono)
         if isinstance(body, Exit):
@@ -63,3 +63,7 @@ class InteractiveSessions:
             quota.began, quota.used = mono, 0
         quota.used += 1
         return "priority" if quota.used <= self._per_minute else "bulk"
+
+
+def _is_interactive(body: Exec) -> bool:
+    return body.tty is not None or any((step.exe or "").endswith(_SSHD) for step in body.ancestry)

@@ -101,11 +101,15 @@ class ProcessTable:
         process = self._table.get((pid, start))
         while process is not None and process.parent is not None and len(found) < ANCESTORS:
             parent, parent_start = process.parent
-            key = self._matching(parent, parent_start) or self._read_parent(parent, parent_start)
-            process = self._table.get(key) if key is not None else None
+            process = self._table.get(process.parent) or self._parent(parent, parent_start)
             exe = process.exe if process is not None else None
             found.append(Ancestor(pid=parent, start=parent_start, exe=exe))
         return tuple(found)
+
+    def _parent(self, pid: int, start: int | None) -> _Process | None:
+        """Return a parent that is known under a start of the other precision, or that /proc still shows."""
+        key = self._matching(pid, start) or self._read_parent(pid, start)
+        return self._table[key] if key is not None else None
 
     def _executed(self, body: Exec, mono: int) -> None:
         key = (body.pid, body.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import time
@@ -53,6 +54,9 @@ from .tail_server import TailServer
 from .watch import Parts, Watch
 
 _STEP = 0.05
+_GARBAGE = 20_000
+"""New containers between two looks for reference cycles: watch makes hardly any, and a look costs CPU."""
+
 _RENEWAL = "renewal.json"
 _FIRST = "process"
 """The sensor that is read first, so that the others can name its processes."""
@@ -77,6 +81,8 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
     signals = StopSignals()
     try:
         parts = _parts(settings, places, who, tail, signals=signals, supervisor=supervisor)
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         return 0 if Watch(parts).run() else 1
     finally:
         signals.close()

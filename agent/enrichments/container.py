@@ -25,4 +25,4 @@ def _apply(body: Body, _around: Surroundings) -> Body:
     return msgspec.structs.replace(body, container=container, unit=unit)
 
 
-ENRICHMENT = Enrichment("container", 10, _apply)
+ENRICHMENT = Enrichment("container", 10, _apply, Exec)

@@ -19,4 +19,4 @@ def _apply(body: Body, around: Surroundings) -> Body:
     return msgspec.structs.replace(body, ancestry=found) if len(found) >= len(body.ancestry) else body
 
 
-ENRICHMENT = Enrichment("lineage", 20, _apply)
+ENRICHMENT = Enrichment("lineage", 20, _apply, Exec)

@@ -21,4 +21,4 @@ def _apply(body: Body, around: Surroundings) -> Body:
     return msgspec.structs.replace(body, user=user, login=login)
 
 
-ENRICHMENT = Enrichment("names", 20, _apply)
+ENRICHMENT = Enrichment("names", 20, _apply, Exec)

@@ -28,6 +28,8 @@ def _apply(body: Body, around: Surroundings) -> Body:
         clean = redactor.text(actor.cmd_line)
         if clean != actor.cmd_line:
             changes["actor"] = msgspec.structs.replace(actor, cmd_line=clean)
+    if not changes:
+        return body
     changed = {name: value for name, value in changes.items() if value != getattr(body, name)}
     return msgspec.structs.replace(body, **changed) if changed else body
 
