@@ -11,6 +11,7 @@ from evidence.codec import Decoded, Unknown
 from evidence.entry import EntryType
 from evidence.errors import BadFrame, TooLarge
 from evidence.event import Event
+from evidence.kinds.collector import Act
 from evidence.seal import RAW_LIMIT
 from evidence.statement import Statement
 
@@ -80,10 +81,12 @@ def _fill(batch: Batch, raw: bytes) -> Batch:
     events: list[Event[Any]] = [_event(event) for event in decoded.events]
     exact = None if _is_plain(decoded) else _bodies(raw, decoded)
     faults = [f"line {bad.number}: {bad.reason}" for bad in decoded.malformed[:_FAULTS_KEPT]]
-    if not _stamps_fit(events):
+    if not _all_fit(batch.entry, events):
         exact = exact or _bodies(raw, decoded)
-        keep = [at for at, event in enumerate(events) if _stamps_fit([event])]
-        faults.append(f"{len(events) - len(keep)} events have a seq, time or mono out of range")
+        keep = [at for at, event in enumerate(events) if _all_fit(batch.entry, [event])]
+        faults.append(
+            f"{len(events) - len(keep)} events have a stamp out of range, or are acts, which no host records"
+        )
         events, exact = [events[at] for at in keep], [exact[at] for at in keep]
     lines = extract.lines(events)
     if exact is None and b"\n".join([*lines, b""]) != raw:
@@ -122,6 +125,13 @@ def _bodies(raw: bytes, decoded: Decoded) -> list[bytes]:
         ]
         return [bytes(_lines.decode(line).body) for line in lines]
     return [bytes(line.body) for line in _lines.decode_lines(raw)]
+
+
+def _all_fit(entry: EntryType, events: list[Event[Any]]) -> bool:
+    """Tell whether every event may be stored as it is: only the collector itself records acts."""
+    if entry is not EntryType.ACT and any(type(event.body) is Act for event in events):
+        return False
+    return _stamps_fit(events)
 
 
 def _stamps_fit(events: list[Event[Any]]) -> bool:

@@ -73,6 +73,13 @@ def test_stamps_beyond_64_bits_cost_only_their_event() -> None:
     assert (batch.state, len(batch.events), len(batch.exact)) == ("partial", 1, 1)
 
 
+def test_no_host_records_an_act() -> None:
+    act = b'{"seq":9,"time":2,"mono":3,"body":{"kind":"collector.act","user":"admin","verb":"x"}}'
+    batch = lines(GOOD, act)
+    assert (batch.state, len(batch.events)) == ("partial", 1)
+    assert "acts, which no host records" in batch.faults[0]
+
+
 def test_a_wrong_count_is_a_fault() -> None:
     assert lines(GOOD, count=2).faults == ("holds 1 events, the statement says 2",)
 
