@@ -76,7 +76,7 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         if self._patterns or any(flag in text for flag in self._flags):
             return True
-        return HINT.search(text) is not None or PROGRAMS.search(text) is not None
+        return HINT.search(text.casefold()) is not None or PROGRAMS.search(text) is not None
 
     def _command(self, words: Sequence[str]) -> list[str]:
         """Redact the words of one command; a word that names a known program sets the options that count."""

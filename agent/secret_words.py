@@ -48,9 +48,12 @@ ANYWHERE = (
 """Secrets recognised wherever they stand; the group `value` is what is replaced."""
 
 HINT = re.compile(
-    r"(?i)pass|pwd|secret|token|key|cred|auth|cookie|bearer|://|psk|identified|gh[pousr]_|xox|eyj|sk-|aiza|glpat"
+    r"pass|pwd|secret|token|key|cred|auth|cookie|bearer|://|psk|dentified|gh[pousr]_|xox|eyj|sk-|aiza|glpat"
 )
-"""What a text without it cannot match any of the above."""
+"""What a text without it, in its case-folded form, cannot match any of the above.
+
+Without (?i) it takes a quarter of the time. Folded, I with a dot is two characters, hence no `identified`.
+"""
 
 NEXT: dict[str, tuple[str, ...]] = {
     "curl": ("-u", "--user", "-U", "--proxy-user", "-b", "--cookie"),

@@ -15,6 +15,7 @@ from agent import settings
 from agent.enrich import Surroundings, all_enrichments, enrich
 from agent.errors import SettingsError
 from agent.redaction import TEXT_LIMIT, Redactor
+from agent.secret_words import HINT
 from evidence import codec
 from evidence.event import stamp
 from evidence.kind import Actor, Body, Endpoint
@@ -186,3 +187,22 @@ def test_reasons_and_other_texts_of_any_kind_are_redacted() -> None:
     )
     assert b"Canary1234567" not in raw
     assert msgspec.json.decode(raw.splitlines()[0])["body"]["cause"] == "y"
+
+
+WORDS = (
+    "PA\u017f\u017fWORD",
+    "to\u212aen",
+    "\u0130DENTIFIED by x",
+    "\u0131dentified by x",
+    "AIza",
+    "Secret",
+    "HTTP://",
+    "GHP_",
+)
+
+
+@given(st.text("paswdtokenycrhu:/bixzgl_-SKI\u017f\u212a\u0131\u0130", max_size=12) | st.sampled_from(WORDS))
+def test_whatever_case_a_hint_is_written_in_it_is_found(text: str) -> None:
+    any_case = re.compile(HINT.pattern.replace("dentified", "identified"), re.IGNORECASE)
+    if any_case.search(text):
+        assert HINT.search(text.casefold())
