@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from range.site import CommandFailed, Site, Watched, stop, write_agent, write_collector
-from tests.system.markers import Account, Loss, Marker, Workload, account, given_up, losses_of
+from tests.system.markers import Loss, Workload, given_up, losses_of
 
 PATIENCE = 90.0
 """Seconds after which a thing that was waited for is taken not to come."""
+_AT_ONCE = 20_000
+"""Markers that are asked for in one query."""
 _QUIET = """
 [login]
 rung = "wait"
@@ -37,7 +39,8 @@ FROM batches WHERE agent = '{agent}' GROUP BY lane ORDER BY lane
 _STORED = "SELECT seq FROM events WHERE kind = 'process.exec' AND argv[2] = '{name}'"
 _TIMES = """
 SELECT argv[2] AS name, count(*) AS times FROM events
-WHERE kind = 'process.exec' AND argv[2] LIKE '{group}-%' GROUP BY ALL
+WHERE kind = 'process.exec' AND argv[2] LIKE 'vedette-marker-{run}-%'
+AND CAST(split_part(argv[2], '-', 5) AS BIGINT) BETWEEN {first} AND {last} GROUP BY ALL
 """
 _LOSSES = "SELECT loss FROM batches WHERE agent = '{agent}' AND loss IS NOT NULL"
 _DROPPED = "SELECT dropped FROM batches WHERE agent = '{agent}' AND dropped IS NOT NULL"
@@ -172,8 +175,9 @@ class FaultSite:
     def times(self, workload: Workload) -> dict[str, int]:
         """Return how often each marker is stored."""
         found: dict[str, int] = {}
-        for group in {one.name.rpartition("-")[0] for one in workload.done}:
-            found |= {row["name"]: row["times"] for row in self.sql(_TIMES.format(group=group))}
+        for first in range(0, len(workload.done), _AT_ONCE):
+            asked = _TIMES.format(run=workload.run, first=first, last=first + _AT_ONCE - 1)
+            found |= {row["name"]: row["times"] for row in self.sql(asked)}
         return found
 
     def losses(self) -> list[Loss]:
@@ -181,11 +185,6 @@ class FaultSite:
         name = self.agent_id
         lost = losses_of(self.sql(_LOSSES.format(agent=name)))
         return lost + given_up(self.sql(_DROPPED.format(agent=name)), self.sql(_ABSENT.format(agent=name)))
-
-    def account(self, workload: Workload, markers: list[Marker] | None = None) -> Account:
-        """Judge the markers (all of them) by store and losses."""
-        chosen = workload.done if markers is None else markers
-        return account(chosen, self.times(workload), self.losses())
 
     def digest(self, table: str, below: int) -> dict[str, Any]:
         """Return the number of rows from ledger entries before `below`, and digests of rows and columns."""
