@@ -22,11 +22,12 @@ from .errors import StoreError
 from .files import make_folder, sync_folder
 from .snapshot import VIEWS, Snapshot
 
-SMALL_FILE = 32 << 20
+SMALL_FILE = 16 << 20
 """Bytes; files from this size on are not merged again, so that no byte is rewritten for ever."""
-_TARGET_FILE = 64 << 20
+_TARGET_FILE = 32 << 20
 """Bytes that are merged into one file; bounds what a merge needs of memory."""
-_MEMORY = "1GB"
+_MEMORY = "2GB"
+"""A merge of _TARGET_FILE beside a commit takes over 1 GB at full load, and neither may fail for want of it."""
 _HOURS_OF_SNAPSHOTS = 1
 _POSITIONS_KEPT = 1000
 _OPTIONS = (
