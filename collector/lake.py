@@ -27,7 +27,7 @@ SMALL_FILE = 16 << 20
 _TARGET_FILE = 32 << 20
 """Bytes that are merged into one file; bounds what a merge needs of memory."""
 _MEMORY = "2GB"
-"""A merge of _TARGET_FILE beside a commit takes over 1 GB at full load, and neither may fail for want of it."""
+"""A merge of _TARGET_FILE beside a commit takes over 1 GB at full load; neither may fail for want of it."""
 _HOURS_OF_SNAPSHOTS = 1
 _POSITIONS_KEPT = 1000
 _OPTIONS = (
