@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pwd
 import time
@@ -53,7 +54,11 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 def as_nobody(act: Callable[[], Seen]) -> Seen:
-    """Return what act returns in a forked child that runs as nobody."""
+    """Return what act returns in a forked child that runs as nobody.
+
+    What a rung loads late is loaded before: nobody may not be able to read the interpreter's own files.
+    """
+    importlib.import_module("agent.kernel.watch_trees")
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
