@@ -101,6 +101,10 @@ class Disk:
         finally:
             beside.result()
 
+    def uncache(self, file: int, offset: int, length: int) -> None:
+        """Tell the kernel that these bytes, once synced, need not stay in memory: a hint, no promise."""
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)
+
     def truncate(self, file: int, size: int) -> None:
         """Cut a file back, to drop what nobody was told of."""
         os.ftruncate(file, size)

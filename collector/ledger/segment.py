@@ -10,6 +10,11 @@ import msgspec
 from . import layout
 from .disk import Disk
 
+CACHED = 32 << 20
+"""Bytes of newest data left in the page cache: the pipeline reads them soon, and once. What is older would
+only push out what is asked for often, and every page taken afresh costs more than one that is used again."""
+_UNCACHE_STEP = 4 << 20
+
 
 class Row(msgspec.Struct, frozen=True):
     """One entry to append, with its data (empty where there is none) and the time it came, UTC ns."""
@@ -37,6 +42,7 @@ class Segment:
         self._data = disk.open(self._data_path)
         self.entries_size = self._entries_path.stat().st_size
         self.data_size = self._data_path.stat().st_size
+        self._uncached = 0
 
     def append(self, first: int, rows: Sequence[Row]) -> None:
         """Write rows, the first of which gets leaf index first; not durable before `sync`.
@@ -60,6 +66,14 @@ class Segment:
             OSError: the device failed; what is on it is unknown.
         """
         self._disk.sync_both(self._data, self._entries)
+        self._uncache()
+
+    def _uncache(self) -> None:
+        """Let go of synced data from the page cache, a few MiB at a time, so that no group waits long."""
+        old = self.data_size - CACHED - self._uncached
+        if old >= _UNCACHE_STEP:
+            self._disk.uncache(self._data, self._uncached, old)
+            self._uncached += old
 
     def cut(self, entries_size: int, data_size: int) -> None:
         """Drop everything after these sizes."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.errors import LedgerError, LedgerFull
-from collector.ledger import layout
+from collector.ledger import layout, segment
 from collector.ledger.disk import Disk
 from collector.ledger.reader import LedgerReader
 from collector.ledger.segment import Row, row
@@ -68,6 +68,32 @@ def test_groups_cross_segments(tmp_path: Path) -> None:
     again.append([make_row(0)])
     reader = LedgerReader(tmp_path)
     assert sum(1 for _ in reader.items(0, 1 << 30)) == len(rows) + 1
+
+
+class ForgetfulDisk(Disk):
+    """Notes which bytes are let go from the page cache."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: list[tuple[int, int]] = []
+
+    def uncache(self, file: int, offset: int, length: int) -> None:
+        super().uncache(file, offset, length)
+        self.gone.append((offset, length))
+
+
+def test_only_the_newest_data_stays_in_the_page_cache(tmp_path: Path) -> None:
+    disk = ForgetfulDisk()
+    ledger = open_ledger(tmp_path, disk)
+    rows = [row(b"\x01entry %d" % number, number, bytes([number]) * (1 << 20)) for number in range(44)]
+    for one in rows:
+        ledger.append([one])
+    starts, lengths = zip(*disk.gone, strict=True)
+    assert list(starts) == [sum(lengths[:at]) for at in range(len(lengths))]
+    size = (tmp_path / layout.data_name(0)).stat().st_size
+    assert segment.CACHED <= size - sum(lengths) < segment.CACHED + (6 << 20)
+    read = LedgerReader(tmp_path).items(0, 100)
+    assert [item.data for item in read] == [one.data for one in rows]
 
 
 def test_reopens_at_a_segment_boundary(tmp_path: Path) -> None:
