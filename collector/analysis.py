@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from evidence.event import Event
 from evidence.kind import Body
 
 from . import attribution, correlations, detections
 from .alert import Alert, Severity
 from .attribution import Attribution
-from .record import Arrival, Person, Record
+from .record import Arrival, Origin, Person, Record
 from .rule import Correlation, Detection, Finding, Site
 from .settings import Detection as DetectionSettings
 
@@ -47,23 +48,33 @@ class Analysis:
         self._by_kind = _routes([*self._detections, *self._correlations])
         self._said: dict[str, None] = {}
 
-    def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
-        """Return records with their persons filled in, and the alerts that arose; now is UTC ns."""
-        attributed: list[Record] = []
+    def step(
+        self, origin: Origin, events: Sequence[Event[Body]], now: int
+    ) -> tuple[list[Person | None], list[Alert]]:
+        """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
+        persons: list[Person | None] = []
         alerts: list[Alert] = []
         attribute, routes = self._attribution.attribute, self._by_kind
-        for plain in records:
-            record = attribute(plain)
-            attributed.append(record)
-            for rule in routes.get(type(record.event.body), ()):
-                try:
-                    found = tuple(self._ask(rule, record))
-                except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-                    alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
-                    continue
-                if found:
-                    alerts.extend(self._alerts(rule, found, now))
-        return attributed, alerts
+        of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
+        for event in events:
+            person = attribute(origin, event)
+            persons.append(person)
+            rules = routes.get(type(event.body))
+            if rules is not None:
+                alerts.extend(self._judge(rules, Record(*of_batch, event, person), now))
+        return persons, alerts
+
+    def _judge(self, rules: Sequence[Detection | Correlation], record: Record, now: int) -> Iterable[Alert]:
+        alerts: list[Alert] = []
+        for rule in rules:
+            try:
+                found = self._ask(rule, record)
+            except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
+                continue
+            if found:
+                alerts.extend(self._alerts(rule, found, now))
+        return alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
@@ -97,11 +108,12 @@ class Analysis:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._said = dict.fromkeys(stored.said)
 
-    def _ask(self, rule: Detection | Correlation, record: Record) -> Iterable[Finding]:
+    def _ask(self, rule: Detection | Correlation, record: Record) -> tuple[Finding, ...]:
         if isinstance(rule, Detection):
-            found = rule.find(record, self.site)
-            return () if found is None else (found,)
-        return rule.step(self._states[rule.id], record, self.site)
+            one = rule.find(record, self.site)
+            return () if one is None else (one,)
+        found = rule.step(self._states[rule.id], record, self.site)
+        return tuple(found) if found else ()
 
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from evidence.event import Event
 from evidence.kind import Actor, Body
 from evidence.kinds import login, process
 
 from .bounded import remember
-from .record import How, Person, Record
+from .record import How, Origin, Person
 
 SESSIONS_LIMIT = 100_000
 PEOPLE_FROM_UID = 1000
@@ -54,7 +55,7 @@ class Attribution:
     def __init__(self, people: dict[str, str]) -> None:
         self.state = State()
         self._people = people
-        self._learn: dict[type[Body], Callable[[Record, Any], None]] = {
+        self._learn: dict[type[Body], Callable[[Origin, Event[Any]], None]] = {
             login.Accepted: self._accepted,
             login.SessionOpen: self._session_open,
             login.SessionClose: self._session_close,
@@ -62,138 +63,128 @@ class Attribution:
             process.IdentityChanged: self._identity_changed,
         }
 
-    def attribute(self, record: Record) -> Record:
-        """Learn from the record, and return it with its person where one is known."""
-        body = record.event.body
+    def attribute(self, origin: Origin, event: Event[Body]) -> Person | None:
+        """Learn from the event, and return its person where one is known."""
+        body = event.body
         learn = self._learn.get(type(body))
         if learn is not None:
-            learn(record, body)
-        person = self._person(record, body)
-        if person is None:
-            return record
-        return Record(
-            record.agent,
-            record.epoch,
-            record.boot,
-            record.host,
-            record.index,
-            record.received,
-            record.event,
-            person,
-        )
+            learn(origin, event)
+        return self._person(origin, body)
 
-    def session(self, record: Record) -> Session | None:
-        """Return the session that record happened in, where it is known."""
-        if record.person is None or record.person.session is None:
-            return None
-        return self.state.sessions.get(_key(record, record.person.session))
-
-    def _person(self, record: Record, body: Body) -> Person | None:
+    def _person(self, origin: Origin, body: Body) -> Person | None:
         who = getattr(body, "actor", body)
         if who is None:
             return None
         session, auid = getattr(who, "session", None), getattr(who, "auid", None)
         if session is not None:
-            known = self.state.sessions.get(_key(record, session))
+            known = self.state.sessions.get(_key(origin, session))
             if known is not None:
                 return known.person
         if auid is not None:
-            return Person(self._name_of(record, auid), "kernel", session)
+            return Person(self._name_of(origin, auid), "kernel", session)
         if isinstance(body, login.Accepted):
             how: How = "key" if body.fingerprint else "inferred"
             source = body.source.ip if body.source else None
             return Person(self._called(body.user, body.fingerprint), how, None, source, body.fingerprint)
-        return self._by_uid(record, who)
+        return self._by_uid(origin, who)
 
-    def _by_uid(self, record: Record, who: Body | Actor) -> Person | None:
+    def _by_uid(self, origin: Origin, who: Body | Actor) -> Person | None:
         """Where the host has no login identity, a person's own uid is the best that is known."""
         uid = getattr(who, "uid", None)
         if uid is None or uid < PEOPLE_FROM_UID or uid == NOBODY:
             return None
-        return Person(self._name_of(record, uid), "uid")
+        return Person(self._name_of(origin, uid), "uid")
 
-    def _name_of(self, record: Record, uid: int) -> str:
-        name = self.state.names.get(f"{record.agent}|{uid}")
+    def _name_of(self, origin: Origin, uid: int) -> str:
+        name = self.state.names.get(f"{origin.agent}|{uid}")
         return self._called(name, None) if name else f"uid {uid}"
+
+    def _learn_name(self, origin: Origin, uid: int, name: str) -> None:
+        key = f"{origin.agent}|{uid}"
+        if self.state.names.get(key) != name:
+            remember(self.state.names, key, name, SESSIONS_LIMIT)
 
     def _called(self, user: str, fingerprint: str | None) -> str:
         by_key = self._people.get(fingerprint) if fingerprint else None
         return by_key or self._people.get(user, user)
 
-    def _accepted(self, record: Record, body: login.Accepted) -> None:
+    def _accepted(self, origin: Origin, event: Event[login.Accepted]) -> None:
+        body = event.body
         source = body.source.ip if body.source else None
-        seen = Login(body.user, source, body.fingerprint, record.uid)
+        seen = Login(body.user, source, body.fingerprint, origin.uid(event))
         if body.session is not None:
-            self._open(record, body.session, seen, body.program)
+            self._open(origin, event, seen, body.session)
         elif body.pid is not None:
-            key = _key(record, body.pid)
+            key = _key(origin, body.pid)
             remember(self.state.accepted, key, seen, SESSIONS_LIMIT)
             session = self.state.opened.get(key)
             if session is not None and session in self.state.sessions:
                 self._join(self.state.sessions[session], seen)
 
-    def _session_open(self, record: Record, body: login.SessionOpen) -> None:
+    def _session_open(self, origin: Origin, event: Event[login.SessionOpen]) -> None:
+        body = event.body
         if body.auid is not None:
-            remember(self.state.names, f"{record.agent}|{body.auid}", body.user, SESSIONS_LIMIT)
+            self._learn_name(origin, body.auid, body.user)
         if body.session is None:
             return
-        key = _key(record, body.session)
+        key = _key(origin, body.session)
         known = self.state.sessions.get(key)
         if known is not None and known.program is not None:
             return  # su and sudo open PAM sessions inside the one that the login made; the person stays
         seen = None
         if body.pid is not None:
-            remember(self.state.opened, _key(record, body.pid), key, SESSIONS_LIMIT)
-            seen = self.state.accepted.get(_key(record, body.pid))
+            remember(self.state.opened, _key(origin, body.pid), key, SESSIONS_LIMIT)
+            seen = self.state.accepted.get(_key(origin, body.pid))
         source = body.source.ip if body.source else None
-        self._open(record, body.session, seen or Login(body.user, source, None, record.uid), body.program)
+        seen = seen or Login(body.user, source, None, origin.uid(event))
+        self._open(origin, event, seen, body.session)
 
-    def _open(self, record: Record, session: int, seen: Login, program: str) -> None:
+    def _open(
+        self, origin: Origin, event: Event[login.Accepted | login.SessionOpen], seen: Login, session: int
+    ) -> None:
         fresh = Session(
             Person(
                 self._called(seen.user, seen.fingerprint), "kernel", session, seen.source, seen.fingerprint
             ),
             seen.user,
-            program,
-            record.event.time,
-            evidence=tuple(dict.fromkeys((seen.uid, record.uid))),
+            event.body.program,
+            event.time,
+            evidence=tuple(dict.fromkeys((seen.uid, origin.uid(event)))),
         )
-        remember(self.state.sessions, _key(record, session), fresh, SESSIONS_LIMIT)
+        remember(self.state.sessions, _key(origin, session), fresh, SESSIONS_LIMIT)
 
     def _join(self, session: Session, seen: Login) -> None:
         name = self._called(seen.user, seen.fingerprint)
         session.person = Person(name, "kernel", session.person.session, seen.source, seen.fingerprint)
         session.evidence = (seen.uid, *session.evidence)
 
-    def _session_close(self, record: Record, body: login.SessionClose) -> None:
-        known = self.state.sessions.get(_key(record, body.session)) if body.session is not None else None
+    def _session_close(self, origin: Origin, event: Event[login.SessionClose]) -> None:
+        body = event.body
+        known = self.state.sessions.get(_key(origin, body.session)) if body.session is not None else None
         if known is not None and known.program == body.program:
-            known.closed = record.event.time
+            known.closed = event.time
 
-    def _exec(self, record: Record, body: process.Exec) -> None:
+    def _exec(self, origin: Origin, event: Event[process.Exec]) -> None:
+        body = event.body
         if body.login is not None and body.auid is not None:
-            self.state.names[f"{record.agent}|{body.auid}"] = body.login
+            self._learn_name(origin, body.auid, body.login)
         if body.user is not None and body.uid is not None and body.uid >= PEOPLE_FROM_UID:
-            self.state.names[f"{record.agent}|{body.uid}"] = body.user
+            self._learn_name(origin, body.uid, body.user)
 
-    def _identity_changed(self, record: Record, body: process.IdentityChanged) -> None:
+    def _identity_changed(self, origin: Origin, event: Event[process.IdentityChanged]) -> None:
         """The person stays the former: the new session is the former one's."""
+        body = event.body
         if body.actor.session is None:
             return
         former = None
         if body.former_session is not None:
-            former = self.state.sessions.get(_key(record, body.former_session))
+            former = self.state.sessions.get(_key(origin, body.former_session))
         if former is None and body.former_auid is not None:
-            name = self._name_of(record, body.former_auid)
+            name = self._name_of(origin, body.former_auid)
             former = Session(Person(name, "kernel", body.former_session), name)
         if former is not None:
-            remember(self.state.sessions, _key(record, body.actor.session), former, SESSIONS_LIMIT)
+            remember(self.state.sessions, _key(origin, body.actor.session), former, SESSIONS_LIMIT)
 
 
-def is_interactive(session: Session | None) -> bool:
-    """Return whether a person opened the session, rather than a schedule; unknown counts as a person."""
-    return session is None or session.program not in NOT_INTERACTIVE
-
-
-def _key(record: Record, number: int) -> str:
-    return f"{record.agent}|{record.boot}|{number}"
+def _key(origin: Origin, number: int) -> str:
+    return f"{origin.agent}|{origin.boot}|{number}"

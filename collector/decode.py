@@ -15,7 +15,6 @@ from evidence.kinds.collector import Act
 from evidence.seal import RAW_LIMIT
 from evidence.statement import Statement
 
-from . import extract
 from .extract import Opaque
 from .ledger.reader import LedgerItem
 
@@ -28,8 +27,8 @@ _FAULTS_KEPT = 10
 class Batch(msgspec.Struct, frozen=True):
     """A statement with what could be read of its data.
 
-    lines holds the JSON of each event as `extract.lines` writes it. Where other bytes came, exact has those
-    of each event's body; else it is empty.
+    text holds the events as NDJSON as msgspec writes it. Where other bytes came, exact has those of each
+    event's body; else it is empty.
 
     state: decoded; partial (some lines are no events); undecodable; absent (no data: dropped or expired);
     evidence (a second statement with the place of an accepted one: kept, never merged). faults say why.
@@ -42,7 +41,7 @@ class Batch(msgspec.Struct, frozen=True):
     digest: str
     state: str
     events: list[Event[Any]] = []
-    lines: list[bytes] = []
+    text: bytes = b""
     exact: list[bytes] = []
     faults: tuple[str, ...] = ()
 
@@ -88,8 +87,8 @@ def _fill(batch: Batch, raw: bytes) -> Batch:
             f"{len(events) - len(keep)} events have a stamp out of range, or are acts, which no host records"
         )
         events, exact = [events[at] for at in keep], [exact[at] for at in keep]
-    lines = extract.lines(events)
-    if exact is None and b"\n".join([*lines, b""]) != raw:
+    text = codec.encode(events)
+    if exact is None and text != raw:
         exact = _bodies(raw, decoded)
     if len(events) + len(decoded.malformed) != batch.said.events and not faults:
         faults.append(f"holds {len(events)} events, the statement says {batch.said.events}")
@@ -97,7 +96,7 @@ def _fill(batch: Batch, raw: bytes) -> Batch:
         batch,
         state="decoded" if not faults else "partial" if events else "undecodable",
         events=events,
-        lines=lines,
+        text=text,
         exact=exact or [],
         faults=tuple(faults),
     )

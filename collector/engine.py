@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from evidence.event import Event
+from evidence.kind import Body
+
 from .alert import Alert
-from .record import Arrival, Record
+from .record import Arrival, Origin, Person
 
 
 class Engine(Protocol):
     """Attribution, detections and correlations as one deterministic fold over the ledger's events.
 
-    The same records in the same order give the same alerts. Clock comes in as an argument.
+    The same batches in the same order give the same alerts. Clock comes in as an argument.
     """
 
-    def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
-        """Return records with their persons filled in, and the alerts that arose; now is UTC ns."""
+    def step(
+        self, origin: Origin, events: Sequence[Event[Body]], now: int
+    ) -> tuple[list[Person | None], list[Alert]]:
+        """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         ...
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:

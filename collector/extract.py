@@ -12,7 +12,9 @@ from typing import Any
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from evidence import codec
 from evidence.event import Event
 
 from . import columns
@@ -75,14 +77,14 @@ def select(relation: str) -> str:
     return f"SELECT {chosen} FROM (SELECT *, j.body AS b FROM ({read}))"  # noqa: S608 - our own names
 
 
-def lines(events: Sequence[Event[Any]]) -> list[bytes]:
-    """Return the JSON of each event as msgspec writes it."""
-    return msgspec.json.Encoder().encode_lines(events).split(b"\n")[:-1]
+def lines(text: bytes) -> pa.Array:
+    """Return each line of NDJSON that msgspec wrote, as an array of text."""
+    return pc.split_pattern(pa.array([text], pa.binary()), b"\n").values[:-1].cast(pa.string())
 
 
 def rows(events: Sequence[Event[Any]]) -> pa.Table:
     """Return events as rows of the events table, with what events alone give."""
-    table = pa.table({"line": pa.array(lines(events), pa.string())})
+    table = pa.table({"line": lines(codec.encode(events))})
     arriving = pa.table(
         [table["line"] if field.name == "line" else pa.nulls(len(events), field.type) for field in ARRIVING],
         schema=ARRIVING,

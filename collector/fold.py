@@ -26,7 +26,7 @@ from .engine import Engine
 from .errors import StoreError
 from .extract import Opaque
 from .ledger.reader import LedgerItem
-from .record import Arrival, Person, Record
+from .record import Arrival, Origin, Person
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -38,7 +38,10 @@ T = TypeVar("T")
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event."""
+    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event.
+
+    The batch's events were let go: rows are made of its text.
+    """
 
     batch: Batch
     host: str
@@ -139,7 +142,7 @@ class Fold:
         if not contested:
             alerts += self._attribute(batch, host, persons, faults)
         alerts += [findings.rule_fault(batch, host, error) for error in faults[:1]]
-        return Folded(batch, host, contested, persons), alerts
+        return Folded(msgspec.structs.replace(batch, events=[]), host, contested, persons), alerts
 
     def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
         for event in events:
@@ -152,15 +155,13 @@ class Fold:
         """Run the engine over the batch and fill persons in; kinds it cannot know are not shown to it."""
         said, received = batch.said, batch.received or batch.said.sent
         known = [at for at, event in enumerate(batch.events) if type(event.body) is not Opaque]
-        records = [
-            Record(said.agent, said.epoch, said.boot, host, batch.index, received, batch.events[at])
-            for at in known
-        ]
-        nothing: tuple[list[Record], list[Alert]] = ([], [])
-        attributed, alerts = self._guard(lambda: self._engine.step(records, received), nothing, faults)
+        events = [batch.events[at] for at in known]
+        origin = Origin(said.agent, said.epoch, said.boot, host, batch.index, received)
+        nothing: tuple[list[Person | None], list[Alert]] = ([], [])
+        attributed, alerts = self._guard(lambda: self._engine.step(origin, events, received), nothing, faults)
         if len(attributed) == len(known):
-            for at, record in zip(known, attributed, strict=True):
-                persons[at] = record.person
+            for at, person in zip(known, attributed, strict=True):
+                persons[at] = person
         return alerts
 
     def _guard(self, call: Callable[[], T], otherwise: T, faults: list[Exception]) -> T:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,8 @@ _TICK = 1.0
 _ALERT_SECONDS = 0.25
 _TRIES = 30
 _GC_THRESHOLDS = (200_000, 20, 100)
+_SWITCH_SECONDS = 0.001
+"""How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +68,7 @@ class Pending:
         self.alerts.extend(alerts)
         if folded is not None:
             self.folded.append(folded)
-            self.rows += len(folded.batch.events)
+            self.rows += len(folded.persons)
 
 
 class Pipeline:
@@ -195,11 +198,7 @@ class Pipeline:
         state: bytes | None = None
         if self._committed >= self._saved + self._settings.checkpoint_seconds:
             state, self._saved = self._fold.dump(), self._committed
-        rows = Commit(
-            {"events": tables.events(pending.folded), "batches": tables.batches(pending.folded)},
-            self._fold.position,
-        )
-        self._storing = self._storer.submit(self._store, rows, pending.alerts, state)
+        self._storing = self._storer.submit(self._store, pending, self._fold.position, state)
 
     def _settle(self) -> None:
         """Wait for the commit under way, and raise what it met."""
@@ -207,17 +206,19 @@ class Pipeline:
             self._storing.result()
             self._storing = None
 
-    def _store(self, rows: Commit, alerts: list[Alert], state: bytes | None) -> None:
+    def _store(self, pending: Pending, position: int, state: bytes | None) -> None:
+        events, batches = tables.events(pending.folded), tables.batches(pending.folded)
         for attempt in range(1, _TRIES + 1):
             try:
-                fresh = self._unknown(alerts)
-                self._lake.commit(Commit({**rows.tables, "alerts": tables.alerts(fresh)}, rows.position))
+                fresh = self._unknown(pending.alerts)
+                alerts = tables.alerts(fresh)
+                self._lake.commit(Commit({"events": events, "batches": batches, "alerts": alerts}, position))
                 break
             except StoreError as error:
                 if attempt == _TRIES or self._stop.wait(1.0):
                     raise
                 _log.warning("commit failed, trying again: %s", error)
-        self._publish(rows.position)
+        self._publish(position)
         if state is not None:
             self._save(state)
         if self._notify is not None and fresh:
@@ -302,5 +303,6 @@ def serve(
         # Events make no reference cycles; looking for some all the time costs a fifth of the throughput.
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         ready()
         pipeline.run()

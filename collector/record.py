@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -45,11 +45,26 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     equivocation: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """One event with its origin: agent, key epoch and boot id of its statement, and its entry's index.
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a batch's events came from: agent, key epoch and boot id of its statement, and its entry's index.
 
     received is the collector's clock (UTC ns), host a label only.
     """
+
+    agent: str
+    epoch: int
+    boot: str
+    host: str
+    index: int
+    received: int
+
+    def uid(self, event: Event[Any]) -> str:
+        """Return the stable name of an event from here, ``agent:epoch:seq``."""
+        return f"{self.agent}:{self.epoch}:{event.seq}"
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One event with its origin, whose fields are here again, and with its person."""
 
     agent: str
     epoch: int

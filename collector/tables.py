@@ -19,17 +19,22 @@ from .record import Person
 def events(batches: Sequence[Folded]) -> pa.Table:
     """Return the events of all batches with the schema `extract.ARRIVING`."""
     made: dict[str, list[Any]] = {
-        "line": list(chain.from_iterable(folded.batch.lines for folded in batches)),
         "exact": list(chain.from_iterable(_exact(folded) for folded in batches)),
         **_persons(list(chain.from_iterable(folded.persons for folded in batches))),
     }
     found = {name: array(values, extract.ARRIVING.field(name).type) for name, values in made.items()}
-    found |= _origin(batches)
+    found |= {"line": _lines(batches), **_origin(batches)}
     return pa.table([found[name] for name in extract.ARRIVING.names], schema=extract.ARRIVING)
 
 
+def _lines(batches: Sequence[Folded]) -> pa.Array:
+    """Return the events' JSON as one array: DuckDB reads many small chunks a fifth slower."""
+    none = pa.array([], pa.string())
+    return pa.concat_arrays([none, *[extract.lines(folded.batch.text) for folded in batches]])
+
+
 def _exact(folded: Folded) -> Sequence[bytes | None]:
-    return folded.batch.exact or [None] * len(folded.batch.events)
+    return folded.batch.exact or [None] * len(folded.persons)
 
 
 def _origin(batches: Sequence[Folded]) -> dict[str, pa.Array]:
@@ -45,7 +50,7 @@ def _origin(batches: Sequence[Folded]) -> dict[str, pa.Array]:
         "contested": [folded.contested for folded in batches],
     }
     numbers = pa.array(
-        chain.from_iterable([at] * len(folded.batch.events) for at, folded in enumerate(batches)), pa.int64()
+        chain.from_iterable([at] * len(folded.persons) for at, folded in enumerate(batches)), pa.int64()
     )
     return {
         name: array(values, extract.ARRIVING.field(name).type).take(numbers)
@@ -79,7 +84,7 @@ def _batch_row(folded: Folded) -> dict[str, Any]:
         "ledger_index": batch.index,
         "entry": batch.entry.name.lower(),
         "events": said.events,
-        "stored": len(batch.events),
+        "stored": len(folded.persons),
         "state": batch.state,
         "first_time": said.first_time,
         "last_time": said.last_time,

@@ -80,7 +80,10 @@ class State(msgspec.Struct):
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    session, person, body = key(record), record.person, record.event.body
+    person, body = record.person, record.event.body
+    if isinstance(body, Exec) and program(body) not in site.words(_ID, _PACKERS):
+        return ()  # nearly every event: no work is spent on it
+    session = key(record)
     if session is None or person is None:
         return ()
     if isinstance(body, SessionOpen):
@@ -97,7 +100,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if isinstance(body, Close | Report):
         touched = _connection(state, work, record, body, site)
     else:
-        touched = _sign(work, record, site)
+        touched = _sign(work, record)
     return [
         finding
         for destination in touched
@@ -106,15 +109,13 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     ]
 
 
-def _sign(work: Work, record: Record, site: Site) -> Iterable[str]:
+def _sign(work: Work, record: Record) -> Iterable[str]:
     """Note an archive or a sensitive read; it may be what an upload already seen was waiting for."""
     body = record.event.body
-    if isinstance(body, Exec) and program(body) in site.words(_ID, _PACKERS):
+    if isinstance(body, Exec):
         work.signs.append((record.event.time, record.uid, f"packed with {' '.join(body.argv)[:200]}"))
     elif isinstance(body, Read):
         work.signs.append((record.event.time, record.uid, f"read {body.path}"))
-    else:
-        return ()
     del work.signs[:-_SIGNS_LIMIT]
     return list(work.uploads)
 

@@ -23,6 +23,8 @@ _PROGRAMS = (
 )
 _LINEAGES = 600
 """Sessions whose processes are in one batch."""
+_SERVICES = 2000
+"""Where connections go. Most carry little: their bytes are even on a logarithmic scale."""
 _UNITS = ("cron.service", "app-worker.service", "session-41.scope", "kubelet.service", "postgresql.service")
 
 
@@ -103,18 +105,19 @@ def _close(chance: random.Random) -> Close:
         session=chance.randrange(1, 400),
         unit=chance.choice(_UNITS),
     )
+    service = chance.randrange(_SERVICES)
     return Close(
         flow=chance.getrandbits(62),
         protocol="tcp",
         direction="out",
         local=Endpoint(ip="10.0.3.17", port=chance.randrange(32_768, 61_000)),
         remote=Endpoint(
-            ip=f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(1, 255)}",
+            ip=f"10.{service % 7}.{service % 251}.{1 + service % 253}",
             port=443,
-            name=f"svc-{chance.randrange(200)}.internal.example",
+            name=f"svc-{service}.internal.example",
         ),
-        bytes_out=chance.randrange(1 << 24),
-        bytes_in=chance.randrange(1 << 26),
+        bytes_out=chance.randrange(1 << chance.randrange(8, 24)),
+        bytes_in=chance.randrange(1 << chance.randrange(8, 26)),
         duration=chance.randrange(10**11),
         actor=actor,
     )

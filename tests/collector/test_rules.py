@@ -10,7 +10,7 @@ from collector.alert import Alert
 from collector.analysis import Analysis, load
 from collector.correlations import upload_new_destination
 from collector.detections import access_granted
-from collector.record import Arrival, Record
+from collector.record import Arrival, Origin, Record
 from collector.rule import Correlation, Detection, Finding, Site, Step, Story
 from collector.settings import Detection as Settings
 from evidence.event import stamp
@@ -40,13 +40,18 @@ def arrivals(story: Story) -> list[Arrival]:
     return [msgspec.structs.replace(one, received=BEGIN + one.received) for one in story.arrivals]
 
 
+def see(engine: Analysis, record: Record) -> list[Alert]:
+    origin = Origin(record.agent, record.epoch, record.boot, record.host, record.index, record.received)
+    return engine.step(origin, [record.event], record.received)[1]
+
+
 def play(story: Story, engine: Analysis) -> list[Alert]:
     alerts: list[Alert] = []
     for one in arrivals(story):
         alerts += engine.arrived([one], one.received)
     for record in records(story):
         alerts += engine.tick(record.received)
-        alerts += engine.step([record], record.received)[1]
+        alerts += see(engine, record)
     if story.until is not None:
         alerts += engine.tick(BEGIN + int(story.until * SECOND))
     return alerts
@@ -78,7 +83,7 @@ def test_state_survives_a_restart_after_each_event(rule: Detection | Correlation
         engine = Analysis(SITE)
         engine.load(stored)
     for record in records(story):
-        alerts += engine.step([record], record.received)[1]
+        alerts += see(engine, record)
         stored = engine.dump()
         engine = Analysis(SITE)
         engine.load(stored)

@@ -32,7 +32,7 @@ def test_bodies_are_the_exact_json_of_each_event() -> None:
     raw = codec.encode(events)
     batch = decode.decode(ledger.raw(AGENT, raw, 5))
     assert (batch.state, batch.events, batch.faults) == ("decoded", events, ())
-    assert (batch.lines, batch.exact) == (raw.splitlines(), [])
+    assert (batch.text, batch.exact) == (raw, [])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_bodies_are_the_exact_json_of_each_event() -> None:
 def test_foreign_order_duplicates_new_fields_and_new_kinds_keep_their_body(line: bytes, body: bytes) -> None:
     batch = lines(GOOD, line)
     assert batch.exact[1] == body
-    assert batch.lines[1] != line
+    assert batch.text.splitlines()[1] != line
     assert batch.state == "decoded"
 
 
@@ -116,8 +116,8 @@ def test_mutated_lines_never_raise_and_bodies_stay_aligned(data: st.DataObject) 
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     batch = decode.decode(ledger.raw(AGENT, bytes(raw), 4))
-    assert len(batch.lines) == len(batch.events)
-    bodies = batch.exact or [line[line.index(b'"body":') + 7 : -1] for line in batch.lines]
+    assert len(batch.text.splitlines()) == len(batch.events)
+    bodies = batch.exact or [line[line.index(b'"body":') + 7 : -1] for line in batch.text.splitlines()]
     for event, body in zip(batch.events, bodies, strict=True):
         kind = json.loads(body)["kind"]
         assert kind == (event.body.kind if isinstance(event.body, Opaque) else _kind(event.body))

@@ -77,7 +77,7 @@ def test_a_rule_that_fails_costs_its_batch_the_persons_and_nobody_else_anything(
     ledger.batch(ALICE, [Exec(pid=1, exe="crash", uid=5)])
     ledger.batch(BOB, some_bodies(2))
     stored, alerts = feed(Fold(UidEngine()), ledger)
-    assert [len(folded.batch.events) for folded in stored] == [1, 2]
+    assert [len(folded.persons) for folded in stored] == [1, 2]
     assert [(alert.rule, alert.agent, alert.details["entry"]) for alert in alerts] == [
         (RULE_FAULT, ALICE, "0")
     ]

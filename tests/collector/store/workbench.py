@@ -13,7 +13,7 @@ from collector import snapshot
 from collector.alert import Alert
 from collector.ledger.reader import LedgerItem
 from collector.pipeline import Pipeline
-from collector.record import Arrival, Person, Record
+from collector.record import Arrival, Origin, Person
 from collector.settings import Pipeline as Settings
 from evidence import codec, dsse, enrolment, frame, statement
 from evidence.entry import EntryType
@@ -101,18 +101,17 @@ class UidEngine:
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
 
-    def step(self, records: Sequence[Record], now: int) -> tuple[list[Record], list[Alert]]:
-        named = [_named(record) for record in records]
-        alerts = [
-            _alert(record.uid, "evil", record.agent, now, record.person)
-            for record in named
-            if isinstance(record.event.body, Exec) and record.event.body.exe == "evil"
-        ]
-        for record in records:
-            if isinstance(record.event.body, Exec) and record.event.body.exe == "crash":
+    def step(
+        self, origin: Origin, events: Sequence[Event[Body]], now: int
+    ) -> tuple[list[Person | None], list[Alert]]:
+        alerts: list[Alert] = []
+        for event in events:
+            if isinstance(event.body, Exec) and event.body.exe == "evil":
+                alerts.append(_alert(origin.uid(event), "evil", origin.agent, now, _person(event)))
+            if isinstance(event.body, Exec) and event.body.exe == "crash":
                 raise RuntimeError("a rule is wrong")
-            self.seen[record.agent] = now
-        return named, alerts
+            self.seen[origin.agent] = now
+        return [_person(event) for event in events], alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         return [_alert(item.digest, "fork", item.agent, now, None) for item in arrivals if item.equivocation]
@@ -129,19 +128,9 @@ class UidEngine:
         self.seen = {agent: int(at) for agent, at in lines}
 
 
-def _named(record: Record) -> Record:
-    uid = getattr(record.event.body, "uid", None)
-    person = None if uid is None else Person(f"uid{uid}", "uid", session=3)
-    return Record(
-        record.agent,
-        record.epoch,
-        record.boot,
-        record.host,
-        record.index,
-        record.received,
-        record.event,
-        person,
-    )
+def _person(event: Event[Body]) -> Person | None:
+    uid = getattr(event.body, "uid", None)
+    return None if uid is None else Person(f"uid{uid}", "uid", session=3)
 
 
 def _alert(key: str, rule: str, agent: str, now: int, person: Person | None) -> Alert:
