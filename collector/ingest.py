@@ -32,6 +32,8 @@ _KNOWN_SIZE = endpoints.KNOWN_SIZE.encode()
 _FAULT_RETRY_SECONDS = 5.0
 _BODY_SECONDS = 60.0
 _SIZE_DIGITS = 19
+_LAST = frozenset({Code.TOO_LARGE, Code.UNKNOWN_AGENT, Code.REVOKED})
+"""Refusals that end the connection: the rest of the body is not wanted, or nothing more of this client."""
 
 
 class Gone(Exception):
@@ -158,7 +160,7 @@ def _refusal(refused: Refused) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     headers = [_JSON]
     if refused.retry_after is not None:
         headers.append((b"retry-after", str(max(1, round(refused.retry_after))).encode()))
-    if refused.code is Code.TOO_LARGE:
+    if refused.code in _LAST:
         headers.append((b"connection", b"close"))
     body = msgspec.json.encode(Refusal(refused.code, str(refused)))
     return STATUS[refused.code], headers, body

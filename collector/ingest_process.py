@@ -28,7 +28,7 @@ from .intake import Intake
 from .keeper import Keeper
 from .ledger.publish import Published
 from .ledger_server import LedgerServer
-from .mutual_tls import MutualTlsProtocol
+from .mutual_tls import Connections
 from .paths import Paths
 from .quota import Quota
 from .settings import Settings
@@ -111,7 +111,7 @@ def _assemble(
     context = tls.server_context(places.ingest_certificate, _anchors(places))
     config = uvicorn.Config(
         app,
-        http=MutualTlsProtocol,
+        http=Connections(),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         lifespan="off",
         interface="asgi3",

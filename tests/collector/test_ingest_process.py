@@ -95,11 +95,28 @@ def test_a_revocation_over_the_socket_bites_an_open_connection(station: Station,
         with pytest.raises(CodecError, match="come sealed"):
             ledger.append(EntryType.BATCH, b"{}")
         assert ledger.checkpoint().startswith(b"test.local/log\n")
+        assert client.sock is None, "the answer ends the connection"
         ledger.close()
-        client.close()
         assert served.stop() == 0
     kinds = [item.type.name for item in LedgerReader(station.paths.ledger).items(2, 10)]
     assert kinds == ["BATCH", "ACT", "REVOCATION", "ACT"]
+
+
+def test_idle_connections_do_not_delay_a_stop(
+    station: Station, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hosts = enrol(station, tmp_path, 3)
+    hosts[2].agent = "0" * 32
+    with serve(station) as served:
+        clients = [served.client(host) for host in hosts]
+        for client in clients:
+            client.connect()
+        assert isinstance(post(clients[1], hosts[1].body(hosts[1].batch())), Receipt)
+        assert isinstance(post(clients[2], hosts[2].body(hosts[2].batch())), Refusal)
+        assert served.stop() == 0
+        for client in clients:
+            client.close()
+    assert "graceful shutdown exceeded" not in capfd.readouterr().err
 
 
 def test_the_socket_is_private_and_survives_a_restart_of_its_owner(station: Station) -> None:
