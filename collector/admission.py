@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from evidence.refusal import Code
@@ -27,9 +25,8 @@ class Admission:
         self._now_batches = 0
         self._now_size = 0
 
-    @contextmanager
-    def enter(self, size: int) -> Iterator[None]:
-        """Hold room for a request of size bytes.
+    def enter(self, size: int) -> None:
+        """Hold room for a request of size bytes, until `leave` with the same size.
 
         Raises:
             Refused: overloaded; there is no room.
@@ -38,11 +35,11 @@ class Admission:
             raise Refused(Code.OVERLOADED, "too many batches wait for the disk", _BUSY_SECONDS)
         self._now_batches += 1
         self._now_size += size
-        try:
-            yield
-        finally:
-            self._now_batches -= 1
-            self._now_size -= size
+
+    def leave(self, size: int) -> None:
+        """Give up a request's room."""
+        self._now_batches -= 1
+        self._now_size -= size
 
 
 class DiskFloor:

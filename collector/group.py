@@ -18,7 +18,7 @@ _FULL_RETRY_SECONDS = 30.0
 _FAULT_RETRY_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Waiting:
     row: Row
     durable: Callable[[int], None]

@@ -19,7 +19,7 @@ from .admission import Admission, DiskFloor
 from .errors import CollectorError, Denied, Refused
 from .intake import Intake
 from .ledger.publish import Published
-from .mutual_tls import EXTENSION
+from .mutual_tls import EXTENSION, Arriving
 from .verify import BODY_LIMIT
 
 Renew = Callable[[str, bytes], RenewalReply]
@@ -88,23 +88,28 @@ class Ingest:
     async def _batch(self, scope: Any, receive: Any) -> bytes:
         size = _announced(scope["headers"], BODY_LIMIT)
         self._floor.check()
-        with self._admission.enter(size):
-            body = await _body(receive, size)
+        self._admission.enter(size)
+        try:
+            arriving = _arriving(scope)
+            body = await _body(receive, size, arriving)
             known = _known_size(scope["headers"])
-            return receipt.to_bytes(await self._intake.batch(body, _agent(scope), known))
+            return receipt.to_bytes(await self._intake.batch(body, arriving.agent, known))
+        finally:
+            self._admission.leave(size)
 
     async def _renewal(self, renew: Renew, scope: Any, receive: Any) -> bytes:
-        body = await _body(receive, _announced(scope["headers"], REQUEST_LIMIT))
-        agent = self._intake.peer(_agent(scope))
+        arriving = _arriving(scope)
+        body = await _body(receive, _announced(scope["headers"], REQUEST_LIMIT), arriving)
+        agent = self._intake.peer(arriving.agent)
         try:
             return msgspec.json.encode(await asyncio.to_thread(renew, agent, body))
         except Denied as denied:
             raise Refused(Code.REFUSED, "refused; the collector's log has the reason") from denied
 
 
-def _agent(scope: Any) -> str | None:
-    found = scope["extensions"][EXTENSION]["agent"]
-    return found if isinstance(found, str) else None
+def _arriving(scope: Any) -> Arriving:
+    found: Arriving = scope["extensions"][EXTENSION]
+    return found
 
 
 def _announced(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
@@ -121,29 +126,35 @@ def _announced(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
     return limit
 
 
-async def _body(receive: Any, limit: int) -> bytes:
+async def _body(receive: Any, limit: int, arriving: Arriving) -> bytes:
     """Return the body.
 
     Raises:
         Refused: too_large, or bad_request where the client took too long.
         Gone: the client went away.
     """
+    if arriving.is_whole:  # the usual case, which needs no watch over the time
+        return await _received(receive, limit)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _received(receive, limit)
+    except TimeoutError as error:
+        raise Refused(Code.BAD_REQUEST, f"request: not complete after {_BODY_SECONDS:.0f} s") from error
+
+
+async def _received(receive: Any, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     more = True
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                parts.append(message["body"])
-                size += len(message["body"])
-                if size > limit:
-                    raise Refused(Code.TOO_LARGE, f"request: more than {limit} bytes")
-                more = message["more_body"]
-    except TimeoutError as error:
-        raise Refused(Code.BAD_REQUEST, f"request: not complete after {_BODY_SECONDS:.0f} s") from error
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        parts.append(message["body"])
+        size += len(message["body"])
+        if size > limit:
+            raise Refused(Code.TOO_LARGE, f"request: more than {limit} bytes")
+        more = message["more_body"]
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from evidence import enrolment, entry, tree
 from evidence.entry import EntryType
 from evidence.kinds.collector import Act
 from evidence.receipt import Receipt
 from evidence.refusal import Code
-from evidence.statement import Statement
 
 from . import verify
 from .clock import Clock
@@ -43,7 +42,7 @@ class Intake:
         self._group = group
         self._quota = quota
         self._clock = clock
-        self._places: dict[_Place, asyncio.Event] = {}
+        self._places: dict[_Place, asyncio.Event | None] = {}
         self._revoking: dict[str, set[int | None]] = {}
         self._appending = asyncio.Lock()
         self._acting = asyncio.Lock()
@@ -60,8 +59,7 @@ class Intake:
         try:
             agent = self.peer(certified)
             verified = verify.verify(request, agent, self._keeper.projection.registry)
-            async with self._place(verified.statement):
-                return await self._admit(verified, known)
+            return await self._in_turn(verified, known)
         except Refused as refused:
             if refused.code is Code.REVOKED and certified is not None:
                 self._turned_away.note(certified, body)
@@ -80,18 +78,26 @@ class Intake:
         if wait is not None:
             raise Refused(Code.RATE_LIMITED, "more batches or bytes a minute than this agent may send", wait)
 
-    @asynccontextmanager
-    async def _place(self, said: Statement) -> AsyncIterator[None]:
-        """Hold a place in a chain, so that two requests for it are judged one after the other."""
+    async def _in_turn(self, verified: Verified, known: int) -> Receipt:
+        """Hold the statement's place in its chain: two requests for it are judged one after the other."""
+        said = verified.statement
         place = (said.agent, said.epoch, said.lane, said.seq)
-        while (taken := self._places.get(place)) is not None:
-            await taken.wait()
-        free = self._places[place] = asyncio.Event()
+        while place in self._places:
+            await self._left(place)
+        self._places[place] = None
         try:
-            yield
+            return await self._admit(verified, known)
         finally:
-            del self._places[place]
-            free.set()
+            left = self._places.pop(place)
+            if left is not None:
+                left.set()
+
+    async def _left(self, place: _Place) -> None:
+        """Wait until a place is left; only then is there an event for it, since hardly anybody ever waits."""
+        left = self._places[place]
+        if left is None:
+            left = self._places[place] = asyncio.Event()
+        await left.wait()
 
     async def _admit(self, verified: Verified, known: int) -> Receipt:
         projection = self._keeper.projection

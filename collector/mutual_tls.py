@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -12,10 +13,22 @@ from . import ca
 from .verify import BODY_LIMIT
 
 EXTENSION = "vedette.peer"
-"""Key in the ASGI scope's extensions; its ``agent`` is the agent of the certificate, or None."""
+"""Key of an `Arriving` in the ASGI scope's extensions."""
 
 _READ_BYTES = 256 << 10
 _FAREWELL_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Arriving:
+    """What the connection knows of a request.
+
+    agent is the one its certificate names, if it does. is_whole: all of the body has come, so that `receive`
+    gives it at once.
+    """
+
+    agent: str | None
+    is_whole: bool = False
 
 
 class MutualTlsProtocol(HttpToolsProtocol):
@@ -28,6 +41,7 @@ class MutualTlsProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._agent: str | None = None
+        self._arriving = Arriving(None)
         self._pieces: list[bytes] = []
         self._size = 0
         self._stopping = False
@@ -40,7 +54,7 @@ class MutualTlsProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Tell the application whose connection it is, then go on as before."""
         extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
-        extensions[EXTENSION] = {"agent": self._agent}
+        self._arriving = extensions[EXTENSION] = Arriving(self._agent)
         self._drop()
         super().on_headers_complete()
 
@@ -62,6 +76,7 @@ class MutualTlsProtocol(HttpToolsProtocol):
             # uvicorn gives the application bytes(body), which copies a bytearray but not bytes.
             self.cycle.body = self.cycle.body + whole if self.cycle.body else whole  # type: ignore[assignment]
         self._drop()
+        self._arriving.is_whole = True
         super().on_message_complete()
 
     def shutdown(self) -> None:

@@ -16,7 +16,7 @@ from collector.ingest import Ingest, Renew
 from collector.intake import Intake
 from collector.keeper import Keeper
 from collector.ledger.publish import Published
-from collector.mutual_tls import EXTENSION
+from collector.mutual_tls import EXTENSION, Arriving
 from collector.quota import Quota
 from evidence import endpoints, receipt
 from evidence.receipt import Receipt
@@ -89,7 +89,7 @@ class Front:
             "method": method,
             "path": path,
             "headers": headers,
-            "extensions": {EXTENSION: {"agent": agent}},
+            "extensions": {EXTENSION: Arriving(agent)},
         }
         await self.app(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
