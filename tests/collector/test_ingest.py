@@ -392,6 +392,31 @@ def test_the_disk_floor_refuses_and_recovers(tmp_path: Path) -> None:
     play(station, tmp_path, act)
 
 
+class CountingDisk(Disk):
+    """Counts groups."""
+
+    groups = 0
+
+    def sync_both(self, one: int, other: int) -> None:
+        self.groups += 1
+        super().sync_both(one, other)
+
+
+def test_what_has_come_when_a_group_is_due_belongs_to_it(station: Station, tmp_path: Path) -> None:
+    disk = CountingDisk()
+
+    async def act(front: Front, host: Host) -> None:
+        batches = [host.batch(), host.batch()]
+        disk.groups = 0
+        first = asyncio.create_task(front.send(host, batches[0]))
+        await asyncio.sleep(0)
+        answers = await asyncio.gather(first, front.send(host, batches[1]))
+        assert [answer.status for answer in answers] == [200, 200]
+        assert disk.groups == 1
+
+    play(station, tmp_path, act, disk)
+
+
 class FailingDisk(Disk):
     """Fails at the sync, as a device that dies."""
 
