@@ -71,7 +71,9 @@ class Front:
         agent: str | None = None,
         body: Sequence[bytes] = (b"",),
         headers: Sequence[tuple[bytes, bytes]] = (),
+        stalls: bool = False,
     ) -> Answer:
+        """Ask, and return the answer; a client that stalls never sends the end of its body."""
         parts = [
             {"type": "http.request", "body": part, "more_body": number < len(body)}
             for number, part in enumerate(body, start=1)
@@ -80,6 +82,8 @@ class Front:
 
         async def receive() -> dict[str, Any]:
             await asyncio.sleep(0)
+            if stalls and len(parts) <= 1:
+                await asyncio.Event().wait()
             return parts.pop(0) if parts else {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:

@@ -515,6 +515,19 @@ def test_a_body_longer_than_announced_is_cut_off(station: Station, tmp_path: Pat
     play(station, tmp_path, act)
 
 
+def test_a_client_that_stalls_is_told_so_after_a_while(
+    station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.ingest._BODY_SECONDS", 0.01)
+
+    async def act(front: Front, host: Host) -> None:
+        answer = await front.ask("POST", "/v1/batches", agent=host.agent, body=[b"12", b"34"], stalls=True)
+        assert (answer.refusal.code, answer.status) == (Code.BAD_REQUEST, 400)
+        assert (await front.send(host, host.batch())).status == 200
+
+    play(station, tmp_path, act)
+
+
 def test_acts_are_a_chain_of_the_collectors_own(station: Station, tmp_path: Path) -> None:
     async def act(front: Front, host: Host) -> None:
         acts = [front.intake.record(Act(user="ann", verb="query", detail={"sql": str(n)})) for n in range(5)]

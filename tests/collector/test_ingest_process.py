@@ -20,7 +20,7 @@ from collector.errors import LedgerError
 from collector.keeper import Keeper
 from collector.ledger.reader import LedgerReader
 from collector.ledger_client import RemoteLedger
-from evidence import entry, receipt
+from evidence import endpoints, entry, receipt
 from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
 from evidence.errors import CodecError
@@ -56,6 +56,46 @@ def test_batches_over_mutual_tls(station: Station, tmp_path: Path) -> None:
         assert client.getresponse().read().startswith(b"test.local/log\n5\n")
         client.close()
         assert served.stop() == 0
+
+
+def raw_request(body: bytes) -> bytes:
+    head = f"POST {endpoints.BATCHES} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def answers(client: http.client.HTTPSConnection, count: int) -> list[Receipt]:
+    """Read count answers that follow one another on a connection."""
+    found: list[Receipt] = []
+    with client.sock.makefile("rb") as stream:
+        for _ in range(count):
+            assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+            length = int(http.client.parse_headers(stream)["content-length"])
+            found.append(receipt.from_bytes(stream.read(length)))
+    return found
+
+
+def test_bodies_arrive_whole_however_they_are_cut(station: Station, tmp_path: Path) -> None:
+    first, second = enrol(station, tmp_path, 2)
+    noise = random.Random(2)  # noqa: S311 - text that does not compress
+    with serve(station) as served:
+        one, other = served.client(first), served.client(second)
+        one.connect()
+        other.connect()
+        small = [first.batch(), first.batch()]
+        many = [event for _ in range(60) for event in second.events(1, noise.randbytes(7000).hex())]
+        large = [second.batch(many), second.batch()]
+        assert len(large[0].data) > 300_000, "more than is read at once"
+        stream = [raw_request(first.body(sealed)) for sealed in small]
+        one.sock.sendall(stream[0] + stream[1][:700])
+        other.sock.sendall(b"".join(raw_request(second.body(sealed)) for sealed in large))
+        assert [found.duplicate for found in answers(other, 2)] == [False, False]
+        for at in range(700, len(stream[1])):
+            one.sock.sendall(stream[1][at : at + 1])
+        assert [found.duplicate for found in answers(one, 2)] == [False, False]
+        one.close()
+        other.close()
+        assert served.stop() == 0
+    assert sound(station)
 
 
 def test_nobody_without_a_certificate_of_our_ca_gets_in(station: Station, tmp_path: Path) -> None:
