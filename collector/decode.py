@@ -128,7 +128,7 @@ def _bodies(raw: bytes, decoded: Decoded) -> list[bytes]:
 
 def _all_fit(entry: EntryType, events: list[Event[Any]]) -> bool:
     """Tell whether every event may be stored as it is: only the collector itself records acts."""
-    if entry is not EntryType.ACT and any(type(event.body) is Act for event in events):
+    if entry is not EntryType.ACT and Act in {type(event.body) for event in events}:
         return False
     return _stamps_fit(events)
 

@@ -145,6 +145,8 @@ class Fold:
         return Folded(msgspec.structs.replace(batch, events=[]), host, contested, persons), alerts
 
     def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
+        if _NAMING_KINDS.isdisjoint({type(event.body) for event in events}):
+            return
         for event in events:
             if type(event.body) in _NAMING_KINDS and event.body.host:
                 self._state.hosts[agent] = event.body.host

@@ -76,11 +76,15 @@ class Site(msgspec.Struct, frozen=True):
 
     def number(self, rule: str, parameter: Parameter) -> float:
         """Return the parameter's value as the site set it, else its default."""
-        return float(self.parameters.get(rule, {}).get(parameter.name, parameter.default))
+        return float(self._value(rule, parameter))
 
     def words(self, rule: str, parameter: Parameter) -> frozenset[str]:
         """Return a space-separated parameter as a set of words."""
-        return _split(str(self.parameters.get(rule, {}).get(parameter.name, parameter.default)))
+        return _split(str(self._value(rule, parameter)))
+
+    def _value(self, rule: str, parameter: Parameter) -> Value:
+        own = self.parameters.get(rule)
+        return parameter.default if own is None else own.get(parameter.name, parameter.default)
 
 
 @functools.lru_cache(256)
