@@ -21,7 +21,7 @@ from evidence.kinds.agent import Heartbeat, Start
 from . import decode, findings
 from .alert import Alert
 from .contest import Contest
-from .decode import Batch
+from .decode import Batch, Reading
 from .engine import Engine
 from .errors import StoreError
 from .extract import Opaque
@@ -38,10 +38,7 @@ T = TypeVar("T")
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event.
-
-    The batch's events were let go: rows are made of its text.
-    """
+    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event."""
 
     batch: Batch
     host: str
@@ -85,7 +82,7 @@ class Fold:
             if item.type is EntryType.ENROLMENT:
                 self._enrolled(item)
             elif item.type in decode.STATEMENTS:
-                folded, found = self._batch(decode.decode(item))
+                folded, found = self._batch(item)
                 alerts += found
             else:
                 self._contest.apply(item.type, item.payload)
@@ -113,36 +110,50 @@ class Fold:
         else:
             self._state.hosts[record.agent] = facts.host
 
-    def _batch(self, batch: Batch) -> tuple[Folded, list[Alert]]:
-        said, received = batch.said, batch.received or batch.said.sent
+    def _batch(self, item: LedgerItem) -> tuple[Folded, list[Alert]]:
+        reading = Reading(item)
+        said, received = reading.said, item.received or reading.said.sent
+        alerts: list[Alert] = []
+        faults: list[Exception] = []
+        alerts += self._arrived(item, reading, faults)
+        contested = self._contest.is_contested(said.agent, item.index)
+        persons: list[Person | None] = []
+        for events in reading.parts():
+            self._learn_host(said.agent, events)
+            if contested:
+                persons += [None] * len(events)
+                continue
+            host = self._state.hosts.get(said.agent, "")
+            origin = Origin(said.agent, said.epoch, said.boot, host, item.index, received)
+            found, raised = self._attribute(origin, events, faults)
+            persons += found
+            alerts += raised
+        batch, host = reading.batch(), self._state.hosts.get(said.agent, "")
+        if batch.faults:
+            alerts.append(findings.undecodable(batch, host))
+        alerts += [findings.rule_fault(batch, host, error) for error in faults[:1]]
+        return Folded(batch, host, contested, persons), alerts
+
+    def _arrived(self, item: LedgerItem, reading: Reading, faults: list[Exception]) -> list[Alert]:
+        """Show the statement to the engine, and note it if it contradicts another."""
+        said, received = reading.said, item.received or reading.said.sent
         arrival = Arrival(
             agent=said.agent,
             epoch=said.epoch,
             lane=said.lane,
             seq=said.seq,
-            digest=batch.digest,
+            digest=reading.digest,
             prev=said.prev,
-            index=batch.index,
+            index=item.index,
             received=received,
             sent=said.sent,
-            equivocation=batch.entry is EntryType.EQUIVOCATION,
+            equivocation=item.type is EntryType.EQUIVOCATION,
         )
-        alerts: list[Alert] = []
-        faults: list[Exception] = []
-        alerts += self._guard(lambda: self._engine.arrived([arrival], received), [], faults)
+        alerts: list[Alert] = self._guard(lambda: self._engine.arrived([arrival], received), [], faults)
         if arrival.equivocation:
-            self._contest.equivocated(batch.index, said.agent)
-            self._state.contested[said.agent] = batch.index
-        contested = self._contest.is_contested(said.agent, batch.index)
-        self._learn_host(said.agent, batch.events)
-        host = self._state.hosts.get(said.agent, "")
-        persons: list[Person | None] = [None] * len(batch.events)
-        if batch.faults:
-            alerts.append(findings.undecodable(batch, host))
-        if not contested:
-            alerts += self._attribute(batch, host, persons, faults)
-        alerts += [findings.rule_fault(batch, host, error) for error in faults[:1]]
-        return Folded(msgspec.structs.replace(batch, events=[]), host, contested, persons), alerts
+            self._contest.equivocated(item.index, said.agent)
+            self._state.contested[said.agent] = item.index
+        return alerts
 
     def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
         if _NAMING_KINDS.isdisjoint({type(event.body) for event in events}):
@@ -152,19 +163,20 @@ class Fold:
                 self._state.hosts[agent] = event.body.host
 
     def _attribute(
-        self, batch: Batch, host: str, persons: list[Person | None], faults: list[Exception]
-    ) -> list[Alert]:
-        """Run the engine over the batch and fill persons in; kinds it cannot know are not shown to it."""
-        said, received = batch.said, batch.received or batch.said.sent
-        known = [at for at, event in enumerate(batch.events) if type(event.body) is not Opaque]
-        events = [batch.events[at] for at in known]
-        origin = Origin(said.agent, said.epoch, said.boot, host, batch.index, received)
+        self, origin: Origin, events: list[Event[Any]], faults: list[Exception]
+    ) -> tuple[list[Person | None], list[Alert]]:
+        """Return who is behind each event, and alerts; kinds the engine cannot know are not shown to it."""
+        known = [at for at, event in enumerate(events) if type(event.body) is not Opaque]
+        shown = events if len(known) == len(events) else [events[at] for at in known]
         nothing: tuple[list[Person | None], list[Alert]] = ([], [])
-        attributed, alerts = self._guard(lambda: self._engine.step(origin, events, received), nothing, faults)
-        if len(attributed) == len(known):
-            for at, person in zip(known, attributed, strict=True):
+        found, alerts = self._guard(
+            lambda: self._engine.step(origin, shown, origin.received), nothing, faults
+        )
+        persons: list[Person | None] = [None] * len(events)
+        if len(found) == len(known):
+            for at, person in zip(known, found, strict=True):
                 persons[at] = person
-        return alerts
+        return persons, alerts
 
     def _guard(self, call: Callable[[], T], otherwise: T, faults: list[Exception]) -> T:
         """Run a part of the engine; a fault in a rule must not stop the record of everybody else."""

@@ -19,7 +19,7 @@ from .record import Person
 def events(batches: Sequence[Folded]) -> pa.Table:
     """Return the events of all batches with the schema `extract.ARRIVING`."""
     made: dict[str, list[Any]] = {
-        "exact": list(chain.from_iterable(_exact(folded) for folded in batches)),
+        "exact": list(chain.from_iterable(folded.batch.exact for folded in batches)),
         **_persons(list(chain.from_iterable(folded.persons for folded in batches))),
     }
     found = {name: array(values, extract.ARRIVING.field(name).type) for name, values in made.items()}
@@ -30,11 +30,7 @@ def events(batches: Sequence[Folded]) -> pa.Table:
 def _lines(batches: Sequence[Folded]) -> pa.Array:
     """Return the events' JSON as one array: DuckDB reads many small chunks a fifth slower."""
     none = pa.array([], pa.string())
-    return pa.concat_arrays([none, *[extract.lines(folded.batch.text) for folded in batches]])
-
-
-def _exact(folded: Folded) -> Sequence[bytes | None]:
-    return folded.batch.exact or [None] * len(folded.persons)
+    return pa.concat_arrays([none, *[extract.lines(b"".join(folded.batch.texts)) for folded in batches]])
 
 
 def _origin(batches: Sequence[Folded]) -> dict[str, pa.Array]:

@@ -68,9 +68,11 @@ def encode(events: Iterable[Event[Body] | Unknown]) -> bytes:
 def decode(data: bytes) -> Decoded:
     """Read NDJSON. The usual batch takes one pass; an unknown or bad line sends it through line by line."""
     try:
-        return Decoded(list(_decoder.decode_lines(data)), [])
+        events: list[Event[Body] | Unknown] = list(_decoder.decode_lines(data))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_each(data)
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    return Decoded(events, []) if len(events) == lines else _decode_each(data)
 
 
 def _decode_each(data: bytes) -> Decoded:
