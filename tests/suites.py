@@ -11,6 +11,8 @@ TESTS = Path(__file__).parent
 PARALLEL = ("evidence", "agent", "collector", "client", "property", "contract", "golden")
 ONE_BY_ONE = ("system",)
 NO_TESTS = 5
+SAME_EXAMPLES = "--hypothesis-profile=ci"
+"""The examples of property tests are the same each time; `make fuzz` looks for new ones."""
 
 
 def run(name: str, arguments: list[str]) -> bool:
@@ -23,7 +25,7 @@ def run(name: str, arguments: list[str]) -> bool:
 
 def main() -> int:
     folders = [str(TESTS / name) for name in PARALLEL if any((TESTS / name).glob("**/test_*.py"))]
-    passed = [run("unit, property and contract tests", ["-n", "2", "-rs", *folders])]
+    passed = [run("unit, property and contract tests", ["-n", "2", "-rs", SAME_EXAMPLES, *folders])]
     passed += [
         run(f"{name} tests", ["-rs", str(TESTS / name)])
         for name in ONE_BY_ONE

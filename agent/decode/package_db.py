@@ -39,7 +39,7 @@ def parse_status(lines: Iterable[bytes]) -> Iterator[Package]:
         if not text.strip():
             if b"package" in fields and b"version" in fields:
                 yield _package(fields)
-            fields = {}
+            fields, last = {}, b""
         elif text[:1] in (b" ", b"\t"):
             if last == b"conffiles":
                 fields[last] += b"\n" + text.strip()

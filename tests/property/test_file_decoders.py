@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.decode.capability import capability_text
@@ -25,6 +25,7 @@ LINE = st.binary(max_size=20).filter(
 
 
 @given(TEXT)
+@example(b"Conffiles:\n\n /etc/x 00000000000000000000000000000000")
 def test_package_databases_raise_nothing(raw: bytes) -> None:
     list(parse_status(raw.splitlines(keepends=True)))
     list(parse_md5sums(raw))
