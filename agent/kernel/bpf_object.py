@@ -10,6 +10,7 @@ import resource
 from pathlib import Path
 
 from ..errors import RungUnavailable
+from .cgroups import cgroup2_root
 
 OBJECTS = Path(__file__).parent / "bpf"
 
@@ -21,6 +22,7 @@ _FUNCTIONS = {
     "bpf_object__next_program": (_POINTER, _POINTER, _POINTER),
     "bpf_object__find_map_by_name": (_POINTER, _POINTER, _TEXT),
     "bpf_program__attach": (_POINTER, _POINTER),
+    "bpf_program__attach_cgroup": (_POINTER, _POINTER, _INT),
     "bpf_program__attach_iter": (_POINTER, _POINTER, _POINTER),
     "bpf_program__name": (_TEXT, _POINTER),
     "bpf_program__section_name": (_TEXT, _POINTER),
@@ -178,12 +180,27 @@ class BpfObject:
 
     def _attach(self) -> None:
         for name, program in self._programs().items():
-            if self._lib.bpf_program__section_name(program).startswith(b"iter"):
+            section = self._lib.bpf_program__section_name(program)
+            if section.startswith(b"iter"):
                 continue  # attached when somebody reads it
-            link = self._lib.bpf_program__attach(program)
+            cgroup = section.startswith(b"cgroup")
+            link = self._attach_to_root_cgroup(program) if cgroup else self._lib.bpf_program__attach(program)
             if not link:
                 raise _refused(f"{name} does not attach", ctypes.get_errno())
             self._links.append(link)
+
+    def _attach_to_root_cgroup(self, program: int) -> int | None:
+        """Return a link of program to the topmost cgroup that is seen, so that it sees every socket below."""
+        root = cgroup2_root()
+        if root is None:
+            fix = "mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
+            raise RungUnavailable("cgroup2 is not mounted: this host has only v1", fix)
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            link: int | None = self._lib.bpf_program__attach_cgroup(program, descriptor)
+            return link
+        finally:
+            os.close(descriptor)
 
 
 def _raise_memlock() -> None:

@@ -22,6 +22,11 @@ class _FileHandle(ctypes.Structure):
     _fields_ = (("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("id", ctypes.c_uint64))
 
 
+def cgroup2_root() -> Path | None:
+    """Return where cgroup2 is mounted, alone or beside v1; None where only v1 is."""
+    return next((mount for mount in _MOUNTS if (mount / "cgroup.procs").exists()), None)
+
+
 class Cgroups:
     """Paths of cgroup ids, the last few thousand of them kept."""
 
@@ -29,7 +34,7 @@ class Cgroups:
         """Find the cgroup2 mount; without one, or without CAP_DAC_READ_SEARCH, every path is unknown."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._known: OrderedDict[int, str | None] = OrderedDict()
-        self._root = next((mount for mount in _MOUNTS if (mount / "cgroup.procs").exists()), None)
+        self._root = cgroup2_root()
         self._descriptor = -1 if self._root is None else os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
 
     def path(self, number: int) -> str | None:

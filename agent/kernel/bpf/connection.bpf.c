@@ -6,16 +6,13 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "emit.h"
+#include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define AF_INET 2
 #define IPPROTO_TCP 6
-#define PF_KTHREAD 0x00200000
-#define PF_FORKNOEXEC 0x40
 #define SOCK_DONE 1 /* bit of sk_flags, set when the peer's FIN arrives and by nothing else */
-#define UNKNOWN_ID 0xffffffffU
-#define FORKS 6
 
 enum {
 	TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT,
@@ -24,18 +21,6 @@ enum {
 
 enum { OPEN = 1, CLOSE, LISTEN, REPORT };
 enum { UNKNOWN, OUTBOUND, INBOUND };
-
-/* exec_*: the process itself, or the ancestor it was forked from that last executed something */
-struct owner {
-	__u64 start;
-	__u64 exec_start;
-	__u32 pid;
-	__u32 exec_pid;
-	__u32 uid;
-	__u32 auid;
-	__u32 session;
-	__u32 pad;
-};
 
 struct tuple {
 	__u8 local[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -76,43 +61,6 @@ struct {
 	__type(key, int);
 	__type(value, struct flow);
 } flows SEC(".maps");
-
-/* Name current. A kernel thread closes for others and is no owner. */
-static __always_inline void fill_owner(struct owner *owner)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (task->flags & PF_KTHREAD)
-		return;
-	struct task_struct *leader = task->group_leader;
-
-	owner->pid = task->tgid;
-	owner->start = leader->start_boottime;
-	owner->uid = task->cred->uid.val;
-	owner->auid = UNKNOWN_ID;
-	owner->session = UNKNOWN_ID;
-	if (bpf_core_field_exists(task->loginuid))
-		owner->auid = task->loginuid.val;
-	if (bpf_core_field_exists(task->sessionid))
-		owner->session = task->sessionid;
-#pragma clang loop unroll(full)
-	for (int i = 0; i < FORKS; i++) {
-		if (!(BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC))
-			break;
-		leader = BPF_CORE_READ(leader, real_parent, group_leader);
-	}
-	owner->exec_pid = BPF_CORE_READ(leader, tgid);
-	owner->exec_start = BPF_CORE_READ(leader, start_boottime);
-}
-
-static __always_inline void map_ipv4(__u8 *to, __be32 address)
-{
-	__u32 *words = (void *)to;
-
-	words[0] = words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = address;
-}
 
 static __always_inline void fill_tuple(struct tuple *tuple, struct sock *sk)
 {
