@@ -36,21 +36,38 @@ static __always_inline void lose(__u32 cause)
 }
 
 /* Wake the reader when it said it sleeps, or when the ring fills past WAKE_BYTES; else its timer finds the data. */
-static __always_inline void emit(void *record, __u32 size)
+static __always_inline __u64 wake_flags(__u32 size)
 {
 	__u32 zero = 0;
-	__u64 flags = BPF_RB_NO_WAKEUP;
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 	__u64 *sleeps = bpf_map_lookup_elem(&armed, &zero);
 
 	if (sleeps && *sleeps) {
 		*sleeps = 0;
-		flags = BPF_RB_FORCE_WAKEUP;
-	} else if (waiting < WAKE_BYTES && waiting + size >= WAKE_BYTES) {
-		flags = BPF_RB_FORCE_WAKEUP;
+		return BPF_RB_FORCE_WAKEUP;
 	}
-	if (bpf_ringbuf_output(&ring, record, size, flags))
+	return waiting < WAKE_BYTES && waiting + size >= WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void emit(void *record, __u32 size)
+{
+	if (bpf_ringbuf_output(&ring, record, size, wake_flags(size)))
 		lose(LOSS_RING_FULL);
+}
+
+/* For what is too large for the stack: room in the ring itself, to be given to submit. size is a constant. */
+static __always_inline void *reserve(__u32 size)
+{
+	void *record = bpf_ringbuf_reserve(&ring, size, 0);
+
+	if (!record)
+		lose(LOSS_RING_FULL);
+	return record;
+}
+
+static __always_inline void submit(void *record, __u32 size)
+{
+	bpf_ringbuf_submit(record, wake_flags(size));
 }
 
 #endif
