@@ -26,6 +26,8 @@ IDLE = 5.0
 """Longest sleep, seconds; a new batch wakes ship at once."""
 RESEND = 60.0
 """Seconds after which a delivery that watch did not accept is sent again."""
+LEFT_UNREAD = 10.0
+"""Seconds that a new run waits for watch to read what the former one delivered."""
 INBOX_FULL = 4000
 """Deliveries that watch has not read; ship waits rather than pile up more."""
 BACKLOG = 16
@@ -72,6 +74,7 @@ class Shipper:
         pending = inbox.pending(disk, self._inbox)
         self._number = int(pending[-1].partition(".")[0], 16) + 1 if pending else 1
         self._known: int | None = None
+        self._left_until: float | None = None
         self.state = ShipState(0)
 
     def step(self, now: float) -> float:
@@ -81,6 +84,8 @@ class Shipper:
         waiting = inbox.pending(self._disk, self._inbox)
         if len(waiting) >= INBOX_FULL:
             return 1.0
+        if waiting and self._known is None and self._waits_for_watch(now):
+            return _REFRESH
         if not waiting or now >= self._refresh_at:
             self._refresh_at = now + _REFRESH
             self._outgoing.refresh()
@@ -97,6 +102,15 @@ class Shipper:
             return 0.0
         reply = self._post(seal.request_body(parcel.envelope, parcel.data), self._known or 0)
         return self._after(parcel, reply, now)
+
+    def _waits_for_watch(self, now: float) -> bool:
+        """Tell whether receipts of a former run wait unread: until then no proof would fit what watch knows.
+
+        A watch that does not come does not hold up the delivery for long.
+        """
+        if self._left_until is None:
+            self._left_until = now + LEFT_UNREAD
+        return now < self._left_until
 
     def _choose(self, now: float, *, settled: bool) -> tuple[Place | None, float]:
         """Return what goes next, or how long nothing does."""

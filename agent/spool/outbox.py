@@ -307,9 +307,13 @@ class Outbox:
             self._set_accounts(self._accounts.owe((gone,)))
 
     def _settle(self, now: int, names: list[str]) -> None:
-        """Keep what was judged, remove what was read, delete what is acknowledged, tell ship."""
+        """Keep what was judged, tell ship, remove what was read, delete what is acknowledged.
+
+        Ship takes an empty inbox for the sign that progress says where the next proof must start.
+        """
         with contextlib.suppress(OSError):
             self._witness.save(now)
+        self._publish()
         for name in names:
             with contextlib.suppress(OSError):
                 self._disk.remove(self._in / name)

@@ -52,13 +52,14 @@ class Agent:
         self.open_outbox()
         self.start_ship()
 
-    def open_outbox(self) -> None:
+    def open_outbox(self, disk: LocalDisk | None = None) -> None:
         self.outbox = Outbox.open(
             self.layout.spool,
             self.identity.spool_key,
             self.limits,
             chain=self.identity,
             memory=self.layout.memory,
+            disk=disk,
         )
 
     def start_ship(self) -> None:

@@ -8,8 +8,9 @@ import pytest
 from agent import renewal
 from agent.renewer import Renewer
 from agent.settings import Spool
-from agent.ship import BACKLOG_RATE, RESEND
+from agent.ship import BACKLOG_RATE, LEFT_UNREAD, RESEND
 from agent.spool.disk import LocalDisk
+from agent.spool.outgoing import Outgoing
 from evidence.refusal import Code
 from tests.agent.enrolled import LIMITS, Agent, collector_settings, enrolled
 from tests.agent.fake_collector import Ca, FakeCollector, Refuse, running
@@ -168,6 +169,49 @@ def test_after_a_restart_of_ship_only_what_is_not_acknowledged_is_sent(agent: Ag
     agent.ship()
     assert agent.collector.posts == [("priority", 6)]
     assert agent.take() == 1
+
+
+def test_after_a_restart_ship_first_lets_watch_read_what_was_delivered(agent: Agent) -> None:
+    agent.append()
+    agent.ship()
+    agent.start_ship()
+    agent.append()
+    assert agent.ship() > 0
+    assert agent.collector.posts == [("priority", 1)]
+    assert agent.take() == 1
+    agent.ship()
+    assert agent.collector.posts == [("priority", 1), ("priority", 2)]
+    assert agent.take() == 1
+
+
+def test_a_watch_that_does_not_come_does_not_hold_up_delivery(agent: Agent) -> None:
+    agent.append()
+    agent.ship()
+    agent.start_ship()
+    agent.append()
+    agent.ship()
+    agent.now += LEFT_UNREAD
+    agent.ship()
+    assert agent.collector.posts[-1] == ("priority", 2)
+
+
+def test_an_empty_inbox_means_that_progress_is_told(agent: Agent) -> None:
+    """What ship reads between watch's two steps must be new: else its next receipt is stale."""
+    agent.append()
+    agent.ship()
+    told: list[bool] = []
+
+    class Watching(LocalDisk):
+        def remove(self, path: Path) -> None:
+            outgoing = Outgoing(agent.layout.spool, agent.identity.spool_key, LocalDisk())
+            if path.parent == agent.layout.inbox:
+                outgoing.refresh()
+                told.append(outgoing.progress.acked("priority").covers(1))
+            super().remove(path)
+
+    agent.open_outbox(Watching())
+    assert agent.take() == 1
+    assert told == [True]
 
 
 def test_after_a_restart_of_watch_receipts_still_verify(agent: Agent) -> None:
