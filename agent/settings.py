@@ -97,12 +97,22 @@ class File(_Section, frozen=True):
         "/root/.ssh/id_*",
         "/home/*/.ssh/id_*",
     )
+    decoys: tuple[str, ...] = ()
+    """Files that nobody has a reason to open (canaries), by path or pattern: none, for only you know where."""
     dpkg: str = "/var/lib/dpkg"
     """dpkg's database, by which changes are explained; where there is none, rpm is asked."""
     hash_limit_bytes: Positive = 100 << 20
+    """A larger file is watched without its hash: reading it at each change would cost more than it tells."""
     scan_bytes_per_s: Positive = 20 << 20
+    """Half of what the smallest cloud disks give (40 MB/s), so that a scan never takes a disk for itself."""
     scan_files_per_s: Positive = 2000
-    read_window: Seconds = 2.0
+    """Small files cost the disk a seek each, which the bytes do not show."""
+    scan_cpu_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
+    """Of one core: a scan of the whole host is never urgent, what runs there is."""
+    scan_pressure: Annotated[float, msgspec.Meta(gt=0, le=100)] = 50.0
+    """Percent of the last ten seconds in which somebody waited for CPU or disk: above it a scan only creeps."""
+    read_window: Seconds = 60.0
+    """How often further reads of sensitive files are told; the first of a process is told at once."""
 
 
 class Redaction(_Section, frozen=True):
