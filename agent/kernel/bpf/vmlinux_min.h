@@ -15,6 +15,8 @@ typedef __u32 __wsum;
 typedef int pid_t;
 typedef _Bool bool;
 
+enum { false, true };
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
@@ -49,8 +51,39 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct super_block {
+	unsigned int s_dev;
+};
+
 struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
 	unsigned int i_nlink;
+	long long i_size;
+	__s64 i_mtime_sec; /* Linux 6.11 and later */
+	__s64 i_ctime_sec;
+	__u32 i_mtime_nsec;
+	__u32 i_ctime_nsec;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct inode___6_6 {
+	struct timespec64 i_mtime;
+	struct timespec64 __i_ctime;
+};
+
+struct inode___old {
+	struct timespec64 i_mtime;
+	struct timespec64 i_ctime;
+};
+
+struct inode___6_7 {
+	struct timespec64 __i_mtime;
+	struct timespec64 __i_ctime;
 };
 
 struct dentry {
@@ -84,11 +117,14 @@ struct fs_struct {
 
 struct linux_binprm {
 	struct file *file;
+	unsigned int secureexec : 1;
 };
 
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long env_start;
+	unsigned long env_end;
 };
 
 struct cred {
@@ -188,6 +224,22 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_map *map;
 	struct sock *sk;
 	void *value;
+};
+
+struct bpf_sock {
+	__u32 dst_port;
+};
+
+struct __sk_buff {
+	__u32 len;
+	__u32 data;
+	__u32 data_end;
+	struct bpf_sock *sk;
+};
+
+struct bpf_sock_addr {
+	__u32 user_port;
+	struct bpf_sock *sk;
 };
 
 struct bpf_iter__tcp {
