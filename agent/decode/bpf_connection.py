@@ -11,15 +11,15 @@ import msgspec
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Direction
 
-from .bpf_process import known
+from . import bpf_owner
+from .bpf_owner import Owner, parse_owner
 from .ip import ip_text
 
 _HEAD = struct.Struct("=HBB4xQQQQQII")
-_OWNER = struct.Struct("=QQIIIII4x")
 _TUPLE = struct.Struct("=16s16sHHI")
 _DIRECTIONS: dict[int, Direction] = {1: "out", 2: "in"}
 
-SIZE = _HEAD.size + _OWNER.size + _TUPLE.size
+SIZE = _HEAD.size + bpf_owner.SIZE + _TUPLE.size
 
 
 class FlowEvent(IntEnum):
@@ -29,18 +29,6 @@ class FlowEvent(IntEnum):
     CLOSE = 2
     LISTEN = 3
     REPORT = 4
-
-
-class Owner(msgspec.Struct, frozen=True, gc=False):
-    """The process at the socket; exec_* is it, or the ancestor it was forked from that executed something."""
-
-    pid: int
-    start: int
-    exec_pid: int
-    exec_start: int
-    uid: int | None
-    auid: int | None
-    session: int | None
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):
@@ -74,7 +62,7 @@ def parse(raw: bytes, at: int = 0) -> Flow:
         raise ValueError(f"flow record of {len(raw) - at} bytes, expected {SIZE}")
     event, direction, _, mono, cookie, opened, *counts = _HEAD.unpack_from(raw, at)
     sent, received, packets_out, packets_in = counts
-    local, remote, local_port, remote_port, netns = _TUPLE.unpack_from(raw, at + _HEAD.size + _OWNER.size)
+    local, remote, local_port, remote_port, netns = _TUPLE.unpack_from(raw, at + _HEAD.size + bpf_owner.SIZE)
     return Flow(
         FlowEvent(event),
         _DIRECTIONS.get(direction),
@@ -85,18 +73,11 @@ def parse(raw: bytes, at: int = 0) -> Flow:
         received,
         packets_out,
         packets_in,
-        _owner(raw, at + _HEAD.size),
+        parse_owner(raw, at + _HEAD.size),
         Endpoint(ip=ip_text(local), port=local_port or None),
         Endpoint(ip=ip_text(remote), port=remote_port or None),
         netns,
     )
-
-
-def _owner(raw: bytes, at: int) -> Owner | None:
-    start, exec_start, pid, exec_pid, uid, auid, session = _OWNER.unpack_from(raw, at)
-    if not pid:
-        return None
-    return Owner(pid, start, exec_pid, exec_start, known(uid), known(auid), known(session))
 
 
 def parse_all(raw: bytes) -> Iterator[Flow]:

@@ -8,13 +8,13 @@ from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.connection import Close, Direction, Listen, Open, Report
 
-from ..decode.bpf_connection import Flow, FlowEvent, Owner, parse, parse_all, payload_out
+from ..decode.bpf_connection import Flow, FlowEvent, parse, parse_all, payload_out
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
-from ..processes import same_start
 from ..sensor import Context, Moment, Observed
 from .connection_trigger import connect_once
 from .flow_reports import FlowReports
+from .socket_owner import actor_of
 from .tally import Tally
 
 _RING_BYTES = 2 << 20
@@ -126,32 +126,10 @@ class BpfFeed:
             self._reports.opened(flow.cookie, flow.mono)
         elif flow.event is FlowEvent.CLOSE:
             self._reports.closed(flow.cookie)
-        return Observed(to_body(flow, self._direction(flow), self._actor(flow)), mono=flow.mono)
-
-    def _actor(self, flow: Flow) -> Actor | None:
-        """Return the owner; what it runs comes from the process table, if that knows the same process."""
-        owner = flow.owner
-        if owner is None:
-            return None
-        known = self._processes.actor(owner.exec_pid, flow.mono)
-        if known is None or not same_start(known.start, owner.exec_start):
-            known = Actor()
-        return name_owner(owner, known)
-
-
-def name_owner(owner: Owner, known: Actor) -> Actor:
-    """Return the actor of a socket: identity from the kernel, what it runs from what is known of it."""
-    return Actor(
-        pid=owner.pid,
-        start=owner.start,
-        exe=known.exe,
-        cmd_line=known.cmd_line,
-        uid=owner.uid,
-        auid=owner.auid,
-        session=owner.session,
-        unit=known.unit,
-        container=known.container,
-    )
+        return Observed(
+            to_body(flow, self._direction(flow), actor_of(flow.owner, self._processes, flow.mono)),
+            mono=flow.mono,
+        )
 
 
 def to_body(flow: Flow, direction: Direction, actor: Actor | None) -> Body:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
-/* Who stands behind a socket, and addresses of both families in one form. agent/decode/bpf_connection.py has
- * the layout of struct owner.
+/* Who stands behind a socket, and addresses of both families in one form. agent/decode/bpf_owner.py
+ * has the layout of struct owner.
  */
 #ifndef VEDETTE_OWNER_H
 #define VEDETTE_OWNER_H
