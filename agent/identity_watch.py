@@ -140,5 +140,7 @@ def _changed(body: Exec, former: _Known) -> IdentityChanged:
         session=body.session,
         unit=body.unit,
         container=body.container,
+        container_runtime=body.container_runtime,
+        pod=body.pod,
     )
     return IdentityChanged(actor=actor, former_auid=former.auid, former_session=former.session)

@@ -93,6 +93,8 @@ class ProcessTable:
             session=process.session,
             unit=place.unit,
             container=place.container,
+            container_runtime=place.runtime,
+            pod=place.pod,
         )
 
     def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:

@@ -69,7 +69,10 @@ EVENTS = (
     ),
     Column("ppid", "BIGINT", "its parent", "b.ppid"),
     Column("parent_start", "BIGINT", "the parent's start, ns since boot", "b.parent_start"),
-    Column("exe", "VARCHAR", "path of its executable", "coalesce(b.exe, b.actor.exe)"),
+    Column(
+        "exe", "VARCHAR", "path of its executable, as a container sees it", "coalesce(b.exe, b.actor.exe)"
+    ),
+    Column("host_exe", "VARCHAR", "the host's path of it, where that is another", "b.host_exe"),
     Column(
         "cmd_line",
         "VARCHAR",
@@ -135,6 +138,13 @@ EVENTS = (
     Column("tree", "VARCHAR", "configured tree a sensitive read fell in", "b.tree"),
     Column("unit", "VARCHAR", "systemd unit", "coalesce(b.unit, b.actor.unit)"),
     Column("container", "VARCHAR", "container id", "coalesce(b.container, b.actor.container)"),
+    Column(
+        "container_runtime",
+        "VARCHAR",
+        "what runs the container: docker, containerd, cri-o, podman, nspawn, lxc",
+        "coalesce(b.container_runtime, b.actor.container_runtime)",
+    ),
+    Column("pod", "VARCHAR", "uid of its Kubernetes pod", "coalesce(b.pod, b.actor.pod)"),
     Column("outcome", "VARCHAR", "success or failure, where the event says", _OUTCOME),
     Column("contested", "BOOLEAN", "came after an equivocation of its agent; names no person", "contested"),
     Column("body", "VARCHAR", "the exact JSON of the body", _BODY),

@@ -47,7 +47,7 @@ SHAPE: dict[str, Any] = {
     "body": {
         **dict.fromkeys(("kind", "exe", "command", "cwd", "sha256", "user", "login", "target"), _TEXT),
         **dict.fromkeys(("fingerprint", "direction", "protocol", "name", "path", "tree"), _TEXT),
-        **dict.fromkeys(("unit", "container"), _TEXT),
+        **dict.fromkeys(("unit", "container", "container_runtime", "pod", "host_exe"), _TEXT),
         **dict.fromkeys(("pid", "start", "ppid", "parent_start", "uid", "euid", "auid", "session"), _NUMBER),
         **dict.fromkeys(("flow", "bytes_out", "bytes_in", "duration"), _NUMBER),
         "allowed": "BOOLEAN",
@@ -55,7 +55,7 @@ SHAPE: dict[str, Any] = {
         "after": {"sha256": _TEXT},
         **dict.fromkeys(("local", "remote", "source", "server"), _END),
         "actor": {
-            **dict.fromkeys(("exe", "cmd_line", "unit", "container"), _TEXT),
+            **dict.fromkeys(("exe", "cmd_line", "unit", "container", "container_runtime", "pod"), _TEXT),
             **dict.fromkeys(("pid", "start", "uid", "auid", "session"), _NUMBER),
         },
     },

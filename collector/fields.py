@@ -41,6 +41,8 @@ EVENT_ALIASES: dict[str, str | tuple[str, ...]] = {
     "file.path": "path",
     "file.hash": "sha256",
     "container.uid": "container",
+    "container.runtime": "container_runtime",
+    "container.pod_uuid": "pod",
     "type": "kind",
     "status": "outcome",
     "source": "person_source",
@@ -52,7 +54,7 @@ ALERT_ALIASES: dict[str, str | tuple[str, ...]] = {"device.hostname": "host", "s
 
 _EXACT = frozenset(
     {"id", "agent", "boot", "host", "kind", "lane", "direction", "protocol", "sha256", "fingerprint"}
-    | {"src_ip", "dst_ip", "person_source", "container"}
+    | {"src_ip", "dst_ip", "person_source", "container", "pod"}
 )
 _TIMES = frozenset({"time", "received", "detected"})
 _FREE_TEXT = ("cmd_line", "path", "name", "body")

@@ -38,7 +38,8 @@ class Actor(Part, frozen=True, kw_only=True):
     """The process that did something, with its login identity.
 
     A process is keyed by (agent, boot, pid, start); start is nanoseconds since boot.
-    auid and session are the kernel's login uid and audit session.
+    auid and session are the kernel's login uid and audit session. container is a container's id,
+    container_runtime what runs it, pod the uid of its Kubernetes pod.
     """
 
     pid: int | None = None
@@ -50,6 +51,8 @@ class Actor(Part, frozen=True, kw_only=True):
     session: int | None = None
     unit: str | None = None
     container: str | None = None
+    container_runtime: str | None = None
+    pod: str | None = None
 
 
 class Endpoint(Part, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ the host's own view, with nanoseconds and the argv array.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ _MS = 1_000_000
 _SEVERITY_INFORMATIONAL, _SEVERITY_LOW, _SEVERITY_MEDIUM, _SEVERITY_HIGH = 1, 2, 3, 4
 _OTHER = 99
 _PORT_LIMIT = 65_535
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -152,7 +154,21 @@ def _process(who: Actor) -> Json:
         auid=who.auid,
         user=_user(who.uid),
         session=_session(who.session),
-        container=None if who.container is None else {"uid": who.container},
+        container=_container(who),
+    )
+
+
+def _container(who: Actor) -> Json | None:
+    """Return the container; a static pod's uid is a hash and no UUID, so it stands as a label."""
+    if who.container is None:
+        return None
+    is_uuid = who.pod is not None and _UUID.fullmatch(who.pod) is not None
+    return _known(
+        uid=who.container,
+        runtime=who.container_runtime,
+        pod_uuid=who.pod if is_uuid else None,
+        labels=[f"pod={who.pod}"] if who.pod is not None and not is_uuid else None,
+        orchestrator="Kubernetes" if who.pod is not None else None,
     )
 
 
@@ -174,6 +190,8 @@ def _exec(body: process.Exec) -> Shape:
         auid=body.auid,
         session=body.session,
         container=body.container,
+        container_runtime=body.container_runtime,
+        pod=body.pod,
         cmd_line=" ".join(body.argv) or None,
     )
     parent = Actor(pid=body.ppid, start=body.parent_start, auid=body.auid, session=body.session)

@@ -1,8 +1,6 @@
-"""Container and unit of an exec, from its cgroup."""
+"""Container, pod and unit of an exec, from its cgroup."""
 
 from __future__ import annotations
-
-import functools
 
 import msgspec
 
@@ -12,17 +10,17 @@ from evidence.kinds.process import Exec
 from .. import cgroup
 from ..enrich import Enrichment, Surroundings
 
-_place = functools.lru_cache(maxsize=1024)(cgroup.place)
-
 
 def _apply(body: Body, _around: Surroundings) -> Body:
     if not isinstance(body, Exec) or body.cgroup is None:
         return body
-    found = _place(body.cgroup)
-    container, unit = body.container or found.container, body.unit or found.unit
-    if (container, unit) == (body.container, body.unit):
-        return body
-    return msgspec.structs.replace(body, container=container, unit=unit)
+    found = cgroup.place(body.cgroup)
+    unit = body.unit or found.unit
+    if body.container is not None or found.container is None:
+        return body if unit == body.unit else msgspec.structs.replace(body, unit=unit)
+    return msgspec.structs.replace(
+        body, container=found.container, container_runtime=found.runtime, pod=found.pod, unit=unit
+    )
 
 
 ENRICHMENT = Enrichment("container", 10, _apply, Exec)

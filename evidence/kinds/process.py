@@ -16,7 +16,9 @@ class Ancestor(Part, frozen=True, kw_only=True):
 class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     """A program was executed. argv is the array the program got; argv_length its full length in bytes.
 
-    user and login are the account names of uid and auid.
+    user and login are the account names of uid and auid. exe is the path as the program's own mounts show it;
+    host_exe the host's path of the same file, where the two differ and it is known. container, its runtime,
+    pod and unit are those of `evidence.kind.Actor`; unit is one within the container.
     `late` names the fields that were read from /proc after the fact, `missing` those that were gone by then.
     """
 
@@ -25,6 +27,7 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     ppid: int | None = None
     parent_start: int | None = None
     exe: str | None = None
+    host_exe: str | None = None
     cwd: str | None = None
     argv: tuple[str, ...] = ()
     argv_length: int | None = None
@@ -40,6 +43,8 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     cgroup: str | None = None
     unit: str | None = None
     container: str | None = None
+    container_runtime: str | None = None
+    pod: str | None = None
     environment: dict[str, str] | None = None
     ancestry: tuple[Ancestor, ...] = ()
     late: tuple[str, ...] = ()

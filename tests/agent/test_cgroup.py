@@ -1,78 +1,78 @@
-"""Container and unit from the cgroup paths of the runtimes people use."""
+"""Any text gives a place, bounded and the same each time; golden paths stand in tests/golden/cgroup."""
 
 from __future__ import annotations
 
-import pytest
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import cgroup
 
-A, B = "a" * 64, "b1" * 32
-POD = "pod12345678-1234-1234-1234-123456789abc"
-
-
-@pytest.mark.parametrize(
-    ("path", "container", "unit"),
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+UUID = st.uuids(version=4).map(str)
+PIECES = st.sampled_from(
     [
-        ("/system.slice/ssh.service", None, "ssh.service"),
-        ("/user.slice/user-1000.slice/session-3.scope", None, "session-3.scope"),
-        ("/user.slice/user-1000.slice/user@1000.service/app.slice/x.service", None, "x.service"),
-        ("/init.scope", None, None),
-        ("/", None, None),
-        (f"/docker/{A}", f"docker:{A}", None),
-        (f"/system.slice/docker-{A}.scope", f"docker:{A}", None),
-        (f"/docker/{A}/docker/{B}", f"docker:{B}", None),
-        (f"/docker/{A}/system.slice/nginx.service", f"docker:{A}", "nginx.service"),
-        (f"/kubepods/besteffort/{POD}/{A}", f"containerd:{A}", None),
-        (
-            f"/kubepods.slice/kubepods-burstable.slice/x.slice/cri-containerd-{A}.scope",
-            f"containerd:{A}",
-            None,
-        ),
-        (f"/system.slice/containerd.service/kubepods-x.slice:cri-containerd:{A}", None, "containerd.service"),
-        (f"/k8s.io/{A}", f"containerd:{A}", None),
-        (f"/default/{A}", f"containerd:{A}", None),
-        (f"/kubepods.slice/kubepods-{POD}.slice/crio-{A}.scope", f"cri-o:{A}", None),
-        (f"/kubepods.slice/crio-conmon-{A}.scope", None, None),
-        (f"/kubepods/{POD}/crio-{A}", f"cri-o:{A}", None),
-        (f"/machine.slice/libpod-{A}.scope/container", f"podman:{A}", None),
-        (f"/machine.slice/libpod-conmon-{A}.scope", None, None),
-        (f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{A}.scope", f"podman:{A}", None),
-        (f"/libpod_parent/libpod-{A}", f"podman:{A}", None),
-        (r"/machine.slice/machine-web\x2d1.scope/payload/init.scope", "nspawn:web-1", None),
-        (
-            "/machine.slice/systemd-nspawn@db.service/payload/system.slice/pg.service",
-            "nspawn:db",
-            "pg.service",
-        ),
-        ("/lxc.payload.web/system.slice/cron.service", "lxc:web", "cron.service"),
-        ("/lxc/web", "lxc:web", None),
-    ],
+        "docker",
+        "kubepods",
+        "kubepods.slice",
+        "libpod_parent",
+        "lxc",
+        "lxc.payload.x",
+        "system.slice",
+        "a.service",
+        r"machine-\x2d\xff\x.scope",
+        "machine-qemu-1-x.scope",
+        "pod",
+        "..",
+        "buildkit",
+        ":",
+        "\udcff",
+        "\0",
+    ]
 )
-def test_where_a_process_runs(path: str, container: str | None, unit: str | None) -> None:
-    assert cgroup.place(path) == cgroup.Place(container, unit)
+PATHS = st.lists(
+    st.one_of(
+        PIECES,
+        HEX,
+        HEX.map(lambda one: f"docker-{one}.scope"),
+        HEX.map(lambda one: f"x:cri-containerd:{one}"),
+        UUID.map(lambda one: f"kubepods-pod{one.replace('-', '_')}.slice"),
+        st.text(max_size=80),
+    ),
+    max_size=80,
+).map(lambda parts: "/" + "/".join(parts))
 
 
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("0::/system.slice/ssh.service\n", "/system.slice/ssh.service"),
-        (f"12:pids:/docker/{A}\n1:name=systemd:/docker/{A}\n", f"/docker/{A}"),
-        (f"12:pids:/docker/{A}\n1:name=systemd:/docker/{A}\n0::/\n", f"/docker/{A}"),
-        (
-            "11:memory:/user.slice\n1:name=systemd:/user.slice/x.scope\n0::/user.slice/x.scope\n",
-            "/user.slice/x.scope",
-        ),
-        ("4:cpu,cpuacct:/\n1:name=systemd:/\n0::/\n", "/"),
-        ("", None),
-        ("garbage\n", None),
-    ],
-)
-def test_the_path_that_tells_most(text: str, path: str | None) -> None:
-    assert cgroup.path_of(text) == path
+@given(PATHS)
+def test_any_path_gives_a_place_made_of_its_own_text(path: str) -> None:
+    place = cgroup.place(path)
+    assert cgroup.place(path) == place
+    for found in (place.container, place.unit, place.pod):
+        assert found is None or 0 < len(found) <= len(path)
+    assert place.runtime is None or place.container is not None
+    assert place.pod is None or re.fullmatch(r"[0-9a-f-]{32,36}", place.pod)
 
 
 @given(st.text(alphabet="/abc0123456789.-_\\x@:\n" + "docker-libpod.scope"))
 def test_any_text_gives_a_place(text: str) -> None:
     cgroup.place(cgroup.path_of(text) or text)
+
+
+@given(HEX, HEX, UUID)
+def test_the_innermost_container_and_pod_win(outer: str, inner: str, pod: str) -> None:
+    slice_ = f"kubepods-pod{pod.replace('-', '_')}.slice"
+    path = f"/system.slice/docker-{outer}.scope/{slice_}/cri-containerd-{inner}.scope"
+    assert cgroup.place(path) == cgroup.Place(inner, "containerd", pod)
+
+
+@given(st.integers(min_value=1, max_value=20_000))
+def test_a_path_of_any_length_is_read_to_its_bounds(count: int) -> None:
+    deep = "/a" * count + "/docker/" + "c" * 64
+    assert cgroup.place(deep).container in (None, "c" * 64)
+
+
+def test_text_that_names_no_path_gives_none() -> None:
+    assert cgroup.path_of("") is None
+    assert cgroup.path_of("garbage\n") is None
+    assert cgroup.path_of("4:cpu,cpuacct:/\n1:name=systemd:/\n0::/\n") == "/"

@@ -36,7 +36,7 @@ def test_an_exec_gets_container_unit_and_ancestry() -> None:
     body = Exec(pid=100, start=1, cgroup=f"/docker/{CONTAINER}/system.slice/nginx.service")
     done = enrich(body, all_enrichments(), around())
     assert isinstance(done, Exec)
-    assert (done.container, done.unit) == (f"docker:{CONTAINER}", "nginx.service")
+    assert (done.container, done.container_runtime, done.unit) == (CONTAINER, "docker", "nginx.service")
     assert [step.pid for step in done.ancestry] == [99, 98]
 
 
