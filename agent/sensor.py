@@ -16,6 +16,7 @@ import msgspec
 from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 
+from .dns_names import DnsNames
 from .settings import Settings
 
 
@@ -43,12 +44,16 @@ class Processes(Protocol):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a rung may use to open: settings, the folder for its state, the process table, the clocks."""
+    """What a rung may use to open: settings, the folder for its state, the process table, the clocks.
+
+    names are filled from DNS answers, and tell which name a remote address came from.
+    """
 
     settings: Settings
     state: Path
     processes: Processes
     clock: Callable[[], Moment]
+    names: DnsNames = msgspec.field(default_factory=DnsNames)
 
 
 class Feed(Protocol):

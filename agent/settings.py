@@ -66,6 +66,21 @@ class Connection(_Section, frozen=True):
     report_bytes: Positive = 1_000_000
 
 
+Port = Annotated[int, msgspec.Meta(gt=0, lt=65_536)]
+Ports = Annotated[tuple[Port, ...], msgspec.Meta(max_length=4)]
+
+
+class Dns(_Section, frozen=True):
+    """The DNS sensor: the ports where questions go, and where TLS clients say whom they want."""
+
+    rung: str = "auto"
+    ports: Ports = (53,)
+    tls_ports: Ports = (443,)
+    """A client's own word names a connection's peer where no DNS answer did; empty to leave it out."""
+    questions_per_minute: Positive = 1000
+    """Different questions of one process told each minute: a busy resolver must not fill the lanes."""
+
+
 class Login(_Section, frozen=True):
     """The login sensor: the first of logs that exist are followed; the journal where none does."""
 
@@ -115,6 +130,18 @@ class File(_Section, frozen=True):
     """How often further reads of sensitive files are told; the first of a process is told at once."""
 
 
+class HostState(_Section, frozen=True):
+    """The sensor of the host's state and its inventory; `state` is the name of the agent's own folder."""
+
+    rung: str = "auto"
+    root: str = "/"
+    """Where the host's files are found: another folder where the host is mounted into a container."""
+    poll_seconds: Annotated[float, msgspec.Meta(ge=60)] = 300.0
+    """All is read again this often, for what no notice told of; the only look where there is no inotify."""
+    inventory_seconds: Annotated[float, msgspec.Meta(ge=600)] = 86_400.0
+    """The inventory is sent again this often, so that one that expired at the collector is not missed."""
+
+
 class Redaction(_Section, frozen=True):
     """Further patterns whose values never leave the host, besides the built-in ones."""
 
@@ -134,6 +161,8 @@ class Settings(_Section, frozen=True):
     batch: Batch = Batch()
     process: Process = Process()
     connection: Connection = Connection()
+    dns: Dns = Dns()
     login: Login = Login()
     file: File = File()
+    host_state: HostState = HostState()
     redaction: Redaction = Redaction()
