@@ -25,10 +25,11 @@ _MAX_BYTES = 64 << 10
 class CursorFile(Generic[T]):
     """A cursor of one type in one file, replaced atomically."""
 
-    def __init__(self, path: Path, type_: type[T], lag: float) -> None:
+    def __init__(self, path: Path, type_: type[T], lag: float, limit: int = _MAX_BYTES) -> None:
         self._path = path
         self._decoder = msgspec.json.Decoder(type_)
         self._lag = int(lag * 1e9)
+        self._limit = limit
         self._pending: deque[tuple[int, T]] = deque()
         self._newest: T | None = None
         self._saved: T | None = None
@@ -37,7 +38,7 @@ class CursorFile(Generic[T]):
         """Return the saved cursor; None when there is none, or none that can be read."""
         try:
             with self._path.open("rb") as file:
-                self._saved = self._decoder.decode(file.read(_MAX_BYTES))
+                self._saved = self._decoder.decode(file.read(self._limit))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         return self._saved

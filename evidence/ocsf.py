@@ -13,16 +13,18 @@ from typing import Any
 
 import msgspec
 
+from . import ocsf_state
 from .codec import Unknown
 from .event import Event
 from .kind import Actor, Body, Endpoint, kind_of
-from .kinds import agent, collector, connection, dns, file, login, process
+from .kinds import agent, collector, connection, dns, file, login, process, state
 
 VERSION = "1.8.0"
 Json = dict[str, Any]
 
 BASE, FILE, PROCESS, ACCOUNT_CHANGE = 0, 1001, 1007, 3001
 AUTHENTICATION, ENTITY, NETWORK, DNS, API = 3002, 3004, 4001, 4003, 6003
+DEVICE_INVENTORY, CONFIG_CHANGE, SOFTWARE_INVENTORY = 5001, 5019, 5020
 _MS = 1_000_000
 _SEVERITY_INFORMATIONAL, _SEVERITY_LOW, _SEVERITY_MEDIUM, _SEVERITY_HIGH = 1, 2, 3, 4
 _OTHER = 99
@@ -78,7 +80,8 @@ def to_ocsf(event: Event[Body] | Unknown, origin: Origin) -> Json:
         "message": kind,
         "unmapped": {"vedette": _own_view(event, origin, kind, raw)},
     }
-    return said | shape.attributes
+    said["device"] |= shape.attributes.get("device", {})
+    return said | {name: value for name, value in shape.attributes.items() if name != "device"}
 
 
 def _shape(body: Body) -> Shape:
@@ -312,8 +315,10 @@ def _dns(body: dns.Query) -> Shape:
     attributes = _known(
         query={"hostname": body.name, "type": body.type},
         dst_endpoint=_endpoint(body.server) if body.server else {"name": "resolver"},
-        answers=[{"rdata": text} for text in body.answers] if body.answers is not None else None,
+        answers=None if body.answers is None else [_known(rdata=text, ttl=body.ttl) for text in body.answers],
         rcode_id=body.rcode if body.rcode in _RCODES else None if body.rcode is None else _OTHER,
+        duration=None if body.duration is None else body.duration // _MS,
+        count=body.count,
         actor=_actor(body.actor),
     )
     return Shape(DNS, 1 if body.rcode is None else 2, attributes)
@@ -431,6 +436,18 @@ def _act(body: collector.Act) -> Shape:
     return Shape(API, _OTHER, attributes)
 
 
+def _inventory(body: state.Host) -> Shape:
+    return Shape(DEVICE_INVENTORY, 2, {"device": ocsf_state.device(body)})
+
+
+def _software(body: state.Packages) -> Shape:
+    return Shape(SOFTWARE_INVENTORY, 2, {"sbom": ocsf_state.sbom(body)})
+
+
+def _state_changed(body: state.Changed) -> Shape:
+    return Shape(CONFIG_CHANGE, 1, ocsf_state.change(body) | {"actor": _actor(body.actor)}, _SEVERITY_LOW)
+
+
 def _plain(severity: int) -> Callable[[Any], Shape]:
     return lambda _body: Shape(BASE, _OTHER, {}, severity)
 
@@ -466,6 +483,9 @@ _SHAPES: dict[type[Body], Callable[[Any], Shape]] = {
     agent.Certificate: _plain(_SEVERITY_MEDIUM),
     agent.Sensor: _plain(_SEVERITY_INFORMATIONAL),
     collector.Act: _act,
+    state.Changed: _state_changed,
+    state.Host: _inventory,
+    state.Packages: _software,
 }
 
 
@@ -476,12 +496,14 @@ def class_of(kind: type[Body]) -> int:
 
 _CLASSES: dict[type[Body], int] = {
     kind: {
+        "state": CONFIG_CHANGE,
         "process": PROCESS,
         "connection": NETWORK,
         "dns": DNS,
         "file": FILE,
         "collector": API,
         "agent": BASE,
+        "inventory": DEVICE_INVENTORY if kind is state.Host else SOFTWARE_INVENTORY,
     }.get(kind_of(kind).split(".")[0], AUTHENTICATION)
     for kind in _SHAPES
 }

@@ -14,7 +14,7 @@ from .netlink import HEADER, attributes
 _REQUEST = struct.Struct("=BBBxI48x")
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sIQ5I")
 _SOCK_DIAG_BY_FAMILY, _DUMP = 20, 0x301
-_TCP = 6
+TCP, UDP = 6, 17
 _INFO = 2
 _INFO_COUNTERS = struct.Struct("=QQIII")
 _INFO_AT, _INFO_SENT_AT = 120, 200
@@ -46,9 +46,9 @@ class Socket(msgspec.Struct, frozen=True, gc=False):
     segments_in: int | None = None
 
 
-def dump_request(family: int, states: int) -> bytes:
-    """Return the request for all TCP sockets of a family in the states of that bit set."""
-    body = _REQUEST.pack(family, _TCP, 1 << (_INFO - 1), states)
+def dump_request(family: int, states: int, protocol: int = TCP) -> bytes:
+    """Return the request for all sockets of a family and protocol in the states of that bit set."""
+    body = _REQUEST.pack(family, protocol, 1 << (_INFO - 1), states)
     return HEADER.pack(HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _DUMP, 0, 0) + body
 
 

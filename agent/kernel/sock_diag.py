@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from ..decode.inet_diag import AF_INET, AF_INET6, dump_request
+from ..decode.inet_diag import AF_INET, AF_INET6, TCP, dump_request
 from ..decode.netlink import DONE, ERROR, messages
 from ..errors import RungUnavailable
 from .proc_connector import receive, widen
@@ -18,8 +18,8 @@ _BUFFER = 4 << 20
 _DATAGRAM = 256 << 10
 
 
-def dump(states: int) -> Iterator[bytes]:
-    """Yield one message's payload for each TCP socket of this network namespace in those states.
+def dump(states: int, protocol: int = TCP) -> Iterator[bytes]:
+    """Yield one message's payload for each TCP (or UDP) socket of this network namespace in those states.
 
     Raises:
         OSError: the kernel has no inet_diag; a host without IPv6 just has none of its sockets.
@@ -27,7 +27,7 @@ def dump(states: int) -> Iterator[bytes]:
     for family in (AF_INET, AF_INET6):
         with _open() as asked:
             asked.settimeout(1.0)
-            asked.send(dump_request(family, states))
+            asked.send(dump_request(family, states, protocol))
             yield from _answer(asked, required=family == AF_INET)
 
 

@@ -23,6 +23,7 @@ PURE = (
     "evidence",
     "agent/decode",
     "agent/enrichments",
+    "agent/state_sources",
     "collector/detections",
     "collector/correlations",
 )
