@@ -1,94 +1,43 @@
-"""Load and attach an eBPF object through libbpf; objects are small, so that a refusal costs one sensor."""
+"""Load and attach an eBPF object, or go on with one that is pinned.
+
+Objects are small, so that a refusal costs one sensor.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import mmap
 import os
-import resource
 from pathlib import Path
+
+import msgspec
 
 from ..errors import RungUnavailable
 from .cgroups import cgroup2_root
+from .libbpf import IterAttachOptions, IterLinkInfo, libbpf, raise_memlock, refused
+from .pins import Pins, digest
+from .scope import HOST, Scope
 
 OBJECTS = Path(__file__).parent / "bpf"
 
-_POINTER, _INT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
-_FUNCTIONS = {
-    "bpf_object__open": (_POINTER, _TEXT),
-    "bpf_object__load": (_INT, _POINTER),
-    "bpf_object__close": (None, _POINTER),
-    "bpf_object__next_program": (_POINTER, _POINTER, _POINTER),
-    "bpf_object__find_map_by_name": (_POINTER, _POINTER, _TEXT),
-    "bpf_program__attach": (_POINTER, _POINTER),
-    "bpf_program__attach_cgroup": (_POINTER, _POINTER, _INT),
-    "bpf_program__attach_iter": (_POINTER, _POINTER, _POINTER),
-    "bpf_program__name": (_TEXT, _POINTER),
-    "bpf_program__section_name": (_TEXT, _POINTER),
-    "bpf_link__destroy": (_INT, _POINTER),
-    "bpf_link__fd": (_INT, _POINTER),
-    "bpf_iter_create": (_INT, _INT),
-    "bpf_map__fd": (_INT, _POINTER),
-    "bpf_map__set_max_entries": (_INT, _POINTER, ctypes.c_uint32),
-    "bpf_map_lookup_elem": (_INT, _INT, _POINTER, _POINTER),
-    "libbpf_num_possible_cpus": (_INT,),
-}
+_SCOPE = "rodata.scope"
 
 
-class _IterLinkInfo(ctypes.Structure):
-    """union bpf_iter_link_info of linux/bpf.h, as far as a map's iterator needs it."""
+class Place(msgspec.Struct, frozen=True):
+    """What the programs of an object see, and the agent's folder in bpffs (None: nothing is pinned)."""
 
-    _fields_ = (("map_fd", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 3))
-
-
-class _IterAttachOptions(ctypes.Structure):
-    """struct bpf_iter_attach_opts of bpf/libbpf.h."""
-
-    _fields_ = (
-        ("size", ctypes.c_size_t),
-        ("info", ctypes.POINTER(_IterLinkInfo)),
-        ("length", ctypes.c_uint32),
-        ("pad", ctypes.c_uint32),
-    )
-
-
-def _libbpf() -> ctypes.CDLL:
-    """Return libbpf with its signatures declared.
-
-    Raises:
-        RungUnavailable: it is not installed.
-    """
-    for name in ("libbpf.so.1", "libbpf.so.0"):
-        try:
-            library = ctypes.CDLL(name, use_errno=True)
-        except OSError:
-            continue
-        for function, (result, *arguments) in _FUNCTIONS.items():
-            getattr(library, function).restype = result
-            getattr(library, function).argtypes = arguments
-        library.libbpf_set_print(None)
-        if hasattr(library, "libbpf_set_strict_mode"):
-            library.libbpf_set_strict_mode(0xFFFFFFFF)  # 0.x: NULL and errno instead of error pointers
-        return library
-    raise RungUnavailable("libbpf is not installed", fix="apt-get install libbpf1, or dnf install libbpf")
-
-
-def _refused(what: str, error: int) -> RungUnavailable:
-    """Return the exception for a refusal of the kernel, with the fix that fits its errno."""
-    fix = None
-    if error in (errno.EPERM, errno.EACCES):
-        fix = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
-    elif error in (errno.ENOENT, errno.ESRCH, errno.EINVAL):
-        fix = "use a kernel of 5.12 or later with BTF (/sys/kernel/btf/vmlinux)"
-    return RungUnavailable(f"{what}: {os.strerror(error)}", fix)
+    scope: Scope = HOST
+    pins: Path | None = None
 
 
 class BpfObject:
-    """One loaded object: its programs are attached, its maps are open until close."""
+    """One object: its programs are attached, its maps are open until close."""
 
-    def __init__(self, name: str, ring_bytes: int) -> None:
-        """Load agent/kernel/bpf/NAME.bpf.o with a ring of ring_bytes (a power of two) and attach it.
+    def __init__(self, name: str, ring_bytes: int, place: Place | None = None, layout: str = "") -> None:
+        """Take up agent/kernel/bpf/NAME.bpf.o where it is pinned, else load, attach and pin it.
+
+        ring_bytes is a power of two; layout names the form of the records, so that another version of the
+        object is known to write the same.
 
         Raises:
             RungUnavailable: no object, no libbpf, or the kernel refuses.
@@ -96,18 +45,24 @@ class BpfObject:
         path = OBJECTS / f"{name}.bpf.o"
         if not path.exists():
             raise RungUnavailable(f"{path.name} is not built", fix="make bpf")
-        self._lib = _libbpf()
+        place = place or Place()
+        self._lib = libbpf()
         self.name = name
-        self._links: list[int] = []
-        _raise_memlock()
-        self._object = self._lib.bpf_object__open(os.fsencode(path))
-        if not self._object:
-            raise _refused(f"{path.name} does not open", ctypes.get_errno())
+        self._links: dict[str, int] = {}
+        self._reused: list[int] = []
+        self.pins: Pins | None = None
+        self.continued = False
+        """Whether the programs are those of the last run, which never stopped."""
+        self.unpinned: str | None = None
+        """Why it could not be pinned, though it should have been."""
+        if place.pins is not None:
+            content = digest(path.read_bytes(), str(ring_bytes).encode(), place.scope.value)
+            self.pins = Pins(self._lib, place.pins, name, digest((layout or content).encode()), content)
+        raise_memlock()
+        self._object = 0
         try:
-            self._lib.bpf_map__set_max_entries(self._map("ring"), ring_bytes)
-            if error := self._lib.bpf_object__load(self._object):
-                raise _refused(f"{path.name} does not load", -error)
-            self._attach()
+            if self.pins is None or not self._continue(path, self.pins):
+                self._begin(path, ring_bytes, place.scope)
         except RungUnavailable:
             self.close()
             raise
@@ -122,14 +77,7 @@ class BpfObject:
 
     def counters(self, name: str, count: int) -> list[int]:
         """Return the first count sums of a per-CPU array of u64."""
-        descriptor = self.map_fd(name)
-        values = (ctypes.c_uint64 * self._lib.libbpf_num_possible_cpus())()
-        sums: list[int] = []
-        for index in range(count):
-            key = ctypes.c_uint32(index)
-            failed = self._lib.bpf_map_lookup_elem(descriptor, ctypes.byref(key), values)
-            sums.append(0 if failed else sum(values))
-        return sums
+        return per_cpu_sums(self._lib, self.map_fd(name), count)
 
     def open_iterator(self, program: str, over: str | None = None) -> int:
         """Return the descriptor of a link from which `read_iterator` runs program, over a map if need be.
@@ -137,14 +85,14 @@ class BpfObject:
         Raises:
             RungUnavailable: the kernel refuses.
         """
-        options = _IterAttachOptions(size=ctypes.sizeof(_IterAttachOptions))
+        options = IterAttachOptions(size=ctypes.sizeof(IterAttachOptions))
         if over is not None:
-            options.info = ctypes.pointer(_IterLinkInfo(map_fd=self.map_fd(over)))
-            options.length = ctypes.sizeof(_IterLinkInfo)
+            options.info = ctypes.pointer(IterLinkInfo(map_fd=self.map_fd(over)))
+            options.length = ctypes.sizeof(IterLinkInfo)
         link = self._lib.bpf_program__attach_iter(self._programs()[program], ctypes.byref(options))
         if not link:
-            raise _refused(f"{program} does not attach", ctypes.get_errno())
-        self._links.append(link)
+            raise refused(f"{program} does not attach", ctypes.get_errno())
+        self._links[program] = link
         return int(self._lib.bpf_link__fd(link))
 
     def read_iterator(self, link: int) -> bytes:
@@ -155,20 +103,33 @@ class BpfObject:
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
             return stream.readall()
 
-    def close(self) -> None:
-        """Detach and unload."""
-        for link in self._links:
+    def close(self, *, unpin: bool = True) -> None:
+        """Detach and unload; with unpin=False what is pinned goes on recording."""
+        if unpin and self.pins is not None:
+            self.pins.remove()
+        for link in self._links.values():
             self._lib.bpf_link__destroy(link)
         self._links.clear()
         if self._object:
             self._lib.bpf_object__close(self._object)
-            self._object = None
+            self._object = 0
+        for descriptor in self._reused:
+            os.close(descriptor)
+        self._reused.clear()
 
     def _map(self, name: str) -> int:
         found = self._lib.bpf_object__find_map_by_name(self._object, name.encode())
         if not found:
             raise RungUnavailable(f"{self.name}.bpf.o has no map {name}", fix="make bpf")
         return int(found)
+
+    def _maps(self) -> dict[str, int]:
+        maps: dict[str, int] = {}
+        found = self._lib.bpf_object__next_map(self._object, None)
+        while found:
+            maps[self._lib.bpf_map__name(found).decode()] = found
+            found = self._lib.bpf_object__next_map(self._object, found)
+        return maps
 
     def _programs(self) -> dict[str, int]:
         programs: dict[str, int] = {}
@@ -178,16 +139,78 @@ class BpfObject:
             program = self._lib.bpf_object__next_program(self._object, program)
         return programs
 
-    def _attach(self) -> None:
+    def _is_iterator(self, program: int) -> bool:
+        return bool(self._lib.bpf_program__section_name(program).startswith(b"iter"))
+
+    def _set_scope(self, scope: Scope) -> None:
+        for name, found in self._maps().items():
+            if name.endswith(_SCOPE) and (
+                error := self._lib.bpf_map__set_initial_value(found, scope.value, len(scope.value))
+            ):
+                raise refused(f"{self.name}.bpf.o takes no scope", -error)
+
+    def _open(self, path: Path) -> None:
+        self._object = self._lib.bpf_object__open(os.fsencode(path)) or 0
+        if not self._object:
+            raise refused(f"{path.name} does not open", ctypes.get_errno())
+
+    def _begin(self, path: Path, ring_bytes: int, scope: Scope) -> None:
+        """Load and attach, and pin what then runs."""
+        self._open(path)
+        self._lib.bpf_map__set_max_entries(self._map("ring"), ring_bytes)
+        self._set_scope(scope)
+        self._load()
+        if self.pins is not None:
+            self.pins.stop_others()
         for name, program in self._programs().items():
-            section = self._lib.bpf_program__section_name(program)
-            if section.startswith(b"iter"):
+            if self._is_iterator(program):
                 continue  # attached when somebody reads it
-            cgroup = section.startswith(b"cgroup")
+            cgroup = self._lib.bpf_program__section_name(program).startswith(b"cgroup")
             link = self._attach_to_root_cgroup(program) if cgroup else self._lib.bpf_program__attach(program)
             if not link:
-                raise _refused(f"{name} does not attach", ctypes.get_errno())
-            self._links.append(link)
+                raise refused(f"{name} does not attach", ctypes.get_errno())
+            self._links[name] = link
+        if self.pins is not None:
+            self._pin(self.pins)
+
+    def _pin(self, pins: Pins) -> None:
+        maps = {
+            name: int(self._lib.bpf_map__fd(found))
+            for name, found in self._maps().items()
+            if not self._lib.bpf_map__is_internal(found)
+        }
+        try:
+            pins.put(maps, {name: self._lib.bpf_link__fd(link) for name, link in self._links.items()})
+        except OSError as error:
+            self.unpinned, self.pins = f"{error.filename}: {error.strerror}", None
+
+    def _continue(self, path: Path, pins: Pins) -> bool:
+        """Take the pinned maps; the programs run on, only iterators are loaded for them.
+
+        Returns:
+            False where nothing is pinned, or what is cannot be taken up and was removed.
+        """
+        if not pins.whole:
+            return False
+        try:
+            self._open(path)
+            for name in pins.maps():
+                descriptor = pins.get(name)
+                self._reused.append(descriptor)
+                if error := self._lib.bpf_map__reuse_fd(self._map(name), descriptor):
+                    raise refused(f"{name} of {self.name}.bpf.o cannot be taken up", -error)
+            for program in self._programs().values():
+                self._lib.bpf_program__set_autoload(program, self._is_iterator(program))
+            self._load()
+        except RungUnavailable:
+            self.close()
+            return False
+        self.continued = True
+        return True
+
+    def _load(self) -> None:
+        if error := self._lib.bpf_object__load(self._object):
+            raise refused(f"{self.name}.bpf.o does not load", -error)
 
     def _attach_to_root_cgroup(self, program: int) -> int | None:
         """Return a link of program to the topmost cgroup that is seen, so that it sees every socket below."""
@@ -203,9 +226,12 @@ class BpfObject:
             os.close(descriptor)
 
 
-def _raise_memlock() -> None:
-    """Kernels before 5.11 charge maps to RLIMIT_MEMLOCK."""
-    try:
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    except (OSError, ValueError):
-        return  # later kernels do not need it; where it matters, loading says so
+def per_cpu_sums(library: ctypes.CDLL, descriptor: int, count: int) -> list[int]:
+    """Return the first count sums of the per-CPU array of u64 behind descriptor."""
+    values = (ctypes.c_uint64 * library.libbpf_num_possible_cpus())()
+    sums: list[int] = []
+    for index in range(count):
+        key = ctypes.c_uint32(index)
+        failed = library.bpf_map_lookup_elem(descriptor, ctypes.byref(key), values)
+        sums.append(0 if failed else sum(values))
+    return sums

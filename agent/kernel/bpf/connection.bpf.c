@@ -155,7 +155,7 @@ static __always_inline void established(struct sock *sk, struct flow *flow)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int from, int to)
 {
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP || !socket_in_scope(sk))
 		return 0;
 	if (to == TCP_LISTEN) {
 		listening(sk);

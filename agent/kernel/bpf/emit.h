@@ -10,15 +10,17 @@ struct {
 	__uint(max_entries, 4 << 20); /* the loader sets the real size */
 } ring SEC(".maps");
 
+/* The first word says whether the reader sleeps; the second is the reader's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } armed SEC(".maps");
 
-enum loss { LOSS_RING_FULL, LOSS_NO_MEMORY, LOSSES };
+/* PRODUCED is no loss: it counts what was written into the ring. */
+enum loss { LOSS_RING_FULL, LOSS_NO_MEMORY, PRODUCED, LOSSES };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -27,12 +29,17 @@ struct {
 	__type(value, __u64);
 } losses SEC(".maps");
 
+static __always_inline void count(__u32 cause)
+{
+	__u64 *total = bpf_map_lookup_elem(&losses, &cause);
+
+	if (total)
+		*total += 1;
+}
+
 static __always_inline void lose(__u32 cause)
 {
-	__u64 *count = bpf_map_lookup_elem(&losses, &cause);
-
-	if (count)
-		*count += 1;
+	count(cause);
 }
 
 /* Wake the reader when it said it sleeps, or when the ring fills past WAKE_BYTES; else its timer finds the data. */
@@ -51,8 +58,7 @@ static __always_inline __u64 wake_flags(__u32 size)
 
 static __always_inline void emit(void *record, __u32 size)
 {
-	if (bpf_ringbuf_output(&ring, record, size, wake_flags(size)))
-		lose(LOSS_RING_FULL);
+	count(bpf_ringbuf_output(&ring, record, size, wake_flags(size)) ? LOSS_RING_FULL : PRODUCED);
 }
 
 /* For what is too large for the stack: room in the ring itself, to be given to submit. size is a constant. */
@@ -68,6 +74,7 @@ static __always_inline void *reserve(__u32 size)
 static __always_inline void submit(void *record, __u32 size)
 {
 	bpf_ringbuf_submit(record, wake_flags(size));
+	count(PRODUCED);
 }
 
 #endif

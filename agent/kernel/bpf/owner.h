@@ -5,6 +5,8 @@
 #ifndef VEDETTE_OWNER_H
 #define VEDETTE_OWNER_H
 
+#include "scope.h"
+
 #define PF_KTHREAD 0x00200000
 #define PF_FORKNOEXEC 0x40
 #define UNKNOWN_ID 0xffffffffU
@@ -31,7 +33,7 @@ static __always_inline void fill_owner(struct owner *owner)
 		return;
 	struct task_struct *leader = task->group_leader;
 
-	owner->pid = task->tgid;
+	owner->pid = scoped_pid(leader);
 	owner->start = leader->start_boottime;
 	owner->uid = task->cred->uid.val;
 	owner->auid = UNKNOWN_ID;
@@ -46,7 +48,7 @@ static __always_inline void fill_owner(struct owner *owner)
 			break;
 		leader = BPF_CORE_READ(leader, real_parent, group_leader);
 	}
-	owner->exec_pid = BPF_CORE_READ(leader, tgid);
+	owner->exec_pid = scoped_pid(leader);
 	owner->exec_start = BPF_CORE_READ(leader, start_boottime);
 }
 
