@@ -1,4 +1,4 @@
-"""The agent's own processes: their execs, exits and connections are counted, not reported. Pure.
+"""The agent's own processes: their execs, exits, connections and DNS queries are counted, not reported. Pure.
 
 Reporting them would make each shipped batch cause events of its own.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from evidence.kind import Body
 from evidence.kinds.connection import Close, Listen, Open, Report
+from evidence.kinds.dns import Query
 from evidence.kinds.process import Exec, Exit
 
 _BOUND = 1024
@@ -28,7 +29,7 @@ class OwnProcesses:
             self._started.update(pids)
 
     def skip(self, body: Body) -> bool:
-        """Return whether body is an exec, exit or connection of the agent itself, and count it."""
+        """Return whether body is what the agent itself did, and count it."""
         own = self._is_own(body)
         self.skipped += own
         return own
@@ -43,7 +44,7 @@ class OwnProcesses:
             own = self._holds(body.pid)
             self._started.discard(body.pid)
             return own
-        if isinstance(body, Open | Report | Close | Listen):
+        if isinstance(body, Open | Report | Close | Listen | Query):
             return body.actor is not None and self._holds(body.actor.pid)
         return False
 

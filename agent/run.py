@@ -22,6 +22,7 @@ from .batching import Batching
 from .certificate_notice import CertificateNotice
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
+from .environment import EnvironmentNames
 from .errors import AgentError
 from .exe_hash import ExeHasher
 from .identity import Identity
@@ -58,8 +59,8 @@ _GARBAGE = 20_000
 """New containers between two looks for reference cycles: watch makes hardly any, and a look costs CPU."""
 
 _RENEWAL = "renewal.json"
-_FIRST = "process"
-"""The sensor that is read first, so that the others can name its processes."""
+_FIRST = ("process", "dns")
+"""The sensors that are read first, so that the others can name processes and addresses."""
 
 
 def watch(settings: Settings, supervisor: int | None = None) -> int:
@@ -113,7 +114,7 @@ def _parts(
         losses,
         tables,
         enrich.all_enrichments(),
-        Surroundings(processes, redactor, frozenset(settings.process.environment), Accounts().name),
+        Surroundings(processes, redactor, EnvironmentNames(settings.process.environment), Accounts().name),
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,
@@ -138,8 +139,9 @@ def _parts(
 
 
 def _feeds(context: Context) -> tuple[LiveFeed, ...]:
-    """Return the sensors, the one of processes first, so that the others can name its processes."""
-    sensors = sorted(all_sensors(), key=lambda one: (one.name != _FIRST, one.name))
+    """Return the sensors in the order in which they are read."""
+    order = {name: place for place, name in enumerate(_FIRST)}
+    sensors = sorted(all_sensors(), key=lambda one: (order.get(one.name, len(order)), one.name))
     return tuple(LiveFeed(sensor, partial(_climb, context)) for sensor in sensors)
 
 
