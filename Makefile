@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf bench-collector bench-agent test-faults fuzz clean
+.PHONY: demo test check install bpf bench-collector bench-agent test-faults test-kernels fuzz clean
 
 demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -47,6 +47,9 @@ bench-agent: install ## JSON=FILE: memory and idle cost of a running agent
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
+
+test-kernels: install ## the kernel rungs in a guest with Debian's 6.1 kernel, emulated; TESTS="..." chooses
+	@$(PY) -m tests.kernels.guest $(TESTS)
 
 fuzz: install ## ROUNDS=20: property tests with new examples each time
 	@for round in $$(seq $(or $(ROUNDS),20)); do \
