@@ -259,19 +259,18 @@ def _network(
 
 
 def _connection_info(protocol: str, ip: str, direction: int) -> Json:
+    is_v6 = ":" in ip
     return {
         "direction_id": direction,
         "protocol_name": protocol,
-        "protocol_num": 6 if protocol == "tcp" else 17,
-        "protocol_ver_id": 6 if ":" in ip else 4,
+        "protocol_num": {"tcp": 6, "udp": 17, "icmp": 58 if is_v6 else 1}[protocol],
+        "protocol_ver_id": 6 if is_v6 else 4,
     }
 
 
 def _traffic(body: connection.Report | connection.Close) -> Json | None:
     """Count from source to destination, as OCSF does."""
-    counts = {"bytes_out": body.bytes_out, "bytes_in": body.bytes_in}
-    if isinstance(body, connection.Close):
-        counts |= {"packets_out": body.packets_out, "packets_in": body.packets_in}
+    counts = {name: getattr(body, name) for name in _OPPOSITE}
     if body.direction == "in":
         counts = {_OPPOSITE[name]: count for name, count in counts.items()}
     said = _known(**counts)
@@ -299,7 +298,7 @@ def _report(body: connection.Report) -> Shape:
 def _close(body: connection.Close) -> Shape:
     shape = _network(body, 2, _traffic(body))
     duration = None if body.duration is None else body.duration // _MS
-    return Shape(NETWORK, 2, shape.attributes | _known(duration=duration))
+    return Shape(NETWORK, 2, shape.attributes | _known(duration=duration, count=body.flows))
 
 
 def _listen(body: connection.Listen) -> Shape:

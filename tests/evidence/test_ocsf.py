@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from evidence import codec, ocsf
 from evidence.event import stamp
-from evidence.kind import Body
+from evidence.kind import Body, Endpoint
 from evidence.kinds import BY_NAME
+from evidence.kinds.connection import Close
 from tests.evidence.ocsf_schema import violations
 from tests.property.bodies import parts
 
@@ -48,6 +49,22 @@ def test_bytes_of_an_inbound_connection_are_counted_from_source_to_destination()
     assert said["src_endpoint"]["ip"] == "10.0.0.2"
     assert said["traffic"] == {"bytes_in": 900, "bytes_out": 30, "bytes": 930}
     assert said["unmapped"]["vedette"]["body"]["bytes_out"] == 900
+
+
+def test_flows_that_are_told_together_have_their_count() -> None:
+    ping = Close(
+        flow=1,
+        protocol="icmp",
+        direction="out",
+        local=Endpoint(ip="2001:db8::1"),
+        remote=Endpoint(ip="2001:db8::2"),
+        packets_out=3,
+        flows=2,
+    )
+    said = ocsf.to_ocsf(stamp(ping, seq=1, time=1, mono=1), ORIGIN)
+    assert violations(said) == []
+    assert (said["count"], said["connection_info"]["protocol_num"]) == (2, 58)
+    assert said["traffic"] == {"packets_out": 3}
 
 
 @pytest.mark.parametrize(
