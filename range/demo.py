@@ -39,7 +39,7 @@ def main() -> int:
     if options.clean:
         clean()
         return 0
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a shell made us ignore one
         signal.signal(number, _interrupted)
     try:
         with _folder() as folder:
