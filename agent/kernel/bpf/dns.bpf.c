@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include "emit.h"
 #include "owner.h"
+#include "scope.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -169,6 +170,11 @@ static __always_inline __u32 netns_of(struct bpf_sock *socket)
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
+static __always_inline bool in_scope(struct bpf_sock *socket)
+{
+	return !scope.net || netns_of(socket) == scope.net;
+}
+
 static __always_inline void fill_server(struct __sk_buff *skb, struct record *record, bool outbound)
 {
 	__u8 version = 0;
@@ -295,7 +301,7 @@ int on_egress(struct __sk_buff *skb)
 	if (!lists || !sk || !read_packet(skb, &packet))
 		return PASS;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk)
+	if (!sk || !in_scope(sk))
 		return PASS;
 	if (packet.protocol == IPPROTO_UDP)
 		asked_by_udp(skb, &packet, sk, in_list(lists->dns, packet.to));
@@ -336,7 +342,7 @@ static __always_inline int addressed(struct bpf_sock_addr *ctx)
 	bool dns_port = lists && in_list(lists->dns, port);
 	struct asker *asker;
 
-	if (!sk)
+	if (!sk || !in_scope(sk))
 		return PASS;
 	asker = bpf_sk_storage_get(&askers, sk, 0, dns_port ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	if (asker) {
