@@ -10,7 +10,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .decode.mountinfo import slow_mounts
+from .decode.slow_mounts import slow_mounts
 from .decode.passwd import login_accounts
 from .decode.sshd_config import key_files
 from .state_source import Found, Homes, Place
