@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class Surroundings:
 
     lineage: Lineage
     redactor: Redactor
-    environment: frozenset[str]
+    environment: Container[str]
     account: Callable[[int], str | None]
 
 

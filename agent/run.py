@@ -22,6 +22,7 @@ from .batching import Batching
 from .certificate_notice import CertificateNotice
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
+from .environment import EnvironmentNames
 from .errors import AgentError
 from .exe_hash import ExeHasher
 from .identity import Identity
@@ -113,7 +114,7 @@ def _parts(
         losses,
         tables,
         enrich.all_enrichments(),
-        Surroundings(processes, redactor, frozenset(settings.process.environment), Accounts().name),
+        Surroundings(processes, redactor, EnvironmentNames(settings.process.environment), Accounts().name),
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,

@@ -50,12 +50,11 @@ class Process(_Section, frozen=True):
     rung: str = "auto"
     table: Positive = 65_536
     environment: tuple[str, ...] = (
-        "LD_PRELOAD",
-        "LD_LIBRARY_PATH",
-        "LD_AUDIT",
+        "LD_*",
         "SSH_CONNECTION",
         "SUDO_USER",
     )
+    """Names of variables that are kept of a program's environment; a star at the end stands for any end."""
 
 
 class Connection(_Section, frozen=True):

@@ -1,29 +1,45 @@
 """Records of kernel/bpf/exec.bpf.c as process.exec and process.exit.
 
 Every layout is native-endian and mirrors a struct of that file. The id 4294967295 is the kernel's "not set".
+Paths, terminals and sets of capabilities come again and again, so what they decode to is remembered.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from evidence.kinds.process import Ancestor, Exec, Exit
 from evidence.text import to_text
 
+from ..environment import PREFIXES
+from .capability import capability_names
+
 EXEC, EXIT = 1, 2
-_EXE_CUT, _CWD_CUT, _EXE_DELETED, _ARGV_LOST = 1, 2, 4, 8
+_EXE_CUT, _CWD_CUT, _EXE_DELETED, _ARGV_LOST, _ELEVATED = 1, 2, 4, 8, 16
+_EXE_FLAGS = _EXE_CUT | _EXE_DELETED
 
 _TYPE = struct.Struct("=H")
-_EXEC = struct.Struct("=HHIQQQQ7I4H20s")
+_WHO = struct.Struct("=HHIQQQQ6I")
+_WHAT = struct.Struct("=I5H18sQ40s")
+_HEADER = _WHO.size + _WHAT.size
 _EXIT = struct.Struct("=HHIQQQ4I")
 _ANCESTOR = struct.Struct("=QII")
+_WANTED = struct.Struct("=II")
 _NO_ID = 0xFFFFFFFF
 _PTS = re.compile(r"pts(\d+)\Z")
+_REMEMBERED = 1024
+_CUT_CHARACTER = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
+
+CgroupPath = Callable[[int], str | None]
+Sha256 = Callable[[bytes, int, int | None, str | None], str | None]
+"""From struct content, pid, ppid and path to the hex SHA-256, None if not to be had."""
 
 
-def parse(raw: bytes, cgroup_path: Callable[[int], str | None]) -> tuple[int, Exec | Exit, bool]:
+def parse(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exec | Exit, bool]:
     """Return when it happened (CLOCK_BOOTTIME ns), the body, and whether its end may be reported twice.
 
     cgroup_path gives the path of a cgroup id.
@@ -34,8 +50,8 @@ def parse(raw: bytes, cgroup_path: Callable[[int], str | None]) -> tuple[int, Ex
     kind = _TYPE.unpack_from(raw)[0] if len(raw) >= _TYPE.size else 0
     if kind == EXIT and len(raw) == _EXIT.size:
         return _exit(raw)
-    if kind == EXEC and len(raw) >= _EXEC.size:
-        return _exec(raw, cgroup_path)
+    if kind == EXEC and len(raw) >= _HEADER:
+        return _exec(raw, cgroup_path, sha256)
     raise ValueError(f"no process record: type {kind}, {len(raw)} bytes")
 
 
@@ -45,50 +61,34 @@ def _exit(raw: bytes) -> tuple[int, Exit, bool]:
     body = Exit(
         pid=pid,
         start=start,
-        uid=known(uid),
-        auid=known(auid),
-        session=known(session),
+        uid=None if uid == _NO_ID else uid,
+        auid=None if auid == _NO_ID else auid,
+        session=None if session == _NO_ID else session,
         code=None if signal else status >> 8 & 0xFF,
         signal=signal or None,
-        duration=max(0, mono - start),
+        duration=mono - start if mono > start else 0,
         cpu=cpu,
     )
     return mono, body, bool(shared)
 
 
-def _exec(raw: bytes, cgroup_path: Callable[[int], str | None]) -> tuple[int, Exec, bool]:
-    (
-        *_,
-        flags,
-        pid,
-        mono,
-        start,
-        parent_start,
-        cgroup_id,
-        ppid,
-        uid,
-        gid,
-        euid,
-        auid,
-        session,
-        argv_length,
-        count,
-        exe_size,
-        cwd_size,
-        argv_size,
-        tty,
-    ) = _EXEC.unpack_from(raw)
-    at = _EXEC.size + count * _ANCESTOR.size
-    if at + exe_size + cwd_size + argv_size != len(raw):
+def _exec(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exec, bool]:
+    _, flags, pid, mono, start, parent_start, cgroup, ppid, uid, gid, euid, auid, session = _WHO.unpack_from(
+        raw
+    )
+    length, count, exe_size, cwd_size, argv_size, env_size, tty, capable, content = _WHAT.unpack_from(
+        raw, _WHO.size
+    )
+    exe_at = _HEADER + count * _ANCESTOR.size
+    cwd_at = exe_at + exe_size
+    argv_at = cwd_at + cwd_size
+    env_at = argv_at + argv_size
+    if env_at + env_size != len(raw):
         raise ValueError(f"exec record of pid {pid}: its parts do not add up to {len(raw)} bytes")
-    escaped: list[str] = []
-    missing: list[str] = []
-    exe = _text("exe", _exe(raw[at : at + exe_size], flags), escaped, missing)
-    at += exe_size
-    cwd = _text("cwd", None if flags & _CWD_CUT else joined(raw[at : at + cwd_size]), escaped, missing)
-    at += cwd_size
-    argv = _text("argv", None if flags & _ARGV_LOST else raw[at : at + argv_size], escaped, missing)
-    cgroup = cgroup_path(cgroup_id)
+    exe, exe_escaped = _exe(raw[exe_at:cwd_at], flags & _EXE_FLAGS)
+    cwd, cwd_escaped = _path(raw[cwd_at:argv_at]) if not flags & _CWD_CUT else (None, False)
+    argv, argv_escaped = _argv(raw[argv_at:env_at], length)
+    digest = sha256(content, pid, ppid or None, exe)
     body = Exec(
         pid=pid,
         start=start,
@@ -96,20 +96,33 @@ def _exec(raw: bytes, cgroup_path: Callable[[int], str | None]) -> tuple[int, Ex
         parent_start=parent_start if ppid else None,
         exe=exe,
         cwd=cwd,
-        argv=split_argv(argv),
-        argv_length=argv_length,
-        uid=known(uid),
-        gid=known(gid),
-        euid=known(euid),
-        auid=known(auid),
-        session=known(session),
-        tty=_tty(tty),
-        cgroup=cgroup,
+        argv=argv,
+        argv_length=length,
+        sha256=digest,
+        uid=None if uid == _NO_ID else uid,
+        gid=None if gid == _NO_ID else gid,
+        euid=None if euid == _NO_ID else euid,
+        auid=None if auid == _NO_ID else auid,
+        session=None if session == _NO_ID else session,
+        elevated=bool(flags & _ELEVATED),
+        capabilities=capability_names(capable) if euid and capable else (),
+        memory_only=_memory_only(exe) if flags & _EXE_DELETED else None,
+        tty=_tty(tty) if tty[0] else None,
+        cgroup=cgroup_path(cgroup),
+        environment=_environment(raw[env_at:]) if env_size else None,
         ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
-        escaped=tuple(escaped),
-        missing=tuple(missing),
+        escaped=_named(exe=exe_escaped, cwd=cwd_escaped, argv=argv_escaped),
+        missing=_named(
+            exe=exe is None, cwd=cwd is None, argv=bool(flags & _ARGV_LOST), sha256=digest is None
+        ),
     )
     return mono, body, False
+
+
+def wanted(prefixes: Iterable[bytes]) -> bytes:
+    """Return the table `environment` of exec.bpf.c for up to 16 beginnings of names, of up to four bytes."""
+    rows = [_WANTED.pack((1 << 8 * len(one)) - 1, int.from_bytes(one, "little")) for one in prefixes]
+    return b"".join(rows).ljust(_WANTED.size * PREFIXES, b"\0")
 
 
 def known(number: int) -> int | None:
@@ -129,34 +142,51 @@ def split_argv(text: str | None) -> tuple[str, ...]:
     return tuple((text[:-1] if text[-1] == "\0" else text).split("\0"))
 
 
-def _exe(components: bytes, flags: int) -> bytes | None:
+@functools.lru_cache(_REMEMBERED)
+def _exe(components: bytes, flags: int) -> tuple[str | None, bool]:
     """Return the path as /proc/PID/exe would show it; None when it was too deep to be read whole."""
     if flags & _EXE_CUT:
-        return None
-    return joined(components) + (b" (deleted)" if flags & _EXE_DELETED else b"")
+        return None, False
+    return to_text(joined(components) + (b" (deleted)" if flags & _EXE_DELETED else b""))
 
 
-def _text(field: str, raw: bytes | None, escaped: list[str], missing: list[str]) -> str | None:
-    """Return raw as text, noting the field when it had to be escaped or is not known."""
-    if raw is None:
-        missing.append(field)
-        return None
-    text, was_escaped = to_text(raw)
-    if was_escaped:
-        escaped.append(field)
-    return text
+@functools.lru_cache(_REMEMBERED)
+def _path(components: bytes) -> tuple[str, bool]:
+    return to_text(joined(components))
 
 
+def _argv(block: bytes, length: int) -> tuple[tuple[str, ...], bool]:
+    """Return the arguments and whether they had to be escaped; a character cut in two is left out."""
+    if length > len(block):
+        block = _CUT_CHARACTER.sub(b"", block)
+    text, escaped = to_text(block)
+    return split_argv(text), escaped
+
+
+def _environment(block: bytes) -> dict[str, str]:
+    """Return the variables of a block in which each is ended by NUL."""
+    pairs = (entry.partition(b"=") for entry in block.split(b"\0"))
+    return {to_text(name)[0]: to_text(value)[0] for name, separator, value in pairs if separator}
+
+
+def _memory_only(exe: str | None) -> Literal["memfd", "deleted"]:
+    return "memfd" if exe is not None and exe.startswith("/memfd:") else "deleted"
+
+
+def _named(**noted: bool) -> tuple[str, ...]:
+    """Return the names of what is true."""
+    return tuple(name for name, is_so in noted.items() if is_so) if True in noted.values() else ()
+
+
+@functools.lru_cache(_REMEMBERED)
 def _tty(name: bytes) -> str | None:
     """Return the terminal as `who` shows it: the kernel's pts3 is pts/3."""
-    if not name[0]:
-        return None
     text = name.partition(b"\0")[0].decode("ascii", "replace")
     return _PTS.sub(r"pts/\1", text) or None
 
 
 def _ancestry(raw: bytes, count: int, ppid: int, parent_start: int) -> tuple[Ancestor, ...]:
     """Return the parent, which was only forked, and its ancestors up to the first that executed something."""
-    chain = _ANCESTOR.iter_unpack(raw[_EXEC.size : _EXEC.size + count * _ANCESTOR.size])
+    chain = _ANCESTOR.iter_unpack(raw[_HEADER : _HEADER + count * _ANCESTOR.size])
     forked = [Ancestor(pid=pid, start=start) for start, pid, _ in chain if pid]
     return (Ancestor(pid=ppid, start=parent_start), *forked)

@@ -1,7 +1,8 @@
-"""The security.capability extended attribute as text, in the form of getcap(8)."""
+"""Capabilities as text: the attribute security.capability in the form of getcap(8), and sets by name."""
 
 from __future__ import annotations
 
+import functools
 import struct
 
 _NAMES = (
@@ -18,6 +19,12 @@ _NAMES = (
 _EFFECTIVE = 1
 _REVISIONS = {0x01000000: (1, 12), 0x02000000: (2, 20), 0x03000000: (2, 24)}
 """Revision: number of 32-bit words of each set, bytes in all (linux/capability.h)."""
+
+
+@functools.lru_cache(256)
+def capability_names(bits: int) -> tuple[str, ...]:
+    """Return the names of a set, such as ``cap_net_raw``."""
+    return tuple(_name(bit) for bit in range(bits.bit_length()) if bits >> bit & 1)
 
 
 def capability_text(raw: bytes) -> str | None:
@@ -38,6 +45,9 @@ def capability_text(raw: bytes) -> str | None:
     for bit in range(32 * words):
         flags = ("p" if permitted >> bit & 1 else "") + ("i" if inheritable >> bit & 1 else "")
         if flags:
-            name = f"cap_{_NAMES[bit]}" if bit < len(_NAMES) else f"cap_{bit}"
-            sets.setdefault(effective + flags[::-1], []).append(name)
+            sets.setdefault(effective + flags[::-1], []).append(_name(bit))
     return " ".join(f"{','.join(names)}+{flags}" for flags, names in sets.items()) or "="
+
+
+def _name(bit: int) -> str:
+    return f"cap_{_NAMES[bit]}" if bit < len(_NAMES) else f"cap_{bit}"

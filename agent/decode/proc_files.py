@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -76,7 +76,7 @@ def parse_stat(raw: bytes) -> Stat:
 
 
 def parse_snapshot(
-    files: Mapping[str, bytes], names: Collection[str] = (), parent: Stat | None = None
+    files: Mapping[str, bytes], names: Container[str] = (), parent: Stat | None = None
 ) -> Snapshot:
     """Return the process whose files these are; what is absent was not readable.
 
@@ -163,7 +163,7 @@ def _id(raw: bytes | None) -> int | None:
     return known(int(raw)) if raw is not None and raw.strip().isdigit() else None
 
 
-def _environment(raw: bytes | None, names: Collection[str]) -> dict[str, str] | None:
+def _environment(raw: bytes | None, names: Container[str]) -> dict[str, str] | None:
     """Return the variables of those names; None when there are none."""
     found: dict[str, str] = {}
     for entry in (raw or b"").split(b"\0"):

@@ -10,9 +10,11 @@ from evidence.kinds.agent import Loss
 from evidence.kinds.process import Exit
 
 from ..decode import bpf_process
+from ..environment import EnvironmentNames
+from ..exe_hash import ExeHasher
 from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
-from ..sensor import Moment, Observed
+from ..sensor import Context, Moment, Observed
 from .process_trigger import run_marked
 from .tally import Tally
 
@@ -24,14 +26,19 @@ _ENDED = 256
 class BpfFeed:
     """The first rung of the process sensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
         """Load exec.bpf.c.
 
         Raises:
             RungUnavailable: it does not load here.
         """
         self._reader = RingReader("exec", _RING_BYTES)
+        names = EnvironmentNames(context.settings.process.environment)
+        with self._reader.object.mapped_word("environment") as page:
+            table = bpf_process.wanted(names.prefixes())
+            page[: len(table)] = table
         self._cgroups = Cgroups()
+        self._hasher = ExeHasher(lambda: context.clock().mono)
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
         self._tally = Tally("process", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"})
 
@@ -45,23 +52,20 @@ class BpfFeed:
         return (self._reader.fileno(),)
 
     def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
-        """Return the execs and exits that wait in the ring."""
-        found: list[Observed] = []
+        """Return the execs and exits that wait in the ring, each decoded when it is asked for."""
+        parse, path, sha256 = bpf_process.parse, self._cgroups.path, self._hasher.of_content
         for raw in self._reader.read():
             try:
-                mono, body, shared = bpf_process.parse(raw, self._cgroups.path)
+                mono, body, shared = parse(raw, path, sha256)
             except ValueError:
                 self._tally.add("undecodable")
                 continue
-            if isinstance(body, Exit) and self._repeated(body, shared=shared):
+            if (shared or self._ended) and isinstance(body, Exit) and self._repeated(body):
                 continue
-            found.append(Observed(body, mono=mono))
-        return found
+            yield Observed(body, mono)
 
-    def _repeated(self, body: Exit, *, shared: bool) -> bool:
+    def _repeated(self, body: Exit) -> bool:
         """Return whether another thread of that process has reported its end already."""
-        if not (shared or self._ended):
-            return False
         key = (body.pid, body.start)
         if key in self._ended:
             return True

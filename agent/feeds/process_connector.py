@@ -12,6 +12,7 @@ from evidence.kinds.process import Exec, Exit
 
 from ..decode.connector import ProcessEvent, parse
 from ..decode.proc_files import late_exec
+from ..environment import EnvironmentNames
 from ..kernel.proc_connector import ProcConnector
 from ..kernel.procfs import read_process
 from ..sensor import Context, Moment, Observed
@@ -35,7 +36,7 @@ class ConnectorFeed:
             RungUnavailable: not permitted, or not in this network namespace.
         """
         self._connector = ProcConnector()
-        self._names = frozenset(context.settings.process.environment)
+        self._names = EnvironmentNames(context.settings.process.environment)
         self._running: OrderedDict[int, Exec] = OrderedDict()
         self._sequences: dict[int, int] = {}
         self._tally = Tally("process", {"netlink_overrun": "use the bpf rung: it keeps a larger buffer"})

@@ -11,6 +11,7 @@ from evidence.kinds.agent import Loss
 from evidence.kinds.process import Exec
 
 from ..decode.proc_files import late_exec
+from ..environment import EnvironmentNames
 from ..errors import RungUnavailable
 from ..kernel.procfs import read_process
 from ..sensor import Context, Moment, Observed
@@ -32,7 +33,7 @@ class PollFeed:
         Raises:
             RungUnavailable: /proc cannot be listed.
         """
-        self._names = frozenset(context.settings.process.environment)
+        self._names = EnvironmentNames(context.settings.process.environment)
         self._tally = Tally("process", {"poll_gap": "use the bpf rung: run as root with the built objects"})
         self._waiting: WaitingProcess | None = None
         try:

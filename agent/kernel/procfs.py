@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 from ..decode.proc_files import FILES, LINKS, Snapshot, Stat, parse_snapshot, parse_stat
 
@@ -12,7 +12,7 @@ _LIMIT = 64 << 10
 """Bytes of a file that are read; an argv or environment beyond it is cut."""
 
 
-def read_process(pid: int, *, before: int | None = None, names: Collection[str] = ()) -> Snapshot | None:
+def read_process(pid: int, *, before: int | None = None, names: Container[str] = ()) -> Snapshot | None:
     """Return the process as its files show it now; None when it is gone.
 
     A process that started after `before` (CLOCK_BOOTTIME ns) is another one with the same pid: None.

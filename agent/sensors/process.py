@@ -8,10 +8,10 @@ from __future__ import annotations
 from ..sensor import Context, Feed, Rung, Sensor
 
 
-def _open_bpf(_context: Context) -> Feed:
+def _open_bpf(context: Context) -> Feed:
     from ..feeds.process_bpf import BpfFeed  # noqa: PLC0415 - see above
 
-    return BpfFeed()
+    return BpfFeed(context)
 
 
 def _open_connector(context: Context) -> Feed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..kind import Actor, Body, Part
 
 
@@ -19,6 +21,11 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     user and login are the account names of uid and auid. exe is the path as the program's own mounts show it;
     host_exe the host's path of the same file, where the two differ and it is known. container, its runtime,
     pod and unit are those of `evidence.kind.Actor`; unit is one within the container.
+    At most 4 KiB of argv are kept: argv_length is greater than what is there when the last argument is cut or
+    others follow it. elevated: the program got rights its caller does not have (set-uid, set-gid, file
+    capabilities). capabilities are the effective ones of a program that does not run as root. memory_only: no
+    file holds the program, it was a memfd or a file without a name any more. environment has the variables of
+    the agent's allow-list alone.
     `late` names the fields that were read from /proc after the fact, `missing` those that were gone by then.
     """
 
@@ -39,6 +46,9 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     session: int | None = None
     user: str | None = None
     login: str | None = None
+    elevated: bool = False
+    capabilities: tuple[str, ...] = ()
+    memory_only: Literal["memfd", "deleted"] | None = None
     tty: str | None = None
     cgroup: str | None = None
     unit: str | None = None

@@ -1,6 +1,10 @@
-"""What the bpf rung of the process sensor costs its reader: JSON rows of name, value and unit on stdout.
+"""What the whole agent costs for 1,000 execs: JSON rows of name, value and unit.
 
-The storm runs in processes of its own; the reader's time is its own user and system time alone.
+A storm of a small program runs in processes of its own, beside an agent as it is installed: all sensors and
+hashing on, every batch acknowledged by a local collector. Counted is the CPU time of supervisor, watch and
+ship (proc(5), schedstat) and what the kernel spent in the agent's eBPF programs, until all is acknowledged;
+divided by all the execs that the collector got, since what else runs on the host costs too. What the agent
+costs without the storm is told apart and not taken off.
 """
 
 from __future__ import annotations
@@ -9,93 +13,151 @@ import argparse
 import json
 import multiprocessing
 import os
-import select
+import re
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
-from agent.feeds.process_bpf import BpfFeed
-from agent.sensor import Moment
+from evidence import seal
+from evidence.event import Event
+from evidence.kind import Body
 from evidence.kinds.process import Exec
+from tests.agent.fake_collector import FakeCollector, running
+from tests.bench.agent_idle import children, comm, configure, cpu_ns, enrol, pss
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = "/bin/true"
 WORKERS = 2
-IDLE_SECONDS = 15
+STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
+_RUN_TIME = re.compile(r"prog_id:\s*(\d+)\n(?:.*\n)*?run_time_ns:\s*(\d+)")
+_SETTLE = 4.0
+"""Seconds in which what the storm left is sealed, shipped, acknowledged and forgotten."""
 
 
-def main() -> None:
-    """Measure a storm, then silence."""
+def main() -> int:
+    """Start an agent, run the storm, and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--execs", type=int, default=20_000)
     parser.add_argument("--json", type=Path, default=Path("/dev/stdout"))
+    parser.add_argument("--warm", type=float, default=45.0, help="seconds before the storm")
+    parser.add_argument("--profile", type=Path, metavar="PY-SPY", help="profile with it")
     chosen = parser.parse_args()
-    feed = BpfFeed()
-    try:
-        rows = [*storm(feed, chosen.execs), *silence(feed)]
-    finally:
-        feed.close()
-    chosen.json.write_text(json.dumps(rows) + "\n")
+    before = STATISTICS.read_text()
+    STATISTICS.write_text("1")
+    with (
+        tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
+        running(FakeCollector(), Path(folder)) as collector,
+    ):
+        os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through
+        config = configure(Path(folder), collector.ingest, collector.enrol, blind=False)
+        enrol(config, collector.token.line())
+        command = [sys.executable, "-m", "agent.cli", "run", "--config", str(config)]
+        agent = subprocess.Popen(command, cwd=ROOT)
+        try:
+            time.sleep(chosen.warm)
+            rows = measure(agent.pid, chosen, collector)
+        finally:
+            agent.send_signal(signal.SIGTERM)
+            agent.wait(timeout=30)
+            STATISTICS.write_text(before)
+    chosen.json.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    return 0
 
 
-def storm(feed: BpfFeed, execs: int) -> list[dict[str, object]]:
-    """Return what it costs to read the records of so many execs and exits at full speed."""
-    mark = f"storm-{os.getpid()}"
+def measure(
+    supervisor: int, options: argparse.Namespace, collector: FakeCollector
+) -> list[dict[str, object]]:
+    """Return the cost of a storm, after that of the same time without one."""
+    pids = [supervisor, *children(supervisor)]
+    quiet = cost(pids)
+    time.sleep(_SETTLE)
+    idle = sum(cost(pids).values()) - sum(quiet.values())
+    spy = None if options.profile is None else profiler(options.profile, pids[1:])
+    began, at = time.time_ns(), cost(pids)
+    storm(options.execs)
+    took = (time.time_ns() - began) / 1e9
+    peak = sum(map(pss, pids))
+    time.sleep(_SETTLE)
+    ended, now = time.time_ns(), cost(pids)
+    for one in spy or ():
+        one.send_signal(signal.SIGINT)
+        one.wait()
+    events, sent = arrived(collector, began, ended)
+    execs = [event for event in events if isinstance(event.body, Exec)]
+    stormed = sum(
+        event.body.argv[:2] == (PROGRAM, "storm") for event in execs if isinstance(event.body, Exec)
+    )
+    rows = [row(f"{name}_cpu_s_per_1k", (now[name] - at[name]) / len(execs) / 1e6, "s") for name in now]
+    spent = sum(now.values()) - sum(at.values())
+    return [
+        row("cpu_s_per_1k", spent / len(execs) / 1e6, "s"),
+        *rows,
+        row("idle_cpu_percent", idle / _SETTLE / 1e7, "% of a core"),
+        row("execs_per_second", options.execs / took, "1/s"),
+        row("execs_of_the_storm_missing", options.execs - stormed, "execs"),
+        row("execs_beside_the_storm", len(execs) - stormed, "execs"),
+        row("bytes_per_event", sent / max(len(events), 1), "B"),
+        row("pss_mb", peak / 1024, "MB"),
+    ]
+
+
+def profiler(program: Path, pids: list[int]) -> list[subprocess.Popen[bytes]]:
+    """Start py-spy on each of pids; a raw profile goes to profile.NAME of the working directory."""
+    options = ["record", "-n", "-f", "raw", "-r", "400"]
+    started = [
+        subprocess.Popen(
+            [program, *options, "-o", f"profile.{comm(pid)}", "-p", str(pid)], stdout=subprocess.DEVNULL
+        )
+        for pid in pids
+    ]
+    time.sleep(2)
+    return started
+
+
+def arrived(collector: FakeCollector, began: int, ended: int) -> tuple[list[Event[Body]], int]:
+    """Return the events between two times (UTC ns) that were acknowledged, and the bytes of their batches."""
+    found: list[Event[Body]] = []
+    size = 0
+    for envelope, data in list(collector.batches.values()):
+        _, decoded = seal.unseal(envelope, data, bytes.fromhex(collector.enrolled[-1].public))
+        events = [
+            event for event in decoded.events if isinstance(event, Event) and began <= event.time <= ended
+        ]
+        found += events
+        size += (len(envelope) + len(data)) * len(events) // max(len(decoded.events), 1)
+    return found, size
+
+
+def storm(execs: int) -> None:
+    """Execute a small program so many times at full speed."""
     share = execs // WORKERS
-    workers = [multiprocessing.Process(target=spawn, args=(mark, share)) for _ in range(WORKERS)]
+    workers = [multiprocessing.Process(target=spawn, args=(share,)) for _ in range(WORKERS)]
     for worker in workers:
         worker.start()
-    found = reads = 0
-    begun, spent = time.monotonic(), cpu()
-    while any(worker.is_alive() for worker in workers):
-        found += read(feed, mark)
-        reads += 1
-    took = time.monotonic() - begun
-    while more := read(feed, mark):
-        found += more
-    spent = cpu() - spent
-    lost = sum(loss.count or 0 for loss in feed.losses(moment()))
-    return [
-        row("reader_cpu_per_1000_execs", spent / (share * WORKERS) * 1000, "s"),
-        row("execs_per_second", share * WORKERS / took, "1/s"),
-        row("reads_per_second", reads / took, "1/s"),
-        row("execs_not_seen", share * WORKERS - found, "execs"),
-        row("records_lost", lost, "records"),
-    ]
+    for worker in workers:
+        worker.join()
 
 
-def silence(feed: BpfFeed) -> list[dict[str, object]]:
-    """Return how often the feed is woken, and what it costs, when this program runs nothing."""
-    until = time.monotonic() + IDLE_SECONDS
-    spent, wakes = cpu(), 0
-    while time.monotonic() < until:
-        read(feed, "")
-        wakes += 1
-    return [
-        row("idle_wakeups_per_second", wakes / IDLE_SECONDS, "1/s"),
-        row("idle_cpu", (cpu() - spent) / IDLE_SECONDS * 100, "% of a core"),
-    ]
-
-
-def read(feed: BpfFeed, mark: str) -> int:
-    """Wait and read as watch does; return how many marked execs came."""
-    select.select(feed.filenos(), [], [], feed.period)
-    return sum(isinstance(one.body, Exec) and mark in one.body.argv for one in feed.read(moment()))
-
-
-def spawn(mark: str, count: int) -> None:
-    """Execute a program count times, one after the other."""
+def spawn(count: int) -> None:
+    """Execute the program count times, one after the other."""
     for number in range(count):
-        os.waitpid(os.posix_spawn(PROGRAM, [PROGRAM, mark, str(number)], os.environ), 0)
+        os.waitpid(os.posix_spawn(PROGRAM, [PROGRAM, "storm", str(number)], os.environ), 0)
 
 
-def cpu() -> float:
-    """Return this process's own user and system seconds."""
-    times = os.times()
-    return times.user + times.system
-
-
-def moment() -> Moment:
-    """Read the clocks."""
-    return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+def cost(pids: list[int]) -> dict[str, float]:
+    """Return the nanoseconds so far of each process by name, and of the eBPF programs they hold."""
+    spent: dict[str, float] = {}
+    programs: dict[str, int] = {}
+    for pid in pids:
+        spent[comm(pid)] = spent.get(comm(pid), 0.0) + cpu_ns(pid)
+        for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+            found = _RUN_TIME.search(entry.read_text())
+            if found:
+                programs[found[1]] = int(found[2])
+    return {**spent, "bpf": float(sum(programs.values()))}
 
 
 def row(name: str, value: float, unit: str) -> dict[str, object]:
@@ -104,4 +166,4 @@ def row(name: str, value: float, unit: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,9 +17,15 @@ GOLDEN: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("kernel").joinpath("records.json").read_text()
 )
 
+
+def _sha256(content: bytes, pid: int, ppid: int | None, exe: str | None) -> str:
+    """Stand in for a hash: what it would be looked up by."""
+    return f"{content.hex()} {pid} {ppid} {exe}"
+
+
 PARSERS: dict[str, Callable[[bytes], object]] = {
-    "exec": lambda raw: bpf_process.parse(raw, lambda _: "/system.slice/cron.service")[1],
-    "exit": lambda raw: bpf_process.parse(raw, lambda _: None)[1],
+    "exec": lambda raw: bpf_process.parse(raw, lambda _: "/system.slice/cron.service", _sha256)[1],
+    "exit": lambda raw: bpf_process.parse(raw, lambda _: None, _sha256)[1],
     "flow": bpf_connection.parse,
     "connector": connector.parse,
     "diag": inet_diag.parse,

@@ -20,7 +20,8 @@ from evidence.text import to_bytes
 IDS = st.integers(0, 0xFFFFFFFF)
 LONG = st.integers(0, 2**64 - 1)
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 0x2F})
-EXEC = struct.Struct("=HHIQQQQ7I4H20s")
+EXEC = struct.Struct("=HHIQQQQ7I5H18sQ40s")
+CONTENT = struct.pack("=5Q", 1, 2, 3, 4, 5)
 
 
 def leaf_first(names: list[bytes]) -> bytes:
@@ -28,22 +29,39 @@ def leaf_first(names: list[bytes]) -> bytes:
 
 
 def exec_record(
-    exe: list[bytes], cwd: list[bytes], argv: bytes, *, auid: int = 0, forks: int = 0, flags: int = 0
+    exe: list[bytes],
+    cwd: list[bytes],
+    argv: bytes,
+    environment: bytes = b"",
+    *,
+    auid: int = 0,
+    forks: int = 0,
+    flags: int = 0,
+    length: int | None = None,
+    euid: int = 0,
+    capabilities: int = 0,
 ) -> bytes:
-    parts = leaf_first(exe), leaf_first(cwd), argv
+    parts = leaf_first(exe), leaf_first(cwd), argv, environment
+    length = len(argv) if length is None else length
     head = EXEC.pack(
-        *(1, flags, 7, 100, 50, 20, 1, 3, 1000, 1000, 0, auid, 0xFFFFFFFF, len(argv), forks),
+        *(1, flags, 7, 100, 50, 20, 1, 3, 1000, 1000, euid, auid, 0xFFFFFFFF, length, forks),
         *(len(part) for part in parts),
         b"pts3",
+        capabilities,
+        CONTENT,
     )
     chain = b"".join(struct.pack("=QII", 10 + number, number + 1, 0) for number in range(forks))
     return head + chain + b"".join(parts)
 
 
+def parse(raw: bytes) -> tuple[int, Exec | Exit, bool]:
+    return bpf_process.parse(raw, lambda _: "/x", lambda *what: None if what[0] != CONTENT else "ab" * 32)
+
+
 @given(st.lists(NAMES, max_size=5), st.lists(NAMES, max_size=5), st.lists(NAMES, min_size=1, max_size=5))
 def test_paths_and_arguments_keep_every_byte(exe: list[bytes], cwd: list[bytes], argv: list[bytes]) -> None:
     record = exec_record(exe, cwd, b"".join(one + b"\0" for one in argv), forks=2)
-    mono, body, _ = bpf_process.parse(record, lambda _: "/x")
+    mono, body, _ = parse(record)
     assert isinstance(body, Exec)
 
     def raw(field: str, text: str | None) -> bytes:
@@ -60,7 +78,7 @@ def test_paths_and_arguments_keep_every_byte(exe: list[bytes], cwd: list[bytes],
 
 @given(IDS)
 def test_an_identity_that_is_not_set_is_none_and_never_root(auid: int) -> None:
-    _, body, _ = bpf_process.parse(exec_record([b"a"], [], b"", auid=auid), lambda _: None)
+    _, body, _ = parse(exec_record([b"a"], [], b"", auid=auid))
     assert isinstance(body, Exec)
     assert body.auid == (None if auid == 0xFFFFFFFF else auid)
     assert body.session is None
@@ -68,17 +86,56 @@ def test_an_identity_that_is_not_set_is_none_and_never_root(auid: int) -> None:
 
 @given(st.integers(0, 7))
 def test_what_could_not_be_read_whole_is_missing(flags: int) -> None:
-    _, body, _ = bpf_process.parse(exec_record([b"a"], [b"b"], b"c\0", flags=flags), lambda _: None)
+    _, body, _ = parse(exec_record([b"a"], [b"b"], b"c\0", flags=flags))
     assert isinstance(body, Exec)
     assert ("exe" in body.missing) == bool(flags & 1) == (body.exe is None)
     assert ("cwd" in body.missing) == bool(flags & 2) == (body.cwd is None)
     assert body.exe in (None, "/a (deleted)" if flags & 4 else "/a")
 
 
+VARIABLES = st.dictionaries(
+    st.from_regex(r"[A-Z_]{1,9}", fullmatch=True),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9),
+)
+
+
+@given(VARIABLES)
+def test_variables_and_capabilities_are_read_back(variables: dict[str, str]) -> None:
+    block = b"".join(f"{name}={value}".encode() + b"\0" for name, value in variables.items())
+    raw = exec_record([b"a"], [], b"c\0", block, euid=1000, capabilities=1 << 13 | 1, flags=16)
+    _, body, _ = parse(raw)
+    assert isinstance(body, Exec)
+    assert body.environment == (variables or None)
+    assert body.capabilities == ("cap_chown", "cap_net_raw")
+    assert body.elevated
+    assert body.sha256 == "ab" * 32
+    _, root, _ = parse(exec_record([b"a"], [], b"", capabilities=1))
+    assert isinstance(root, Exec)
+    assert root.capabilities == ()
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), st.data())
+def test_an_argument_cut_within_a_character_is_still_text(text: str, data: st.DataObject) -> None:
+    whole = text.encode()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    _, body, _ = parse(exec_record([b"a"], [], whole[:cut], length=len(whole)))
+    assert isinstance(body, Exec)
+    assert "".join(body.argv) == whole[:cut].decode("utf-8", "ignore")
+    assert body.escaped == ()
+    assert body.argv_length == len(whole)
+
+
+def test_a_program_that_no_file_holds_is_marked() -> None:
+    for path, marked in (([b"memfd:x"], "memfd"), ([b"tmp", b"x"], "deleted")):
+        _, body, _ = parse(exec_record(path, [], b"", flags=4))
+        assert isinstance(body, Exec)
+        assert body.memory_only == marked
+
+
 @given(st.integers(0, 0xFFFF))
 def test_a_status_is_a_code_or_a_signal(status: int) -> None:
     raw = struct.pack("=HHIQQQ4I", 2, 0, 7, 100, 40, 3, 0, 0, 0, status)
-    _, body, _ = bpf_process.parse(raw, lambda _: None)
+    _, body, _ = parse(raw)
     assert isinstance(body, Exit)
     assert (body.code is None) != (body.signal is None)
     assert (body.code or 0) << 8 | (body.signal or 0) == status & (0x7F if status & 0x7F else 0xFF00)
@@ -92,7 +149,7 @@ TYPED = st.builds(lambda kind, rest: bytes([kind, 0]) + rest, st.integers(0, 5),
 @given(GARBAGE | TYPED)
 def test_no_bytes_make_a_decoder_raise_but_value_error(raw: bytes) -> None:
     with contextlib.suppress(ValueError):
-        bpf_process.parse(raw, lambda _: None)
+        parse(raw)
     with contextlib.suppress(ValueError):
         bpf_connection.parse(raw)
     with contextlib.suppress(ValueError):

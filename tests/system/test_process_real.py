@@ -134,7 +134,7 @@ def test_a_path_too_long_is_missing_not_cut(tmp_path: Path) -> None:
     with opened(BPF, tmp_path) as watched:
         body = exec_of(watched, run(str(program)))
     assert body.exe is None
-    assert body.missing == ("exe",)
+    assert "exe" in body.missing
 
 
 def test_login_uid_and_audit_session_are_carried(tmp_path: Path) -> None:

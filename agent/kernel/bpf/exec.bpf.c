@@ -11,16 +11,21 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PF_FORKNOEXEC 0x40
 #define SIGNAL_GROUP_EXIT 0x4
 #define UNKNOWN_ID 0xffffffffU
+#define SECOND 1000000000ULL
 
 #define ANCESTORS 6
 #define DEPTH 64
 #define NAME 256
 #define PATH 1024 /* a component is begun below this, so a path takes at most PATH + NAME */
 #define ARGV 4096
+#define ENVIRONMENT 4096 /* bytes of it that are looked through */
+#define VARIABLE 512
+#define VARIABLES 1024 /* a variable is begun below this */
+#define WANTED 16
 #define DATA 8192
 
 enum { EXEC = 1, EXIT = 2 };
-enum { EXE_CUT = 1, CWD_CUT = 2, EXE_DELETED = 4, ARGV_LOST = 8 };
+enum { EXE_CUT = 1, CWD_CUT = 2, EXE_DELETED = 4, ARGV_LOST = 8, ELEVATED = 16 };
 
 struct ancestor {
 	__u64 start;
@@ -28,7 +33,18 @@ struct ancestor {
 	__u32 pad;
 };
 
-/* data: ancestors, then exe and cwd as components leaf first, each ended by NUL, then argv as it lies in memory */
+/* Which content was executed: as long as all of this is equal, so is the content. Times are ns. */
+struct content {
+	__u64 device;
+	__u64 inode;
+	__u64 size;
+	__u64 mtime;
+	__u64 ctime;
+};
+
+/* data: ancestors, then exe and cwd as components leaf first, each ended by NUL, then argv as it lies in memory,
+ * then the wanted variables of the environment, each ended by NUL
+ */
 struct exec_record {
 	__u16 type;
 	__u16 flags;
@@ -48,7 +64,10 @@ struct exec_record {
 	__u16 exe_size;
 	__u16 cwd_size;
 	__u16 argv_size;
-	char tty[20];
+	__u16 environment_size;
+	char tty[18];
+	__u64 capabilities;
+	struct content content;
 	char data[DATA];
 };
 
@@ -69,7 +88,8 @@ struct exit_record {
 
 struct space {
 	struct exec_record record;
-	__u32 size; /* of the path being read: kept in memory, the verifier need not follow each of its values */
+	char environment[8 + ENVIRONMENT + 8]; /* after a NUL, so that each variable follows one */
+	__u32 size; /* of what is being read: kept in memory, the verifier need not follow each of its values */
 };
 
 struct {
@@ -78,6 +98,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct space);
 } scratch SEC(".maps");
+
+/* The variables to take, by up to four bytes of their names: set by the reader. A mask of 0 ends the list. */
+struct wanted {
+	__u32 mask;
+	__u32 name;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct wanted[WANTED]);
+} environment SEC(".maps");
 
 #define CUT 0x10000
 
@@ -139,6 +173,125 @@ __noinline __u32 walk_path(__u64 address, __u32 start)
 	return (space->size & 0x7ff) | cut;
 }
 
+/* Copy the variable that begins at `from` of the environment to data + start, if it is wanted. */
+__noinline int take_variable(__u32 from, __u32 start)
+{
+	__u32 zero = 0;
+	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
+	struct wanted *wanted = bpf_map_lookup_elem(&environment, &zero);
+
+	if (!space || !wanted)
+		return 0;
+	char *variable = space->environment + (from & 0xfff);
+	__u32 name = *(__u8 *)variable | *(__u8 *)(variable + 1) << 8 | *(__u8 *)(variable + 2) << 16 |
+		     (__u32) * (__u8 *)(variable + 3) << 24;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < WANTED; i++) {
+		if (!wanted[i].mask)
+			return 0;
+		if ((name & wanted[i].mask) == wanted[i].name)
+			break;
+		if (i == WANTED - 1)
+			return 0;
+	}
+	volatile __u32 *size = &space->size;
+	__u32 taken = *size;
+
+	if (taken > VARIABLES)
+		return 0;
+	__u32 at = start + taken;
+
+	barrier_var(at);
+	at &= 0x1fff;
+	if (at > DATA - VARIABLE)
+		return 0;
+	long n = bpf_probe_read_kernel_str(space->record.data + at, VARIABLE, variable);
+
+	if (n > 0)
+		*size = taken + n;
+	return 0;
+}
+
+/* Take what follows each NUL among eight bytes of the environment. */
+__noinline int take_variables(__u32 at, __u32 start)
+{
+	__u32 zero = 0;
+	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!space)
+		return 0;
+	at &= 0xff8;
+	__u64 word = *(__u64 *)(space->environment + at);
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < 8; i++)
+		if (!(word >> 8 * i & 0xff))
+			take_variable(at + i + 1, start);
+	return 0;
+}
+
+#define ONES 0x0101010101010101ULL
+
+/* Write the wanted variables of the environment in user memory at `from` to data + start; return their size.
+ * Words without a zero byte are passed over: that is cheaper than a look at each byte.
+ */
+__noinline __u32 pick_variables(__u64 from, __u32 length, __u32 start)
+{
+	__u32 zero = 0;
+	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
+	struct wanted *wanted = bpf_map_lookup_elem(&environment, &zero);
+
+	if (!space || !wanted || !wanted->mask)
+		return 0;
+	barrier_var(length);
+	length &= 0x1fff;
+	if (length > ENVIRONMENT)
+		length = ENVIRONMENT;
+	*(__u64 *)space->environment = 0;
+	space->size = 0;
+	if (bpf_probe_read_user(space->environment + 8, length, (void *)from))
+		return 0;
+	/* What an earlier process left behind it must not be taken for this one's. */
+	__builtin_memset(space->environment + 8 + length, 0, 8);
+#pragma clang loop unroll(disable)
+	for (__u32 at = 0; at < ENVIRONMENT; at += 8) {
+		__u64 word = *(__u64 *)(space->environment + at);
+
+		if (at > length)
+			break;
+		if ((word - ONES) & ~word & (ONES << 7))
+			take_variables(at, start);
+	}
+	return space->size & 0x7ff;
+}
+
+static __always_inline void fill_content(struct content *content, struct inode *inode)
+{
+	struct inode___old *old = (void *)inode;
+	struct inode___6_6 *later = (void *)inode;
+	struct inode___6_7 *late = (void *)inode;
+
+	content->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	content->inode = BPF_CORE_READ(inode, i_ino);
+	content->size = BPF_CORE_READ(inode, i_size);
+	if (bpf_core_field_exists(inode->i_mtime_sec)) {
+		/* The top bit of the nanoseconds tells that somebody asked for this time. */
+		content->mtime = BPF_CORE_READ(inode, i_mtime_sec) * SECOND + BPF_CORE_READ(inode, i_mtime_nsec);
+		content->ctime = BPF_CORE_READ(inode, i_ctime_sec) * SECOND +
+				 (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
+		return;
+	}
+	if (bpf_core_field_exists(late->__i_mtime))
+		content->mtime = BPF_CORE_READ(late, __i_mtime.tv_sec) * SECOND + BPF_CORE_READ(late, __i_mtime.tv_nsec);
+	else
+		content->mtime = BPF_CORE_READ(old, i_mtime.tv_sec) * SECOND + BPF_CORE_READ(old, i_mtime.tv_nsec);
+	if (bpf_core_field_exists(later->__i_ctime))
+		content->ctime = BPF_CORE_READ(later, __i_ctime.tv_sec) * SECOND + BPF_CORE_READ(later, __i_ctime.tv_nsec);
+	else
+		content->ctime = BPF_CORE_READ(old, i_ctime.tv_sec) * SECOND + BPF_CORE_READ(old, i_ctime.tv_nsec);
+}
+
 static __always_inline void fill_identity(struct exec_record *record, struct task_struct *task)
 {
 	const struct cred *cred = task->cred;
@@ -146,6 +299,7 @@ static __always_inline void fill_identity(struct exec_record *record, struct tas
 	record->uid = cred->uid.val;
 	record->gid = cred->gid.val;
 	record->euid = cred->euid.val;
+	bpf_core_read(&record->capabilities, sizeof(record->capabilities), &cred->cap_effective);
 	record->auid = UNKNOWN_ID;
 	record->session = UNKNOWN_ID;
 	if (bpf_core_field_exists(task->loginuid))
@@ -198,9 +352,44 @@ static __always_inline __u32 fill_paths(struct exec_record *record, struct task_
 		record->flags |= EXE_CUT;
 	if (cwd & CUT)
 		record->flags |= CWD_CUT;
-	if (!BPF_CORE_READ(file, f_path.dentry, d_inode, i_nlink))
+	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
+
+	if (!BPF_CORE_READ(inode, i_nlink))
 		record->flags |= EXE_DELETED;
+	if (BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec))
+		record->flags |= ELEVATED;
+	fill_content(&record->content, inode);
 	return at + record->exe_size + record->cwd_size;
+}
+
+static __always_inline __u32 fill_argv(struct exec_record *record, struct task_struct *task, __u32 at)
+{
+	unsigned long from = BPF_CORE_READ(task, mm, arg_start);
+	__u64 length = BPF_CORE_READ(task, mm, arg_end) - from;
+	__u64 take = length < ARGV ? length : ARGV;
+
+	record->argv_length = length;
+	barrier_var(at);
+	at &= 0xfff;
+	barrier_var(take);
+	take &= 0x1fff;
+	if (take > ARGV)
+		take = ARGV;
+	if (bpf_probe_read_user(record->data + at, take, (void *)from)) {
+		take = 0;
+		record->flags |= ARGV_LOST;
+	}
+	record->argv_size = take;
+	return take;
+}
+
+static __always_inline __u32 fill_environment(struct exec_record *record, struct task_struct *task, __u32 at)
+{
+	unsigned long from = BPF_CORE_READ(task, mm, env_start);
+	__u64 length = BPF_CORE_READ(task, mm, env_end) - from;
+
+	record->environment_size = pick_variables(from, length > ENVIRONMENT ? ENVIRONMENT : length, at) & 0x7ff;
+	return record->environment_size;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -222,23 +411,9 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	fill_identity(record, task);
 	__u32 at = fill_paths(record, task, bprm, fill_parents(record, task));
 
-	unsigned long from = BPF_CORE_READ(task, mm, arg_start);
-	__u64 length = BPF_CORE_READ(task, mm, arg_end) - from;
-	__u64 take = length < ARGV ? length : ARGV;
-
-	record->argv_length = length;
-	barrier_var(at);
-	at &= 0xfff;
-	barrier_var(take);
-	take &= 0x1fff;
-	if (take > ARGV)
-		take = ARGV;
-	if (bpf_probe_read_user(record->data + at, take, (void *)from)) {
-		take = 0;
-		record->flags |= ARGV_LOST;
-	}
-	record->argv_size = take;
-	__u32 size = EXEC_HEADER + at + take;
+	at += fill_argv(record, task, at);
+	at += fill_environment(record, task, at);
+	__u32 size = EXEC_HEADER + at;
 
 	barrier_var(size);
 	size &= 0x3fff;
