@@ -13,16 +13,17 @@ from typing import Any
 
 import msgspec
 
-from . import ocsf_state
+from . import ocsf_act, ocsf_state
 from .codec import Unknown
 from .event import Event
 from .kind import Actor, Body, Endpoint, kind_of
-from .kinds import agent, collector, connection, dns, file, login, process, state
+from .kinds import act, agent, collector, connection, dns, file, login, process, state
 
 VERSION = "1.8.0"
 Json = dict[str, Any]
 
 BASE, FILE, PROCESS, ACCOUNT_CHANGE = 0, 1001, 1007, 3001
+KERNEL_EXTENSION, KERNEL, MODULE = 1002, 1003, 1005
 AUTHENTICATION, ENTITY, NETWORK, DNS, API = 3002, 3004, 4001, 4003, 6003
 DEVICE_INVENTORY, CONFIG_CHANGE, SOFTWARE_INVENTORY = 5001, 5019, 5020
 _MS = 1_000_000
@@ -447,6 +448,60 @@ def _state_changed(body: state.Changed) -> Shape:
     return Shape(CONFIG_CHANGE, 1, ocsf_state.change(body) | {"actor": _actor(body.actor)}, _SEVERITY_LOW)
 
 
+def _done(body: act.Act, class_uid: int, activity: int, attributes: Json, severity: int) -> Shape:
+    """Shape an act of a process; each has actor and done."""
+    who = {"actor": _actor(body.actor), "status_id": 1 if body.done else 0}
+    return Shape(class_uid, activity, attributes | who, severity)
+
+
+def _party(who: Actor | None) -> Json:
+    """Return a process that acts or is acted on; OCSF wants an id even where it is not known."""
+    said = {} if who is None else _process(who)
+    return said if "pid" in said else said | {"uid": "unknown"}
+
+
+def _credentials(body: act.Credentials) -> Shape:
+    said = _party(body.actor) | _known(euid=body.euid)
+    shape = _done(body, PROCESS, 5, {"process": said}, _SEVERITY_MEDIUM)
+    gained = ", ".join(body.gained)
+    detail = f"effective user {body.former_euid} became {body.euid}; gained {gained or 'nothing else'}"
+    return Shape(PROCESS, 5, shape.attributes | {"status_detail": detail}, _SEVERITY_MEDIUM)
+
+
+def _ptrace(body: act.Ptrace) -> Shape:
+    activity = 4 if body.request in _INJECTIONS else 3
+    return _done(body, PROCESS, activity, {"process": _party(body.tracee)}, _SEVERITY_MEDIUM)
+
+
+_INJECTIONS = frozenset({"attach", "seize", "write"})
+
+
+def _ring(body: act.Ring) -> Shape:
+    return _done(body, PROCESS, _OTHER, {"process": _party(body.actor)}, _SEVERITY_INFORMATIONAL)
+
+
+def _module(body: act.Module) -> Shape:
+    activity = 1 if body.action == "load" else 2
+    return _done(body, KERNEL_EXTENSION, activity, ocsf_act.module(body), _SEVERITY_MEDIUM)
+
+
+def _program(body: act.Program) -> Shape:
+    return _done(body, MODULE, 1, ocsf_act.program(body), _SEVERITY_LOW)
+
+
+def _mount(body: act.Mount) -> Shape:
+    activity = ocsf_act.MOUNT_ACTIVITIES[body.action]
+    return _done(body, FILE, activity, ocsf_act.mount(body), _SEVERITY_INFORMATIONAL)
+
+
+def _enter(body: act.Enter) -> Shape:
+    return _done(body, KERNEL, 4, ocsf_act.namespace(body), _SEVERITY_INFORMATIONAL)
+
+
+def _unix_socket(body: act.UnixSocket) -> Shape:
+    return _done(body, NETWORK, 1, ocsf_act.unix_socket(body), _SEVERITY_LOW)
+
+
 def _plain(severity: int) -> Callable[[Any], Shape]:
     return lambda _body: Shape(BASE, _OTHER, {}, severity)
 
@@ -482,6 +537,14 @@ _SHAPES: dict[type[Body], Callable[[Any], Shape]] = {
     agent.Certificate: _plain(_SEVERITY_MEDIUM),
     agent.Sensor: _plain(_SEVERITY_INFORMATIONAL),
     collector.Act: _act,
+    act.Credentials: _credentials,
+    act.Ptrace: _ptrace,
+    act.Module: _module,
+    act.Program: _program,
+    act.Mount: _mount,
+    act.Enter: _enter,
+    act.Ring: _ring,
+    act.UnixSocket: _unix_socket,
     state.Changed: _state_changed,
     state.Host: _inventory,
     state.Packages: _software,
@@ -495,6 +558,10 @@ def class_of(kind: type[Body]) -> int:
 
 _CLASSES: dict[type[Body], int] = {
     kind: {
+        "kernel": KERNEL_EXTENSION if kind is act.Module else MODULE,
+        "mount": FILE,
+        "namespace": KERNEL,
+        "socket": NETWORK,
         "state": CONFIG_CHANGE,
         "process": PROCESS,
         "connection": NETWORK,
