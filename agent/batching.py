@@ -13,6 +13,7 @@ from .last_run import LastRun
 from .losses import LossBook
 from .sealer import Outcome, Sealer, SpoolState
 from .sensor import Moment
+from .unsealed import Unsealed
 
 MARGIN = 1_000_000_000
 """Nanoseconds by which a feed may tell of an event late; `covered` stays that far behind."""
@@ -25,13 +26,21 @@ class Batching:
     """Both lanes, the losses to sign, and the one job that may be under way."""
 
     def __init__(
-        self, lanes: Lanes, losses: LossBook, sealer: Sealer, keeper: Keeper[Outcome], last_run: LastRun
+        self,
+        lanes: Lanes,
+        losses: LossBook,
+        sealer: Sealer,
+        keeper: Keeper[Outcome],
+        last_run: LastRun,
+        *,
+        unsealed: Unsealed | None = None,
     ) -> None:
         self._lanes = lanes
         self._losses = losses
         self._sealer = sealer
         self._keeper = keeper
         self._last_run = last_run
+        self._unsealed = unsealed
         self._not_before = 0
         self._pause = _FIRST_PAUSE
         self._receipts_at = 0
@@ -82,7 +91,10 @@ class Batching:
 
     def finish(self, clock: Callable[[], Moment], seconds: float) -> bool:
         """Seal all that waits, and say farewell; False when that was not possible within seconds."""
-        return self.flush(clock, seconds) and self._sealer.farewell()
+        done = self.flush(clock, seconds) and self._sealer.farewell()
+        if self._unsealed is not None:
+            self._unsealed.close(done=done)
+        return done
 
     def flush(self, clock: Callable[[], Moment], seconds: float) -> bool:
         """Seal all that waits, due or not; False when that was not possible within seconds."""
@@ -109,6 +121,8 @@ class Batching:
         waiting = self._lanes.waiting_since()
         covered = (now.time if waiting is None else min(waiting, now.time)) - MARGIN
         losses = self._losses.take()
+        if losses and self._unsealed is not None:
+            self._unsealed.sealing(lane, self.spool.heads[lane] + 1, self._losses.waiting())
 
         def job() -> Outcome:
             outcome = self._sealer.store(lane, batch, losses, now)
@@ -129,6 +143,8 @@ class Batching:
         self.problem = outcome.error
         if outcome.error is None:
             self._pause, self._not_before = _FIRST_PAUSE, 0
+            if outcome.stored and self._unsealed is not None:
+                self._unsealed.settle(self._lanes.oldest())
             return
         if outcome.lane is not None:
             self._lanes.queue(outcome.lane).restore(outcome.unstored)

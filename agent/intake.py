@@ -10,7 +10,7 @@ import msgspec
 
 from evidence.codec import LINE_LIMIT
 from evidence.event import Event, stamp
-from evidence.kind import Body, kind_of
+from evidence.kind import Body, Lane, kind_of
 from evidence.kinds.process import Exec
 
 from .enrich import Enrichment, Surroundings, enrich
@@ -67,7 +67,9 @@ class Intake:
         hasher: Hasher,
         last_seq: int,
         publish: Callable[[Event[Body]], None],
+        remember: Callable[[Lane, int, bytes], None] = lambda *_: None,
     ) -> None:
+        """Take the parts; remember is given lane, number and line of every queued event."""
         self._lanes = lanes
         self._losses = losses
         self._tables = tables
@@ -77,6 +79,7 @@ class Intake:
         self._hasher = hasher
         self._seq = last_seq
         self._publish = publish
+        self._remember = remember
         self.events = 0
         """Queued since start."""
         self.shed = 0
@@ -114,7 +117,8 @@ class Intake:
 
     def _queue(self, body: Body, at: Moment, now: Moment) -> None:
         event = stamp(body, seq=self._seq + 1, time=at.time, mono=at.mono)
-        size = len(msgspec.json.encode(event))
+        line = msgspec.json.encode(event)
+        size = len(line)
         lane = self._tables.sessions.lane(body, at.mono)
         if size > LINE_LIMIT:
             self._shed(body, "event too large", at, None)
@@ -123,6 +127,7 @@ class Intake:
         else:
             self._seq += 1
             self.events += 1
+            self._remember(lane, self._seq, line)
             self._publish(event)
 
     def _shed(self, body: Body, cause: str, at: Moment, suggestion: str | None) -> None:

@@ -102,6 +102,11 @@ class Lanes:
         times = [at for lane in LANES if (at := self.queue(lane).due_at()) is not None]
         return min(times, default=None)
 
+    def oldest(self) -> dict[Lane, int | None]:
+        """Return the number of each lane's event that waits longest; None while it is empty."""
+        heads = {lane: self.queue(lane).oldest for lane in LANES}
+        return {lane: None if head is None else head.event.seq for lane, head in heads.items()}
+
     def waiting_since(self) -> int | None:
         """Return the wall time (UTC ns) of the oldest event that is not sealed yet."""
         heads = [head.event.time for lane in LANES if (head := self.queue(lane).oldest)]

@@ -82,9 +82,25 @@ class LossBook:
         self._untold: dict[tuple[str, str], _Gathered] = {}
         self._told_at: dict[tuple[str, str], int] = {}
         self._unsigned: dict[str, statement.Loss] = {}
+        self._changed = False
+
+    def changed(self) -> bool:
+        """Return whether anything was noted since the last call."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    def waiting(self) -> tuple[statement.Loss, ...]:
+        """Return all that no statement has signed yet, as it would be signed."""
+        found = dict(self._unsigned)
+        for gathered in self._untold.values():
+            loss = gathered.signed()
+            known = found.get(loss.cause)
+            found[loss.cause] = loss if known is None else _joined(known, loss)
+        return tuple(found.values())
 
     def add(self, lost: Lost) -> None:
         """Note a loss."""
+        self._changed = True
         key = (lost.sensor, lost.cause)
         if key not in self._untold and len(self._untold) >= _CAUSES:
             lost = msgspec.structs.replace(lost, sensor="watch", cause=_REST)
@@ -96,6 +112,7 @@ class LossBook:
     def sign(self, losses: Iterable[statement.Loss]) -> None:
         """Note losses for the next statement alone: the blind interval, or what a failed append gave back."""
         for loss in losses:
+            self._changed = True
             known = self._unsigned.get(loss.cause)
             self._unsigned[loss.cause] = loss if known is None else _joined(known, loss)
 

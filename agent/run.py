@@ -8,6 +8,7 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from . import clock, enrich, identity, layout, machine, privilege, self_report, 
 from .accounts import Accounts
 from .batching import Batching
 from .certificate_notice import CertificateNotice
+from .continuity import Continuity
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
 from .environment import EnvironmentNames
@@ -43,7 +45,7 @@ from .own_processes import OwnProcesses
 from .processes import ProcessTable
 from .redaction import Redactor
 from .sealer import Sealer, Signing
-from .self_report import Before, SelfReport, Subject
+from .self_report import Before, SelfReport, Setting, Subject
 from .sensor import Context, Feed, Sensor
 from .sensors import all_sensors
 from .settings import Settings
@@ -101,8 +103,11 @@ def _parts(
 ) -> Parts:
     outbox = _open_outbox(settings, places, who)
     last_run, lanes, losses = LastRun(places.watch), Lanes(settings.batch), LossBook()
-    before = _before(outbox, last_run, settings)
-    signing = Signing(who.agent, who.epoch, who.signer, clock.boot_id())
+    boot = clock.boot_id()
+    continuity = Continuity(settings.runtime, settings.state, outbox, boot, settings.scope)
+    continuity.restore(lanes, losses, clock.read())
+    before = _before(outbox, last_run, settings, continuity.left.last_seq)
+    signing = Signing(who.agent, who.epoch, who.signer, boot)
     reopen = partial(_open_outbox, settings, places, who)
     sealer = Sealer(outbox, reopen, signing, partial(_answer_renewal, places, who))
     redactor = Redactor(who.redaction_key, settings.redaction)
@@ -118,19 +123,22 @@ def _parts(
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,
+        remember=continuity.unsealed.add,
     )
+    feeds = _feeds(Context(settings, places.watch, processes, clock.read), continuity)
     facts, notifier = machine.read(), Notifier(os.environ, supervisor)
     subject = Subject(facts, who.agent, os.getpid(), clock.read().time)
     return Parts(
         clock=clock.read,
         heartbeat=settings.heartbeat,
-        feeds=_feeds(Context(settings, places.watch, processes, clock.read)),
+        feeds=feeds,
         intake=intake,
         losses=losses,
-        batching=Batching(lanes, losses, sealer, Keeper(), last_run),
+        batching=Batching(lanes, losses, sealer, Keeper(), last_run, unsealed=continuity.unsealed),
         report=SelfReport(subject, intake, lanes, tables),
         outside=Outside(settings.runtime, notifier, own, supervisor),
-        begin=_begin(settings, facts, before, last_run, losses),
+        begin=_begin(settings, Beginning(facts, before, last_run, losses, feeds, continuity)),
+        keep=continuity.keeper(losses),
         notices=CertificateNotice(partial(inbox.read_state, LocalDisk(), places.inbox), last_run).due,
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
@@ -138,16 +146,17 @@ def _parts(
     )
 
 
-def _feeds(context: Context) -> tuple[LiveFeed, ...]:
+def _feeds(context: Context, continuity: Continuity) -> tuple[LiveFeed, ...]:
     """Return the sensors in the order in which they are read."""
     order = {name: place for place, name in enumerate(_FIRST)}
     sensors = sorted(all_sensors(), key=lambda one: (order.get(one.name, len(order)), one.name))
-    return tuple(LiveFeed(sensor, partial(_climb, context)) for sensor in sensors)
+    return tuple(LiveFeed(sensor, partial(_climb, context, continuity)) for sensor in sensors)
 
 
-def _climb(context: Context, sensor: Sensor) -> Climbed:
+def _climb(context: Context, continuity: Continuity, sensor: Sensor) -> Climbed:
     choice = getattr(context.settings, sensor.name, None)
-    return climb(sensor, context, _wait, getattr(choice, "rung", AUTO))
+    around = msgspec.structs.replace(context, rings=continuity.rings.of(sensor.name))
+    return continuity.noted(sensor.name, climb(sensor, around, _wait, getattr(choice, "rung", AUTO)))
 
 
 def _wait(feed: Feed) -> None:
@@ -185,29 +194,42 @@ def _answer_renewal(places: Layout, who: Identity) -> None:
         renewal.answer(LocalDisk(), places, who)
 
 
-def _before(outbox: Outbox, last_run: LastRun, settings: Settings) -> Before:
+def _before(outbox: Outbox, last_run: LastRun, settings: Settings, last_seq: int) -> Before:
     """Return how the last run ended. After an unclean end the blind time begins with what was not sealed."""
     blind_from = outbox.last_sent
     if blind_from is not None and not outbox.clean:
         covered = last_run.covered()
         longest = int((settings.batch.bulk_age + settings.batch.priority_age) * 1e9)
         blind_from = min(blind_from, covered) if covered is not None else max(blind_from - longest, 0)
-    return Before(outbox.clean, outbox.last_event_seq, blind_from)
+    return Before(outbox.clean, max(outbox.last_event_seq, last_seq), blind_from)
 
 
-def _begin(
-    settings: Settings, facts: Facts, before: Before, last_run: LastRun, losses: LossBook
-) -> Callable[[int], tuple[Body, ...]]:
+@dataclass(frozen=True)
+class Beginning:
+    """What the first events of a run are made of."""
+
+    facts: Facts
+    before: Before
+    last_run: LastRun
+    losses: LossBook
+    feeds: tuple[LiveFeed, ...]
+    continuity: Continuity
+
+
+def _begin(settings: Settings, of: Beginning) -> Callable[[int], tuple[Body, ...]]:
     values, sha256 = settings_file.effective(settings), settings_file.digest(settings)
 
     def begin(now: int) -> tuple[Body, ...]:
-        losses.sign(before.loss(now))
-        start = self_report.start(
-            facts, before, now, scope=settings.scope, timezone=time.strftime("%z"), config=sha256
-        )
-        change = self_report.config_change(last_run.settings(), values, sha256)
+        blind, moment = of.continuity.blind(of.feeds), clock.read()
+        of.losses.sign(of.before.loss(now, blind))
+        for lost in of.continuity.told_while_dead(of.feeds, of.before.blind_from, moment):
+            of.losses.add(lost)
+        setting = Setting(settings.scope, time.strftime("%z"), sha256)
+        logged_in = of.continuity.logged_in(moment, Accounts().name)
+        start = self_report.start(of.facts, of.before, now, setting, blind=blind, logged_in=logged_in)
+        change = self_report.config_change(of.last_run.settings(), values, sha256)
         with suppress(OSError):  # then the change is told again at the next start
-            last_run.keep_settings(LastSettings(sha256, values))
+            of.last_run.keep_settings(LastSettings(sha256, values))
         return (start,) if change is None else (start, change)
 
     return begin

@@ -9,7 +9,7 @@ import msgspec
 
 from evidence import statement
 from evidence.enrolment import Facts
-from evidence.kinds.agent import ConfigChange, Heartbeat, Start
+from evidence.kinds.agent import ConfigChange, Heartbeat, LoggedIn, Start
 
 from . import settings_file
 from .batching import Batching
@@ -38,29 +38,50 @@ class Before(msgspec.Struct, frozen=True):
     last_seq: int
     blind_from: int | None
 
-    def loss(self, now: int) -> tuple[statement.Loss, ...]:
-        """Return the blind interval up to now (UTC ns), for the next statement."""
+    def loss(self, now: int, blind: Iterable[str]) -> tuple[statement.Loss, ...]:
+        """Return the blind interval up to now (UTC ns), for the next statement.
+
+        After a kill it is that of the blind sensors: what the others saw was kept.
+        """
         if self.blind_from is None:
             return ()
-        return (
-            statement.Loss(_STOPPED if self.clean else _UNCLEAN, self.blind_from, max(now, self.blind_from)),
-        )
+        causes = [_STOPPED] if self.clean else [f"{sensor}: {_UNCLEAN}" for sensor in blind]
+        return tuple(statement.Loss(one, self.blind_from, max(now, self.blind_from)) for one in causes)
 
 
-def start(facts: Facts, before: Before, now: int, *, scope: str, timezone: str, config: str) -> Start:
-    """Return agent.start, told at now (UTC ns)."""
+class Setting(msgspec.Struct, frozen=True):
+    """Under which settings watch starts."""
+
+    scope: str
+    timezone: str
+    config: str
+
+
+def start(
+    facts: Facts,
+    before: Before,
+    now: int,
+    setting: Setting,
+    *,
+    blind: tuple[str, ...] = (),
+    logged_in: tuple[LoggedIn, ...] = (),
+) -> Start:
+    """Return agent.start, told at now (UTC ns): which sensors were blind, and who was logged in."""
+    unseen = before.clean or bool(blind)
     return Start(
         version=VERSION,
         host=facts.host,
         clean=before.clean,
         os=facts.os,
         kernel=facts.kernel,
-        scope=scope,
-        timezone=timezone,
-        config=config,
+        scope=setting.scope,
+        timezone=setting.timezone,
+        config=setting.config,
         last_seq=before.last_seq or None,
-        blind_from=before.blind_from,
-        blind_to=None if before.blind_from is None else max(now, before.blind_from),
+        blind_from=before.blind_from if unseen else None,
+        blind_to=max(now, before.blind_from) if unseen and before.blind_from is not None else None,
+        blind=() if before.clean else blind,
+        logged_in=logged_in,
     )
 
 

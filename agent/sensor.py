@@ -17,6 +17,7 @@ from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 
 from .dns_names import DnsNames
+from .kernel.rings import SensorRings
 from .settings import Settings
 
 
@@ -46,7 +47,8 @@ class Processes(Protocol):
 class Context(msgspec.Struct, frozen=True):
     """What a rung may use to open: settings, the folder for its state, the process table, the clocks.
 
-    names are filled from DNS answers, and tell which name a remote address came from.
+    names are filled from DNS answers, and tell which name a remote address came from. rings is what a
+    rung opens its objects with, so that they outlive a kill; None where nothing is to be pinned.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Context(msgspec.Struct, frozen=True):
     processes: Processes
     clock: Callable[[], Moment]
     names: DnsNames = msgspec.field(default_factory=DnsNames)
+    rings: SensorRings | None = None
 
 
 class Feed(Protocol):

@@ -71,8 +71,9 @@ class Parts:
     """All that the loop drives.
 
     begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns
-    the reason to stop, once there is one. notices returns what else to tell at a heartbeat. waits are
-    descriptors beside the feeds' and what each calls for.
+    the reason to stop, once there is one. notices returns what else to tell at a heartbeat. keep is called
+    once all that the named feed saw has been taken in. waits are descriptors beside the feeds' and what each
+    calls for.
     """
 
     clock: Callable[[], Moment]
@@ -86,6 +87,7 @@ class Parts:
     begin: Callable[[int], Iterable[Body]]
     stopped: Callable[[], str | None]
     notices: Callable[[], Iterable[Body]] = tuple
+    keep: Callable[[str], None] = lambda _: None
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
     watchdog: float | None = None
 
@@ -114,6 +116,7 @@ class Watch:
             parts.intake.tell(body, self._now)
         for feed, first in zip(parts.feeds, seen, strict=True):
             parts.intake.take(first, self._timeline, self._now)
+            parts.keep(feed.name)
             self._register(feed)
         # Durable before anything else counts: a later start knows from it that this run was.
         parts.batching.flush(parts.clock, _FLUSH)
@@ -142,6 +145,7 @@ class Watch:
     def _read(self, feed: LiveFeed) -> None:
         blind = feed.failed_since
         self._parts.intake.take(feed.read(self._now), self._timeline, self._now)
+        self._parts.keep(feed.name)
         if feed.failed_since != blind:
             self._failed(feed)
         self._register(feed)
@@ -218,6 +222,7 @@ class Watch:
             feed.failed_since = None
         self._parts.intake.tell(feed.state(), self._now)
         self._parts.intake.take(seen, self._timeline, self._now)
+        self._parts.keep(feed.name)
 
     def _lose(self, loss: Loss) -> None:
         self._parts.losses.add(

@@ -38,7 +38,7 @@ class BpfFeed:
         """
         settings = context.settings.connection
         self._processes = context.processes
-        self._reader = RingReader("connection", _RING_BYTES)
+        self._reader = RingReader("connection", _RING_BYTES, context.rings, behind=1)
         self._tally = Tally(
             "connection", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"}
         )

@@ -19,10 +19,14 @@ LANES: tuple[Lane, Lane] = ("priority", "bulk")
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A lane's last statement, and the sequence up to which every statement was acknowledged and deleted."""
+    """A lane's last statement, and the sequence up to which every statement was acknowledged and deleted.
+
+    event_seq is the last event number sealed in the lane.
+    """
 
     head: Head
     floor: Count = 0
+    event_seq: Count = 0
 
 
 class Heads(msgspec.Struct, frozen=True):

@@ -155,6 +155,10 @@ class Outbox:
         """Return the lane's last statement; seq 0 and the enrolment entry's hash before the first."""
         return self._heads.mark(lane).head
 
+    def sealed(self, lane: Lane) -> int:
+        """Return the last event number sealed in lane, 0 before the first."""
+        return self._heads.mark(lane).event_seq
+
     def dropped(self) -> tuple[Dropped, ...]:
         """Return data given up that no appended statement has named yet, as many as one statement takes."""
         return self._accounts.owed[: accounts.AT_ONCE]
@@ -270,7 +274,9 @@ class Outbox:
 
     def _move_head(self, batch: SealedBatch) -> None:
         said = batch.statement
-        moved = self._heads.with_mark(said.lane, Mark(batch.head, self._heads.mark(said.lane).floor))
+        mark = self._heads.mark(said.lane)
+        last = max(mark.event_seq, said.last_seq or 0)
+        moved = self._heads.with_mark(said.lane, Mark(batch.head, mark.floor, last))
         event_seq = max(self._heads.event_seq, said.last_seq or 0)
         try:
             self._write_heads(msgspec.structs.replace(moved, event_seq=event_seq, sent=said.sent))
@@ -332,7 +338,8 @@ class Outbox:
             writer = self._writers.get(lane)
             floor = self._shelf.finish(lane, writer.segment if writer else None)
             if floor is not None:
-                self._write_heads(self._heads.with_mark(lane, Mark(self.head(lane), floor)))
+                mark = msgspec.structs.replace(self._heads.mark(lane), floor=floor)
+                self._write_heads(self._heads.with_mark(lane, mark))
                 self._shelf.delete_to(lane, floor)
                 self._set_accounts(self._accounts.forget(lane, floor))
 

@@ -121,7 +121,8 @@ def _follow(disk: Disk, parts: list[Segment], now: Heads, lane: Lane) -> Heads:
             if said is None or said.seq != seq:
                 continue
             payload = dsse.parse(envelope, statement.PAYLOAD_TYPE).payload
-            mark = Mark(Head(seq, statement.digest(payload)), now.mark(lane).floor)
+            last = max(now.mark(lane).event_seq, said.last_seq or 0)
+            mark = Mark(Head(seq, statement.digest(payload)), now.mark(lane).floor, last)
             now = msgspec.structs.replace(
                 now.with_mark(lane, mark),
                 event_seq=max(now.event_seq, said.last_seq or 0),

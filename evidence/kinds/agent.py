@@ -5,8 +5,21 @@ from __future__ import annotations
 from ..kind import Actor, Body, Part
 
 
+class LoggedIn(Part, frozen=True, kw_only=True):
+    """A login session that has processes: its login uid, audit session, terminal, and since when (UTC ns)."""
+
+    auid: int
+    session: int
+    user: str | None = None
+    tty: str | None = None
+    since: int | None = None
+
+
 class Start(Body, frozen=True, kw_only=True, tag="agent.start"):
-    """Watch started. clean is whether the last run said farewell; blind is the unseen interval, UTC ns."""
+    """Watch started. clean is whether the last run said farewell; blind is the unseen interval, UTC ns.
+
+    After an unclean end only the sensors named by blind did not see it; logged_in were there then.
+    """
 
     lane = "priority"
 
@@ -21,6 +34,8 @@ class Start(Body, frozen=True, kw_only=True, tag="agent.start"):
     last_seq: int | None = None
     blind_from: int | None = None
     blind_to: int | None = None
+    blind: tuple[str, ...] = ()
+    logged_in: tuple[LoggedIn, ...] = ()
 
 
 class Stop(Body, frozen=True, kw_only=True, tag="agent.stop"):

@@ -25,7 +25,7 @@ from agent.own_processes import OwnProcesses
 from agent.processes import ProcessTable
 from agent.redaction import Redactor
 from agent.sealer import Sealer, Signing
-from agent.self_report import Before, Cost, SelfReport, Subject, start
+from agent.self_report import Before, Cost, SelfReport, Setting, Subject, start
 from agent.sensor import Context, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
 from agent.watch import Parts, Watch
@@ -157,9 +157,7 @@ class Bench:
                     facts,
                     Before(clean=True, last_seq=0, blind_from=None),
                     now,
-                    scope="host",
-                    timezone="+0000",
-                    config="0" * 64,
+                    Setting("host", "+0000", "0" * 64),
                 )
             ],
             stopped=self._stopped,

@@ -1,0 +1,85 @@
+"""What makes a kill cost nothing: pinned rings, and files of what was taken in and not yet sealed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from evidence.kinds.agent import LoggedIn, SensorHealth
+
+from . import logged_in
+from .kernel import pins, procfs, scope
+from .kernel.rings import Rings
+from .lanes import LANES, Lanes, Queued
+from .live_feed import Climbed, LiveFeed
+from .losses import LossBook, Lost
+from .sensor import Moment
+from .spool.outbox import Outbox
+from .unsealed import Unsealed
+
+NAMESPACE = "namespace"
+
+
+class Continuity:
+    """The state of this run that outlives a kill, and what the last run left of its own."""
+
+    def __init__(self, runtime: Path, state: Path, outbox: Outbox, boot: str, wanted: str) -> None:
+        """Read what the last run left; wanted is the setting `scope`.
+
+        Raises:
+            RungUnavailable: the agent's own namespaces cannot be told.
+        """
+        sealed = {lane: outbox.sealed(lane) for lane in LANES}
+        heads = {lane: outbox.head(lane).seq for lane in LANES}
+        self.unsealed = Unsealed(runtime, boot, sealed, heads)
+        self.left = self.unsealed.found
+        seen = scope.own() if wanted == NAMESPACE else scope.HOST
+        self.rings = Rings(pins.agent_folder(state), seen, self.left.left)
+        self._clean = outbox.clean
+
+    def restore(self, lanes: Lanes, losses: LossBook, now: Moment) -> None:
+        """Queue what the last run had not sealed, under its numbers, and its losses."""
+        for lane in LANES:
+            left = [Queued(event, size, now.mono) for at, event, size in self.left.events if at == lane]
+            lanes.queue(lane).restore(left)
+        losses.sign(self.left.losses)
+
+    def keeper(self, losses: LossBook) -> Callable[[str], None]:
+        """Return what is to be called once all that a sensor saw has been taken in."""
+
+        def keep(sensor: str) -> None:
+            waiting = losses.waiting() if losses.changed() else None
+            self.unsealed.keep(self.rings.positions(sensor), self.rings.counted(), waiting)
+            self.rings.release(sensor)
+
+        return keep
+
+    def blind(self, feeds: Iterable[LiveFeed]) -> tuple[str, ...]:
+        """Return the sensors that did not see the time between the last run and this one."""
+        kept = self.left.whole and not self._clean
+        return tuple(feed.name for feed in feeds if not (kept and self.rings.continued(feed.name)))
+
+    def told_while_dead(self, feeds: Iterable[LiveFeed], since: int | None, now: Moment) -> tuple[Lost, ...]:
+        """Return what rings that recorded on could not take; since is the end of the last run (UTC ns)."""
+        return tuple(
+            Lost(loss.sensor, loss.cause, loss.count, since, now.time, suggestion=loss.suggestion)
+            for feed in feeds
+            for loss in feed.losses(now)
+        )
+
+    def logged_in(self, now: Moment, name: Callable[[int], str | None]) -> tuple[LoggedIn, ...]:
+        """Return who is logged in after an unclean end; nobody is asked after a clean one."""
+        if self._clean:
+            return ()
+        found = [procfs.read_process(int(each)) for each in os.listdir("/proc") if each.isdigit()]  # noqa: PTH208 - names alone
+        return logged_in.sessions([one for one in found if one is not None], now, name)
+
+    def noted(self, sensor: str, climbed: Climbed) -> Climbed:
+        """Return climbed with the reason why a kill would blind this sensor, if it would."""
+        problem = self.rings.problem(sensor)
+        if problem is None or not climbed.tried:
+            return climbed
+        last = climbed.tried[-1]
+        health = SensorHealth(rung=last.rung, works=last.works, reason=problem.reason, fix=problem.fix)
+        return Climbed(climbed.feed, climbed.rung, (*climbed.tried[:-1], health), climbed.seen)
