@@ -17,6 +17,7 @@ from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 
 from .dns_names import DnsNames
+from .file_authors import Authors
 from .kernel.rings import SensorRings
 from .settings import Settings
 
@@ -47,8 +48,9 @@ class Processes(Protocol):
 class Context(msgspec.Struct, frozen=True):
     """What a rung may use to open: settings, the folder for its state, the process table, the clocks.
 
-    names are filled from DNS answers, and tell which name a remote address came from. rings is what a
-    rung opens its objects with, so that they outlive a kill; None where nothing is to be pinned.
+    names are filled from DNS answers, and tell which name a remote address came from. authors joins file
+    events with what the files say. rungs gives the rung in use by sensor. rings is what a rung opens its
+    objects with, so that they outlive a kill; None where nothing is to be pinned.
     """
 
     settings: Settings
@@ -56,6 +58,8 @@ class Context(msgspec.Struct, frozen=True):
     processes: Processes
     clock: Callable[[], Moment]
     names: DnsNames = msgspec.field(default_factory=DnsNames)
+    authors: Authors = msgspec.field(default_factory=Authors)
+    rungs: Callable[[], dict[str, str | None]] = dict
     rings: SensorRings | None = None
 
 

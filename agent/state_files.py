@@ -10,18 +10,22 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .decode.slow_mounts import slow_mounts
 from .decode.passwd import login_accounts
+from .decode.slow_mounts import slow_mounts
 from .decode.sshd_config import key_files
 from .state_source import Found, Homes, Place
 
 FILES = 4000
 """Files of one source."""
 
+SSHD = (Place("/etc/ssh", "sshd_config"), Place("/etc/ssh/sshd_config.d", "*.conf"))
+"""Where sshd is told where to look for keys."""
+
 _FOLDERS = 500
 _CONFIGURATION = 256 << 10
 _PASSWD = 4 << 20
 _MAGIC = "*?["
+_PIECE = 1 << 20
 
 
 class StateFiles:
@@ -31,14 +35,14 @@ class StateFiles:
         self._root = os.fsencode(str(root).rstrip("/"))
         self._mounts = mounts
         self._slow: tuple[bytes, ...] = ()
+        self._told: set[bytes] = set()
         self.lost: Counter[str] = Counter()
 
     def homes(self) -> Homes:
         """Return the accounts as the passwd file has them now; look where reading would wait."""
         with suppress(OSError):
             self._slow = slow_mounts(self._mounts.read_bytes())
-        places = (Place("/etc/ssh", "sshd_config"), Place("/etc/ssh/sshd_config.d", "*.conf"))
-        configurations = [found.content for found in self.read(places, _CONFIGURATION)]
+        configurations = [found.content for found in self.read(SSHD, _CONFIGURATION)]
         passwd = next(self.read((Place("/etc", "passwd"),), _PASSWD), Found(""))
         return Homes(login_accounts(passwd.content), key_files(configurations))
 
@@ -82,35 +86,53 @@ class StateFiles:
         return any(path == mount or path.startswith(mount.rstrip(b"/") + b"/") for mount in self._slow)
 
     def _found(self, path: bytes, limit: int, *, links: bool) -> Found | None:
-        real, name = self._root + path, os.fsdecode(path).encode("utf-8", "replace").decode()
+        """Return what is at path; None where nothing is, or no regular file."""
+        real, name = self._root + path, path.decode("utf-8", "replace")
         if links:
             with suppress(OSError):
-                target = os.fsencode(os.readlink(real))  # noqa: PTH115 - paths are bytes here
+                target = os.readlink(real)  # noqa: PTH115 - a Path has no bytes
                 return Found(name, target=target.decode("utf-8", "replace"))
-        content = self._content(real, limit, links=links)
-        return None if content is None else Found(name, content)
-
-    def _content(self, path: bytes, limit: int, *, links: bool) -> bytes | None:
-        """Return a regular file's beginning; None for what is none, or gone. Opening a FIFO does not wait."""
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (os.O_NOFOLLOW if links else 0)
         try:
-            fd = os.open(path, flags)
+            content = _content(real, limit + 1, follow=not links)
         except FileNotFoundError:
             return None
         except OSError as error:
-            self.lost[f"not read: {error.strerror}"] += 1
+            self._tell(path, f"not read: {error.strerror}")
+            return Found(name, unread=True)
+        if content is None:
             return None
-        with os.fdopen(fd, "rb") as file:
-            try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    return None
-                content = file.read(limit + 1)
-            except OSError as error:
-                self.lost[f"not read: {error.strerror}"] += 1
-                return None
         if len(content) > limit:
-            self.lost["longer than is read"] += 1
-        return content[:limit]
+            self._tell(path, "longer than is read")
+        else:
+            self._told.discard(path)
+        return Found(name, content[:limit])
+
+    def _tell(self, path: bytes, cause: str) -> None:
+        """Count a file that is not read, once until it is."""
+        if path not in self._told and len(self._told) < FILES:
+            self._told.add(path)
+            self.lost[cause] += 1
+
+
+def _content(path: bytes, limit: int, *, follow: bool) -> bytes | None:
+    """Return the first limit bytes of a regular file, None of what is none. Opening a FIFO does not wait.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    fd = os.open(path, flags)
+    try:
+        return _read(fd, limit) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int, limit: int) -> bytes:
+    content = bytearray()
+    while len(content) < limit and (piece := os.read(fd, min(_PIECE, limit - len(content)))):
+        content += piece
+    return bytes(content)
 
 
 def _names(folder: bytes, pattern: str) -> list[bytes]:

@@ -33,12 +33,13 @@ class Found(msgspec.Struct, frozen=True):
     """What was found at path: the content of a file, or the target of a link.
 
     For what is no file: path names the socket and content is its owner's program; path is ``rpm`` and
-    content its list of packages.
+    content its list of packages. unread: there is something at path that could not be read.
     """
 
     path: str
     content: bytes = b""
     target: str | None = None
+    unread: bool = False
 
 
 class Homes(msgspec.Struct, frozen=True):

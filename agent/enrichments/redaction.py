@@ -10,6 +10,7 @@ import msgspec
 from evidence.kind import Actor, Body
 from evidence.kinds.file import Change
 from evidence.kinds.process import Exec
+from evidence.kinds.state import Changed
 
 from ..enrich import Enrichment, Surroundings
 from ..redaction import Redactor
@@ -21,7 +22,7 @@ _TEXTS = frozenset({"raw", "text", "message", "command", "cmd_line", "reason"})
 def _apply(body: Body, around: Surroundings) -> Body:
     redactor = around.redactor
     changes = _exec(body, around) if isinstance(body, Exec) else _texts(body, redactor)
-    if isinstance(body, Change):
+    if isinstance(body, Change | Changed):
         changes |= {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
     actor = getattr(body, "actor", None)
     if isinstance(actor, Actor) and actor.cmd_line is not None:

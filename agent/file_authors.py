@@ -1,0 +1,69 @@
+"""Who wrote the files whose state is told: joins what the file sensor saw with what the state sensor tells.
+
+The state sensor names the files that it reads; a file event of one of them is remembered with its actor and
+package, and marked, so that one act is judged once: by what the file says, not by its having been written.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from evidence.kind import Actor, Body
+from evidence.kinds import file
+
+REMEMBERED = 512
+FRESH = 600_000_000_000
+"""Nanoseconds for which an author is remembered."""
+
+_WRITES = (file.Create, file.Change, file.Rename, file.Delete)
+Write = file.Create | file.Change | file.Rename | file.Delete
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who wrote a file last, at mono (ns), and which package explains it."""
+
+    mono: int
+    actor: Actor | None = None
+    explained_by: file.Explanation | None = None
+
+
+class Authors:
+    """What the two sensors tell each other; empty while one of them does not work."""
+
+    def __init__(self) -> None:
+        self._covered: dict[str, dict[str, set[str]]] = {}
+        self._recent: OrderedDict[str, Author] = OrderedDict()
+
+    def cover(self, source: str, places: list[tuple[str, str]]) -> None:
+        """Take the (folder, pattern of names) that a source reads, in place of those before."""
+        for patterns in self._covered.values():
+            patterns.pop(source, None)
+        for folder, pattern in places:
+            self._covered.setdefault(folder, {}).setdefault(source, set()).add(pattern)
+        self._covered = {folder: patterns for folder, patterns in self._covered.items() if patterns}
+
+    def covers(self, path: str) -> bool:
+        """Return whether the state of what stands at path is told."""
+        folder, _, name = path.rpartition("/")
+        patterns = self._covered.get(folder or "/")
+        return patterns is not None and any(
+            fnmatchcase(name, pattern) for some in patterns.values() for pattern in some
+        )
+
+    def learn(self, body: Body, mono: int) -> Body:
+        """Return a file event marked where its file's state is told; remember who wrote it."""
+        if not isinstance(body, _WRITES) or not self.covers(body.path):
+            return body
+        self._recent[body.path] = Author(mono, body.actor, body.explained_by)
+        self._recent.move_to_end(body.path)
+        if len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+        return msgspec.structs.replace(body, told_by="state.changed")
+
+    def of(self, path: str, mono: int) -> Author | None:
+        """Return who wrote path of late, None where no file event told."""
+        found = self._recent.get(path)
+        return found if found is not None and mono - found.mono <= FRESH else None
