@@ -56,11 +56,15 @@ class Actor(Part, frozen=True, kw_only=True):
 
 
 class Endpoint(Part, frozen=True, kw_only=True):
-    """One end of a connection; name is the DNS name the address came from, where known."""
+    """One end of a connection; name is the DNS name the address came from, where known.
+
+    named_by is ``tls`` where no answer told the name but the client itself did, by its server name.
+    """
 
     ip: str
     port: int | None = None
     name: str | None = None
+    named_by: Literal["tls"] | None = None
 
 
 def kind_of(body: Body | type[Body]) -> str:

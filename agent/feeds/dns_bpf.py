@@ -51,7 +51,7 @@ class BpfFeed:
         self._processes = context.processes
         self._names = context.names
         self._port = settings.ports[0]
-        self._reader = RingReader("dns", _RING_BYTES)
+        self._reader = RingReader("dns", _RING_BYTES, context.rings, whole=False)
         self._set_ports(settings.ports, settings.tls_ports)
         self._tally = Tally("dns", _SUGGESTIONS)
         self._questions = Questions()
@@ -147,10 +147,10 @@ def learn_hello(packet: Packet, names: DnsNames) -> None:
     """Note whom a TLS client asks for, where no answer named the address."""
     if names.find(packet.server.ip, packet.mono) is not None:
         return
-    with suppress(ValueError):  # it only looked like a ClientHello, or it hides the name
+    with suppress(ValueError):  # it only looked like a ClientHello
         name = tls_hello.server_name(packet.payload)
         if name is not None:
-            names.learn(packet.server.ip, name, packet.mono + _LEAST_TTL * 1_000_000_000)
+            names.learn_flow(packet.cookie, name)
 
 
 def to_body(exchange: Exchange, actor: Actor | None) -> Query:

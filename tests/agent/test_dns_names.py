@@ -21,3 +21,11 @@ def test_the_longest_unlearnt_are_forgotten() -> None:
     assert len(names) == 2
     assert names.find("192.0.2.2", 0) is None
     assert names.find("192.0.2.1", 0) == "x.example"
+
+
+def test_what_a_client_asked_for_stands_for_its_connection_alone() -> None:
+    names = DnsNames(limit=2)
+    for flow in (1, 2, 3):
+        names.learn_flow(flow, f"{flow}.example")
+    assert [names.of_flow(flow) for flow in (1, 2, 3, 4)] == [None, "2.example", "3.example", None]
+    assert len(names) == 0
