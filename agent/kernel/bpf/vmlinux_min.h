@@ -303,8 +303,12 @@ struct bpf_prog_aux {
 	char name[16];
 };
 
+enum bpf_prog_type {
+	BPF_PROG_TYPE_UNSPEC,
+};
+
 struct bpf_prog {
-	__u32 type;
+	enum bpf_prog_type type;
 	struct bpf_prog_aux *aux;
 };
 
