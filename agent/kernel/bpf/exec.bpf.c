@@ -5,6 +5,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include "emit.h"
+#include "scope.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -320,14 +321,14 @@ static __always_inline __u32 fill_parents(struct exec_record *record, struct tas
 	struct ancestor *ancestors = (void *)record->data;
 	__u32 count = 0;
 
-	record->ppid = BPF_CORE_READ(parent, tgid);
+	record->ppid = scoped_pid(parent);
 	record->parent_start = BPF_CORE_READ(parent, start_boottime);
 #pragma clang loop unroll(full)
 	for (int i = 0; i < ANCESTORS; i++) {
 		if (!(BPF_CORE_READ(parent, flags) & PF_FORKNOEXEC))
 			break;
 		parent = BPF_CORE_READ(parent, real_parent, group_leader);
-		ancestors[i].pid = BPF_CORE_READ(parent, tgid);
+		ancestors[i].pid = scoped_pid(parent);
 		ancestors[i].start = BPF_CORE_READ(parent, start_boottime);
 		ancestors[i].pad = 0;
 		count = i + 1;
@@ -401,11 +402,14 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!space)
 		return 0;
 	struct exec_record *record = &space->record;
+	__u32 pid = scoped_pid(task);
 
+	if (!pid)
+		return 0;
 	record->type = EXEC;
 	record->flags = 0;
 	record->mono = bpf_ktime_get_boot_ns();
-	record->pid = task->tgid;
+	record->pid = pid;
 	record->start = task->start_boottime;
 	record->cgroup = bpf_get_current_cgroup_id();
 	fill_identity(record, task);
@@ -432,10 +436,14 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (signal->live.counter)
 		return 0;
 	struct task_struct *leader = task->group_leader;
+	__u32 pid = scoped_pid(leader);
+
+	if (!pid)
+		return 0;
 	struct exit_record record = {
 		.type = EXIT,
 		.shared = signal->nr_threads > 1,
-		.pid = task->tgid,
+		.pid = pid,
 		.mono = bpf_ktime_get_boot_ns(),
 		.start = leader->start_boottime,
 		.cpu = signal->sum_sched_runtime + task->se.sum_exec_runtime,
