@@ -150,7 +150,10 @@ def _feeds(context: Context, continuity: Continuity) -> tuple[LiveFeed, ...]:
     """Return the sensors in the order in which they are read."""
     order = {name: place for place, name in enumerate(_FIRST)}
     sensors = sorted(all_sensors(), key=lambda one: (order.get(one.name, len(order)), one.name))
-    return tuple(LiveFeed(sensor, partial(_climb, context, continuity)) for sensor in sensors)
+    feeds: list[LiveFeed] = []
+    around = msgspec.structs.replace(context, rungs=lambda: {feed.name: feed.rung for feed in feeds})
+    feeds += (LiveFeed(sensor, partial(_climb, around, continuity)) for sensor in sensors)
+    return tuple(feeds)
 
 
 def _climb(context: Context, continuity: Continuity, sensor: Sensor) -> Climbed:

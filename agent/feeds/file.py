@@ -36,6 +36,7 @@ class FileFeed:
             OSError: the state folder cannot be used.
         """
         self._processes = context.processes
+        self._authors = context.authors
         self._changes = changes
         self._reads = reads
         self._tally = Tally("file", _SUGGESTIONS)
@@ -56,7 +57,7 @@ class FileFeed:
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the events of this slice of work."""
         events = self._gather(now)
-        events += self._work.work(now)
+        events += (self._authored(one, now) for one in self._work.work(now))
         if self._reads is not None:
             events += self._reads.read(now)
         pauses = [self._work.pause(), _GATHERING if self._reads and self._reads.gathering else None, _IDLE]
@@ -85,6 +86,11 @@ class FileFeed:
         self._changes.close()
         if self._reads is not None:
             self._reads.close()
+
+    def _authored(self, one: Observed, now: Moment) -> Observed:
+        """Let whoever tells what the file says know who wrote it."""
+        body = self._authors.learn(one.body, now.mono)
+        return one if body is one.body else Observed(body, mono=one.mono, time=one.time)
 
     def _gather(self, now: Moment) -> list[Observed]:
         """Hand the changes to the work; return those of the probe."""

@@ -31,12 +31,16 @@ class Explanation(Part, frozen=True, kw_only=True):
 
 
 class _FileEvent(Body, frozen=True, kw_only=True):
-    """What file kinds share. found is ``live`` (seen happening) or ``scan`` (differs from the baseline)."""
+    """What file kinds share. found is ``live`` (seen happening) or ``scan`` (differs from the baseline).
+
+    told_by is the kind of the event that says what the content means, where there is one: rules judge that.
+    """
 
     path: str
     actor: Actor | None = None
     explained_by: Explanation | None = None
     found: str = "live"
+    told_by: str | None = None
 
 
 class Create(_FileEvent, frozen=True, kw_only=True, tag="file.create"):
