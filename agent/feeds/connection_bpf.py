@@ -1,33 +1,42 @@
-"""Connections from the kernel, by connection.bpf.c: owner, direction and exact bytes."""
+"""TCP connections from the kernel, by connection.bpf.c: owner, direction and exact bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
 
 from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
-from evidence.kinds.connection import Close, Direction, Listen, Open, Report
+from evidence.kinds.connection import Direction
 
-from ..decode.bpf_connection import Flow, FlowEvent, parse, parse_all, payload_out
+from ..decode.bpf_connection import Flow, FlowEvent, parse_all
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
+from ..kernel.procfs import read_process
+from ..processes import same_start
 from ..sensor import Context, Moment, Observed
 from .connection_trigger import connect_once
-from .flow_reports import FlowReports
+from .flow_bodies import to_body
+from .flow_reader import FlowReader
 from .socket_owner import actor_of
 from .tally import Tally
 
 _RING_BYTES = 2 << 20
-_SCAN_SECONDS, _IDLE_SCAN_SECONDS = 2.0, 5.0
-"""Between two looks at the bytes of open flows: while they grow, and after a look at which none had grown."""
-
 _PORTS = 65_536
+_SEEK_PAUSE = 10_000_000_000
+"""Nanoseconds between two searches for the holders of connections: each looks at every open file."""
+
+_RELEASE = "on_release"
+_HOLDER_HOOKS = frozenset({"on_getpeername4", "on_getpeername6", _RELEASE})
+"""Programs without which accepted connections get their owner late, and after a reset not at all."""
 
 
 class BpfFeed:
     """The first rung of the connection sensor.
 
-    A record is given out one read after it came, so that the exec of its process has been seen by then.
+    A record of the ring is given out one read after it came, so that the exec of its process has been seen by
+    then.
     """
 
     def __init__(self, context: Context) -> None:
@@ -36,69 +45,85 @@ class BpfFeed:
         Raises:
             RungUnavailable: it does not load here.
         """
-        settings = context.settings.connection
         self._processes = context.processes
-        self._reader = RingReader("connection", _RING_BYTES, context.rings, behind=1)
-        self._tally = Tally(
-            "connection", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"}
-        )
-        self._reports = FlowReports(settings.report_bytes, settings.report_seconds)
+        self._names = context.names
         self._listening: dict[tuple[int, int | None], None] = {}
         self._held: list[Flow] = []
-        self._scanned = 0
-        self._scan_seconds = _SCAN_SECONDS
-        self._moved = 0
+        self._sought = 0
+        reader = RingReader(
+            "connection", _RING_BYTES, context.rings, behind=1, whole=False, optional=_HOLDER_HOOKS
+        )
+        self._object = reader.object
+        self._tally = _tally(self._object.missing)
         try:
-            self._report = self._reader.object.open_iterator("report", over="flows")
-            self._adopt(context.clock())
+            self._flows = FlowReader(reader, context.settings.connection, self._undecodable)
+        except OSError as error:
+            reader.close()
+            raise RungUnavailable(f"connection: the shared page cannot be mapped: {error}") from error
+        try:
+            self._adopt()
         except RungUnavailable:
-            self._reader.close()
+            self._flows.close()
             raise
 
     @property
     def period(self) -> float:
         """Seconds until the next timed read."""
-        return min(self._reader.period, self._scan_seconds) if self._reports else self._reader.period
+        return self._flows.period
 
     def filenos(self) -> tuple[int, ...]:
         """Return the ring's descriptor."""
-        return (self._reader.fileno(),)
+        return (self._object.map_fd("ring"),)
 
     def read(self, now: Moment) -> Iterable[Observed]:
-        """Return the connections of the read before, and reports that are due."""
-        due, self._held = self._held, []
-        for raw in self._reader.read():
-            try:
-                self._held.append(parse(raw))
-            except ValueError:
-                self._tally.add("undecodable")
-        found = [self._observed(flow) for flow in due]
-        if self._reports and now.mono - self._scanned >= self._scan_seconds * 1e9:
-            self._scanned = now.mono
-            found += self._due_reports()
-        return found
+        """Return the connections of the read before, and what a turn brings when it is due."""
+        due, self._held = self._held, self._flows.read(now.mono)
+        if self._flows.is_due():
+            taken = self._flows.turn()
+            looked = self._look(now.mono)
+            self._flows.plan(busy=bool(taken or looked))
+            due += taken + looked
+        return [self._observed(flow) for flow in due]
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, and what could not be decoded."""
-        for cause, count in self._reader.lost().items():
+        for cause, count in self._flows.lost().items():
             self._tally.add(cause, count)
         return self._tally.take(now)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Open and close a connection on the loopback."""
+        self._flows.hurry()
         return connect_once()
 
     def close(self) -> None:
         """Unload."""
-        self._reader.close()
+        self._flows.close()
 
-    def _adopt(self, now: Moment) -> None:
-        """Learn who listens, and take on what is open in this network namespace."""
-        link = self._reader.object.open_iterator("adopt")
-        for flow in parse_all(self._reader.object.read_iterator(link)):
+    def _undecodable(self) -> None:
+        self._tally.add("undecodable")
+
+    def _adopt(self) -> None:
+        """Learn who listens, and take on what is open in this network namespace, with its holders."""
+        self._report = self._object.open_iterator("report", over="flows")
+        self._claim = self._object.open_iterator("claim")
+        adopt = self._object.open_iterator("adopt")
+        self._flows.see_release(seen=_RELEASE not in self._object.missing)
+        for flow in parse_all(self._object.read_iterator(adopt)):
             self._learn_listener(flow)
-        for flow in parse_all(self._reader.object.read_iterator(self._report)):
-            self._reports.opened(flow.cookie, now.mono)
+        self._object.read_iterator(self._claim)
+
+    def _look(self, now: int) -> list[Flow]:
+        """Return opens and reports that are due; first look for the holders of flows that have no owner."""
+        may_seek = now - self._sought >= _SEEK_PAUSE
+        self._flows.seek(wanted=may_seek)
+        found = list(parse_all(self._object.read_iterator(self._report)))
+        if any(flow.event is FlowEvent.UNOWNED for flow in found):
+            self._sought = now
+            self._flows.seek(wanted=False)
+            self._object.read_iterator(self._claim)
+            found += parse_all(self._object.read_iterator(self._report))
+        return [flow for flow in found if flow.event is not FlowEvent.UNOWNED]
 
     def _learn_listener(self, flow: Flow) -> None:
         if len(self._listening) >= _PORTS:
@@ -111,64 +136,37 @@ class BpfFeed:
             return flow.direction
         return "in" if (flow.netns, flow.local.port) in self._listening else "out"
 
-    def _due_reports(self) -> Iterator[Observed]:
-        before, self._moved = self._moved, 0
-        for flow in parse_all(self._reader.object.read_iterator(self._report)):
-            self._moved += flow.sent + flow.received
-            if self._reports.due(flow.cookie, flow.sent + flow.received, flow.mono):
-                yield self._observed(flow)
-        self._scan_seconds = _IDLE_SCAN_SECONDS if self._moved == before else _SCAN_SECONDS
-
     def _observed(self, flow: Flow) -> Observed:
         if flow.event is FlowEvent.LISTEN:
             self._learn_listener(flow)
-        elif flow.event is FlowEvent.OPEN:
-            self._reports.opened(flow.cookie, flow.mono)
-        elif flow.event is FlowEvent.CLOSE:
-            self._reports.closed(flow.cookie)
-        return Observed(
-            to_body(flow, self._direction(flow), actor_of(flow.owner, self._processes, flow.mono)),
-            mono=flow.mono,
-        )
+        direction = self._direction(flow)
+        actor = actor_of(flow.owner, self._processes, flow.mono)
+        if actor is not None and direction == "in" and flow.event in (FlowEvent.OPEN, FlowEvent.REPORT):
+            actor = _in_session(actor)
+        return Observed(to_body(flow, direction, actor, self._names), mono=flow.mono)
 
 
-def to_body(flow: Flow, direction: Direction, actor: Actor | None) -> Body:
-    """Return the event a record reports."""
-    if flow.event is FlowEvent.LISTEN:
-        return Listen(protocol="tcp", local=flow.local, actor=actor)
-    if flow.event is FlowEvent.OPEN:
-        return Open(
-            flow=flow.cookie,
-            protocol="tcp",
-            direction=direction,
-            local=flow.local,
-            remote=flow.remote,
-            actor=actor,
-        )
-    duration = None if flow.opened is None else max(0, flow.mono - flow.opened)
-    sent = payload_out(flow.sent, direction)
-    if flow.event is FlowEvent.REPORT:
-        return Report(
-            flow=flow.cookie,
-            protocol="tcp",
-            direction=direction,
-            local=flow.local,
-            remote=flow.remote,
-            bytes_out=sent,
-            bytes_in=flow.received,
-            duration=duration,
-            actor=actor,
-        )
-    return Close(
-        flow=flow.cookie,
-        protocol="tcp",
-        direction=direction,
-        local=flow.local,
-        remote=flow.remote,
-        bytes_out=sent,
-        bytes_in=flow.received,
-        packets_out=flow.packets_out,
-        packets_in=flow.packets_in,
-        duration=duration,
-        actor=actor,
-    )
+def _tally(missing: dict[str, RungUnavailable]) -> Tally:
+    """Return the count of what is lost, which begins with the hooks that are not there."""
+    suggestions = {
+        "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
+        "no_memory": "leave the kernel more memory for sockets",
+    }
+    hooks = {f"no {name}": refusal.fix or "use a kernel with this hook" for name, refusal in missing.items()}
+    tally = Tally("connection", suggestions | hooks)
+    for name, refusal in missing.items():
+        tally.add_unknown(f"no {name}: {refusal.reason}")
+    return tally
+
+
+def _in_session(actor: Actor) -> Actor:
+    """Return the holder of an accepted connection with the login session it is in by now.
+
+    sshd accepts first and logs in later: the process that holds the connection gets its session in between.
+    """
+    if actor.session is not None or actor.pid is None:
+        return actor
+    found = read_process(actor.pid)
+    if found is None or found.session is None or not same_start(found.start, actor.start):
+        return actor
+    return replace(actor, auid=found.auid, session=found.session)

@@ -33,11 +33,18 @@ class Place(msgspec.Struct, frozen=True):
 class BpfObject:
     """One object: its programs are attached, its maps are open until close."""
 
-    def __init__(self, name: str, ring_bytes: int, place: Place | None = None, layout: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        ring_bytes: int,
+        place: Place | None = None,
+        layout: str = "",
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         """Take up agent/kernel/bpf/NAME.bpf.o where it is pinned, else load, attach and pin it.
 
         ring_bytes is a power of two; layout names the form of the records, so that another version of the
-        object is known to write the same.
+        object is known to write the same. Where a program of optional does not attach, `missing` says why.
 
         Raises:
             RungUnavailable: no object, no libbpf, or the kernel refuses.
@@ -55,6 +62,9 @@ class BpfObject:
         """Whether the programs are those of the last run, which never stopped."""
         self.unpinned: str | None = None
         """Why it could not be pinned, though it should have been."""
+        self._optional = optional
+        self.missing: dict[str, RungUnavailable] = {}
+        """Why optional programs are not attached."""
         if place.pins is not None:
             content = digest(path.read_bytes(), str(ring_bytes).encode(), place.scope.value)
             self.pins = Pins(self._lib, place.pins, name, digest((layout or content).encode()), content)
@@ -165,11 +175,12 @@ class BpfObject:
         for name, program in self._programs().items():
             if self._is_iterator(program):
                 continue  # attached when somebody reads it
-            cgroup = self._lib.bpf_program__section_name(program).startswith(b"cgroup")
-            link = self._attach_to_root_cgroup(program) if cgroup else self._lib.bpf_program__attach(program)
-            if not link:
-                raise refused(f"{name} does not attach", ctypes.get_errno())
-            self._links[name] = link
+            try:
+                self._links[name] = self._attach(name, program)
+            except RungUnavailable as refusal:
+                if name not in self._optional:
+                    raise
+                self.missing[name] = refusal
         if self.pins is not None:
             self._pin(self.pins)
 
@@ -211,6 +222,13 @@ class BpfObject:
     def _load(self) -> None:
         if error := self._lib.bpf_object__load(self._object):
             raise refused(f"{self.name}.bpf.o does not load", -error)
+
+    def _attach(self, name: str, program: int) -> int:
+        cgroup = self._lib.bpf_program__section_name(program).startswith(b"cgroup")
+        link = self._attach_to_root_cgroup(program) if cgroup else self._lib.bpf_program__attach(program)
+        if not link:
+            raise refused(f"{name} does not attach", ctypes.get_errno())
+        return int(link)
 
     def _attach_to_root_cgroup(self, program: int) -> int | None:
         """Return a link of program to the topmost cgroup that is seen, so that it sees every socket below."""

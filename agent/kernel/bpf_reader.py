@@ -44,20 +44,22 @@ class RingReader:
         layout: str = "",
         behind: int = 0,
         whole: bool = True,
+        optional: frozenset[str] = frozenset(),
     ) -> None:
         """Load agent/kernel/bpf/NAME.bpf.o, or take it up where it was pinned.
 
         With rings, a record's space is given back once watch has kept its event; without, when it is read.
         layout names the form of the records: what another version left is read if it is the same. behind
         tells how many reads the feed holds records back before it gives them out. A feed that gathers them
-        for longer, so that a kill costs what it gathered, says whole=False.
+        for longer, so that a kill costs what it gathered, says whole=False. Programs of optional may be
+        missing.
 
         Raises:
             RungUnavailable: it does not load here.
         """
         self._rings = rings
         self._whole = whole
-        self.object = BpfObject(name, ring_bytes, rings.place if rings else Place(), layout)
+        self.object = BpfObject(name, ring_bytes, rings.place if rings else Place(), layout, optional)
         self._lost: Counter[str] = Counter()
         self._waiting: deque[bytes] = deque()
         try:

@@ -33,6 +33,8 @@ _FUNCTIONS = {
     "bpf_map__set_max_entries": (_INT, _POINTER, ctypes.c_uint32),
     "bpf_map__set_initial_value": (_INT, _POINTER, _POINTER, ctypes.c_size_t),
     "bpf_map_lookup_elem": (_INT, _INT, _POINTER, _POINTER),
+    "bpf_map_lookup_batch": (_INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER),
+    "bpf_map_delete_batch": (_INT, _INT, _POINTER, _POINTER, _POINTER),
     "bpf_obj_pin": (_INT, _INT, _TEXT),
     "bpf_obj_get": (_INT, _TEXT),
     "bpf_obj_get_info_by_fd": (_INT, _INT, _POINTER, _POINTER),

@@ -88,7 +88,6 @@ def test_bytes_direction_and_owner_are_exact(
         exchange.send(SIZE, SIZE + 1)
         exchange.close(server_first=server_first)
         out, back = closes(watched, exchange)
-        opens = [one.body for one in watched.seen if isinstance(one.body, Open)]
     assert (out.bytes_out, out.bytes_in, out.direction) == (SIZE, SIZE + 1, "out")
     assert (back.bytes_out, back.bytes_in, back.direction) == (SIZE + 1, SIZE, "in")
     for one, remote in ((out, exchange.server), (back, exchange.client)):
@@ -99,11 +98,10 @@ def test_bytes_direction_and_owner_are_exact(
         assert one.packets_out is not None
         assert one.packets_out > 1
         assert one.duration is not None
-        assert any(was.flow == one.flow and was.direction == one.direction for was in opens)
     assert out.flow != back.flow
 
 
-def test_a_reset_tells_the_bytes_but_no_owner_of_the_other_end(tmp_path: Path) -> None:
+def test_a_reset_tells_the_bytes_and_the_holder_of_the_other_end(tmp_path: Path) -> None:
     with opened(BPF, tmp_path) as watched:
         exchange = Exchange(socket.AF_INET, "127.0.0.1")
         exchange.send(SIZE, 10)
@@ -112,9 +110,25 @@ def test_a_reset_tells_the_bytes_but_no_owner_of_the_other_end(tmp_path: Path) -
         exchange.server_end.close()
     assert (out.bytes_out, out.bytes_in) == (SIZE, 10)
     assert (back.bytes_out, back.bytes_in) == (10, SIZE)
-    assert out.actor is not None
-    assert out.actor.pid == os.getpid()
-    assert back.actor is None
+    for one in (out, back):
+        assert one.actor is not None
+        assert one.actor.pid == os.getpid()
+
+
+def test_a_connection_that_lives_is_told_when_it_is_a_second_old(tmp_path: Path) -> None:
+    with opened(BPF, tmp_path) as watched:
+        exchange = Exchange(socket.AF_INET, "127.0.0.1")
+        begun = watched.until(lambda one: isinstance(one, Open) and one.local.port == exchange.client)
+        came = watched.until(lambda one: isinstance(one, Open) and one.local.port == exchange.server)
+        exchange.close()
+        ends = closes(watched, exchange)
+    for was, end in zip((begun, came), ends, strict=True):
+        assert isinstance(was, Open)
+        assert (was.flow, was.direction, was.remote) == (end.flow, end.direction, end.remote)
+        assert was.actor is not None
+        assert was.actor.pid == os.getpid()
+        assert end.duration is not None
+        assert end.duration > 1_000_000_000
 
 
 def test_a_listener_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
 #include <bpf/bpf_endian.h>
 #include "emit.h"
 #include "owner.h"
+#include "flow.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -19,40 +20,25 @@ enum {
 	TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_LISTEN, TCP_CLOSING,
 };
 
-enum { OPEN = 1, CLOSE, LISTEN, REPORT };
-enum { UNKNOWN, OUTBOUND, INBOUND };
-
-struct tuple {
-	__u8 local[16]; /* IPv4 as ::ffff:a.b.c.d */
-	__u8 remote[16];
-	__u16 local_port;
-	__u16 remote_port;
-	__u32 netns;
-};
-
 struct flow {
 	__u64 cookie;
 	__u64 opened;
-	struct owner owner;
-	struct tuple tuple;
-	__u32 direction;
-	__u32 established;
-};
-
-struct flow_record {
-	__u16 type;
-	__u8 direction;
-	__u8 state;
-	__u32 pad;
-	__u64 mono;
-	__u64 cookie;
-	__u64 opened; /* 0 when it was open before this program was */
+	__u64 ended;
+	__u64 next; /* bytes at which it reports */
+	__u64 reported;
+	__u64 reported_at;
+	__u64 last; /* bytes at the last look */
 	__u64 out;
 	__u64 in;
 	__u32 segs_out;
 	__u32 segs_in;
 	struct owner owner;
 	struct tuple tuple;
+	__u8 direction;
+	__u8 established;
+	__u8 told;
+	__u8 sought;
+	__u8 released;
 };
 
 struct {
@@ -76,11 +62,11 @@ static __always_inline void fill_tuple(struct tuple *tuple, struct sock *sk)
 	}
 }
 
-/* Payload put on the wire at least once, and payload taken in order: sequence numbers less the FINs.
- * snd_nxt stands past our FIN once it was sent, bytes_received past the peer's. An outbound SYN is still in
- * `out`: the reader takes it off, which alone can tell the direction of what was open before.
+/* Payload put on the wire at least once, and payload taken in order: sequence numbers less the SYN of whoever
+ * connected and the FINs. snd_nxt stands past our FIN once it was sent, bytes_received past the peer's. Of what
+ * was open before, the reader takes off the SYN, which alone can tell the direction.
  */
-static __always_inline void fill_bytes(struct flow_record *record, struct sock *sk, int state)
+static __always_inline void count_bytes(struct flow *flow, struct sock *sk, int state)
 {
 	struct tcp_sock *tcp = (void *)sk;
 	__u32 next = BPF_CORE_READ(tcp, snd_nxt);
@@ -91,29 +77,34 @@ static __always_inline void fill_bytes(struct flow_record *record, struct sock *
 
 	if (fin_queued && next == BPF_CORE_READ(tcp, write_seq) && out)
 		out--;
+	if (flow->direction == OUTBOUND && out)
+		out--;
 	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DONE) && in)
 		in--;
-	record->out = out;
-	record->in = in;
-	record->segs_out = BPF_CORE_READ(tcp, segs_out);
-	record->segs_in = BPF_CORE_READ(tcp, segs_in);
+	flow->out = out;
+	flow->in = in;
+	flow->segs_out = BPF_CORE_READ(tcp, segs_out);
+	flow->segs_in = BPF_CORE_READ(tcp, segs_in);
 }
 
-static __always_inline void fill_record(struct flow_record *record, struct sock *sk, struct flow *flow,
-					__u16 type, int state)
+static __always_inline void fill_record(struct flow_record *record, struct flow *flow, __u16 type, __u64 mono)
 {
 	record->type = type;
-	record->state = state;
 	record->direction = flow->direction;
-	record->mono = bpf_ktime_get_boot_ns();
+	record->protocol = IPPROTO_TCP;
+	record->flows = 1;
+	record->mono = mono;
 	record->cookie = flow->cookie;
 	record->opened = flow->opened;
+	record->out = flow->out;
+	record->in = flow->in;
+	record->packets_out = flow->segs_out;
+	record->packets_in = flow->segs_in;
 	record->owner = flow->owner;
 	record->tuple = flow->tuple;
-	fill_bytes(record, sk, state);
 }
 
-static __always_inline struct flow *keep(struct sock *sk, __u32 direction)
+static __always_inline struct flow *keep(struct sock *sk, __u8 direction)
 {
 	struct flow *flow = bpf_sk_storage_get(&flows, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
@@ -126,9 +117,51 @@ static __always_inline struct flow *keep(struct sock *sk, __u32 direction)
 	return flow;
 }
 
+/* Take on a connection that was open before this program. */
+static __always_inline struct flow *adopted(struct sock *sk)
+{
+	struct flow *flow = keep(sk, UNKNOWN);
+
+	if (flow) {
+		flow->established = flow->told = 1;
+		flow->reported_at = bpf_ktime_get_boot_ns();
+		fill_tuple(&flow->tuple, sk);
+	}
+	return flow;
+}
+
+/* Current is who closes. It is the owner where none is known yet; and where an accepted connection was handed to
+ * a process of a login session, as by sshd, that one is.
+ */
+static __always_inline void settle_owner(struct flow *flow)
+{
+	struct owner closer = {};
+
+	if (flow->owner.pid && (flow->direction == OUTBOUND || flow->owner.session != UNKNOWN_ID))
+		return;
+	fill_owner(&closer);
+	if (closer.pid && (!flow->owner.pid || closer.session != UNKNOWN_ID))
+		flow->owner = closer;
+}
+
+/* A flow that lived under a second and carried little is summed with its like; others are told at once. */
+static __always_inline void tell_end(struct flow *flow, __u64 mono)
+{
+	struct words *words = shared_words();
+	struct flow_record record = {};
+
+	flow->established = 0;
+	fill_record(&record, flow, CLOSE, mono);
+	if (words && !flow->told && mono - flow->opened < SECOND && flow->out + flow->in < words->report_bytes &&
+	    add_sum(words, &record))
+		return;
+	record.type = CLOSE;
+	emit(&record, sizeof(record));
+}
+
 static __always_inline void listening(struct sock *sk)
 {
-	struct flow_record record = {.type = LISTEN, .state = TCP_LISTEN, .mono = bpf_ktime_get_boot_ns()};
+	struct flow_record record = {.type = LISTEN, .protocol = IPPROTO_TCP, .mono = bpf_ktime_get_boot_ns()};
 
 	record.owner.uid = record.owner.auid = record.owner.session = UNKNOWN_ID;
 	fill_owner(&record.owner);
@@ -139,17 +172,41 @@ static __always_inline void listening(struct sock *sk)
 
 static __always_inline void established(struct sock *sk, struct flow *flow)
 {
-	struct flow_record record = {};
+	struct words *words = shared_words();
 
 	if (!flow)
 		flow = keep(sk, INBOUND);
-	if (!flow || flow->established)
+	if (!flow || flow->established || !words)
 		return;
 	flow->established = 1;
-	flow->opened = bpf_ktime_get_boot_ns();
+	flow->opened = flow->reported_at = bpf_ktime_get_boot_ns();
 	fill_tuple(&flow->tuple, sk);
-	fill_record(&record, sk, flow, OPEN, TCP_ESTABLISHED);
-	emit(&record, sizeof(record));
+	hint(words);
+}
+
+/* A socket that a process still holds, as after a reset, waits for its release: who closes it is the owner. */
+static __always_inline bool waits_for_release(struct sock *sk, struct flow *flow)
+{
+	struct words *words = shared_words();
+
+	if (flow->released || !words || !words->sees_release || !BPF_CORE_READ(sk, sk_socket))
+		return false;
+	return !flow->owner.pid || (flow->direction != OUTBOUND && flow->owner.session == UNKNOWN_ID);
+}
+
+static __always_inline void closed(struct sock *sk, struct flow *flow, int from)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (flow->established) {
+		count_bytes(flow, sk, from);
+		if (waits_for_release(sk, flow)) {
+			flow->ended = now;
+			return;
+		}
+		tell_end(flow, now);
+	}
+	bpf_sk_storage_delete(&flows, sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -174,44 +231,153 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 		established(sk, flow);
 		return 0;
 	}
-	if (!flow && from == TCP_ESTABLISHED) { /* open before this program was */
-		flow = keep(sk, UNKNOWN);
-		if (!flow)
-			return 0;
-		flow->established = 1;
-		fill_tuple(&flow->tuple, sk);
-	}
+	if (!flow && from == TCP_ESTABLISHED)
+		flow = adopted(sk);
 	if (!flow)
 		return 0;
-	/* These two come from close and shutdown alone, so current is the one who closes. A close by RST or in
-	 * softirq has some other process as current, and names nobody.
+	/* These two come from close and shutdown alone. A close by RST or in softirq has some other process as
+	 * current, and names nobody.
 	 */
-	if ((to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK) && !flow->owner.pid)
-		fill_owner(&flow->owner);
-	if (to != TCP_CLOSE)
-		return 0;
-	if (flow->established) {
-		struct flow_record record = {};
-
-		fill_record(&record, sk, flow, CLOSE, from);
-		emit(&record, sizeof(record));
-	}
-	bpf_sk_storage_delete(&flows, sk);
+	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK)
+		settle_owner(flow);
+	if (to == TCP_CLOSE)
+		closed(sk, flow, from);
 	return 0;
 }
 
-/* Bytes so far of every open flow, in all network namespaces. */
+/* accept(2) with room for an address asks for the peer's name, as do servers of each connection: current is who
+ * holds it.
+ */
+static __always_inline int held(struct bpf_sock_addr *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bpf_sock *sk = ctx->sk;
+	struct flow *flow;
+
+	if (!sk)
+		return 1;
+	flow = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (flow && flow->direction != OUTBOUND &&
+	    (flow->owner.pid != task->tgid || flow->owner.session == UNKNOWN_ID))
+		fill_owner(&flow->owner);
+	return 1;
+}
+
+SEC("cgroup/getpeername4")
+int on_getpeername4(struct bpf_sock_addr *ctx)
+{
+	return held(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int on_getpeername6(struct bpf_sock_addr *ctx)
+{
+	return held(ctx);
+}
+
+SEC("cgroup/sock_release")
+int on_release(struct bpf_sock *sk)
+{
+	struct flow *flow = bpf_sk_storage_get(&flows, sk, 0, 0);
+
+	if (!flow)
+		return 1;
+	flow->released = 1;
+	settle_owner(flow);
+	if (flow->ended && flow->established)
+		tell_end(flow, flow->ended);
+	return 1;
+}
+
+/* Whether the bytes of an open flow are to be told: at 1, 10, 100 MB…, each minute in which they grew, and when
+ * they stopped growing after much.
+ */
+static __always_inline bool report_due(struct flow *flow, struct words *words, __u64 now)
+{
+	__u64 total = flow->out + flow->in, last = flow->last;
+
+	flow->last = total;
+	words->moved += total;
+	if (total == flow->reported)
+		return false;
+	return total >= (flow->next ?: words->report_bytes) || now - flow->reported_at >= words->report_time ||
+	       (total == last && total - flow->reported >= words->report_bytes);
+}
+
+static __always_inline void reported(struct flow *flow, struct words *words, __u64 now)
+{
+	__u64 next = flow->next ?: words->report_bytes;
+
+	flow->reported = flow->out + flow->in;
+	flow->reported_at = now;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 12; i++) {
+		if (flow->reported >= next)
+			next *= 10;
+	}
+	flow->next = next;
+}
+
+/* Tell one flow. What did not fit is asked for again, so that a flow is marked only when it was told. */
+static __always_inline bool show(struct seq_file *seq, struct flow *flow, __u16 type, __u64 mono)
+{
+	struct flow_record record = {};
+
+	fill_record(&record, flow, type, mono);
+	return !bpf_seq_write(seq, &record, sizeof(record));
+}
+
+/* Look at every open flow, in all network namespaces. */
 SEC("iter/bpf_sk_storage_map")
 int report(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct sock *sk = ctx->sk;
+	struct seq_file *seq = ctx->meta->seq;
+	struct words *words = shared_words();
 	struct flow *flow = ctx->value;
-	struct flow_record record = {};
+	struct sock *sk = ctx->sk;
+	__u64 now = bpf_ktime_get_boot_ns();
 
-	if (!sk || !flow || !flow->established)
+	if (!sk || !flow || !words || !flow->established)
 		return 0;
-	fill_record(&record, sk, flow, REPORT, BPF_CORE_READ(sk, __sk_common.skc_state));
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	if (flow->ended) {
+		if (now - flow->ended >= SECOND && show(seq, flow, CLOSE, flow->ended))
+			flow->established = 0;
+		return 0;
+	}
+	bool young = !flow->told && now - flow->opened < SECOND;
+
+	count_bytes(flow, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
+	if (words->seek && !young && !flow->owner.pid && !flow->sought) {
+		show(seq, flow, UNOWNED, now);
+		return 0;
+	}
+	if (!young && !flow->told && show(seq, flow, OPEN, flow->opened))
+		flow->told = 1;
+	if (report_due(flow, words, now) && show(seq, flow, REPORT, now))
+		reported(flow, words, now);
+	return 0;
+}
+
+/* Name who holds the flows that have no owner: what was open before, and what was accepted without a trace. */
+SEC("iter/task_file")
+int claim(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct flow *flow;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket || !socket->sk)
+		return 0;
+	flow = bpf_sk_storage_get(&flows, socket->sk, 0, 0);
+	if (!flow)
+		return 0;
+	flow->sought = 1;
+	if (!flow->owner.pid || (flow->direction != OUTBOUND && flow->owner.session == UNKNOWN_ID))
+		fill_owner_of(&flow->owner, task);
 	return 0;
 }
 
@@ -228,18 +394,13 @@ int adopt(struct bpf_iter__tcp *ctx)
 	if (!sk)
 		return 0;
 	int state = BPF_CORE_READ(common, skc_state);
-	struct flow_record record = {.type = LISTEN, .state = state};
+	struct flow_record record = {.type = LISTEN, .protocol = IPPROTO_TCP};
 
 	if (state == TCP_LISTEN) {
 		fill_tuple(&record.tuple, sk);
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	} else if ((state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) && !bpf_sk_storage_get(&flows, sk, 0, 0)) {
-		struct flow *flow = keep(sk, UNKNOWN);
-
-		if (flow) {
-			flow->established = 1;
-			fill_tuple(&flow->tuple, sk);
-		}
+		adopted(sk);
 	}
 	return 0;
 }

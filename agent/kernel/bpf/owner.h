@@ -24,11 +24,9 @@ struct owner {
 	__u32 pad;
 };
 
-/* Name current. A kernel thread closes for others and is no owner. */
-static __always_inline void fill_owner(struct owner *owner)
+/* Name a task. A kernel thread closes for others and is no owner. */
+static __always_inline void fill_owner_of(struct owner *owner, struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	if (task->flags & PF_KTHREAD)
 		return;
 	struct task_struct *leader = task->group_leader;
@@ -50,6 +48,11 @@ static __always_inline void fill_owner(struct owner *owner)
 	}
 	owner->exec_pid = scoped_pid(leader);
 	owner->exec_start = BPF_CORE_READ(leader, start_boottime);
+}
+
+static __always_inline void fill_owner(struct owner *owner)
+{
+	fill_owner_of(owner, bpf_get_current_task_btf());
 }
 
 static __always_inline void map_ipv4(__u8 *to, __be32 address)
