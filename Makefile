@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf bench-collector bench-agent test-faults test-kernels fuzz clean
+.PHONY: demo test check install bpf bench-collector bench-agent bench-idle test-faults test-kernels fuzz clean
 
 demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -42,8 +42,11 @@ agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*
 bench-collector: install ## JSON=FILE: durable acknowledgement and end to end
 	@$(PY) -m tests.bench.collector --json $(JSON)
 
-bench-agent: install ## JSON=FILE: memory and idle cost of a running agent
-	@$(PY) tests/bench/agent_idle.py --json $(JSON)
+bench-agent: install ## JSON=FILE: the agent beside auditd, laurel and execsnoop on the same work; needs root
+	@$(PY) -m tests.bench.peers --json $(JSON)
+
+bench-idle: install ## JSON=FILE: memory and idle cost of a running agent
+	@$(PY) -m tests.bench.agent_idle --json $(JSON)
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s

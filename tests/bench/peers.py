@@ -1,0 +1,153 @@
+"""The agent beside its peers on the same work: rows of peer, workload, slowdown, CPU, memory, bytes and loss.
+
+Paired: each repetition runs a workload without anything, then with one sensor; the median of the ratios
+counts. cpu_s_per_1k is for 1,000 operations, everything that works on the sensor's behalf included (its
+eBPF programs, the kernel's audit thread), until it has come to rest. Needs root; installs the peers by apt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.agent.fake_collector import FakeCollector, running
+from tests.bench.exec_cost import STATISTICS
+from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
+
+COUNTS = {"exec": 1000, "connect": 3000, "file": 3000}
+_PACKAGES = {
+    "auditd": "auditd", "laurel": "laurel", "execsnoop": "libbpf-tools", "gcc": "gcc"
+}  # fmt: skip
+_REST = 6.0
+"""Seconds after a workload in which a sensor finishes with it."""
+
+
+@dataclass
+class Measured:
+    """What the repetitions of one workload under one sensor gave."""
+
+    ratios: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    wrote: list[float] = field(default_factory=list)
+    lost: int = 0
+
+
+def main() -> int:
+    """Measure, and write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("/dev/stdout"), metavar="FILE")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--baseline", type=int, default=100_000, help="files in the agent's watched tree")
+    parser.add_argument("--only", help="one peer")
+    options = parser.parse_args()
+    _install()
+    was = STATISTICS.read_text()
+    STATISTICS.write_text("1")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="vedette-peers-", dir="/var/tmp") as name,
+            running(FakeCollector(), Path(name)) as collector,
+        ):
+            Path(name).chmod(0o711)
+            rows = list(_rows(Path(name), collector, options))
+    finally:
+        STATISTICS.write_text(was)
+    options.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return 0
+
+
+def _install() -> None:
+    missing = [
+        package
+        for program, package in _PACKAGES.items()
+        if shutil.which(program, path="/usr/bin:/usr/sbin:/sbin") is None
+    ]
+    if missing:
+        subprocess.run(["apt-get", "install", "-y", "-q", *missing], check=True, stdout=subprocess.DEVNULL)
+
+
+def _rows(folder: Path, collector: FakeCollector, options: argparse.Namespace) -> Sequence[dict[str, object]]:
+    storm = folder / "storm"
+    subprocess.run(["gcc", "-O2", "-pthread", Path(__file__).with_name("storm.c"), "-o", storm], check=True)
+    watched, baseline = folder / "watched", folder / "baseline"
+    watched.mkdir()
+    _fill(baseline, options.baseline)
+    rows: list[dict[str, object]] = []
+    for kind in (Vedette, Auditd, Laurel, Execsnoop):
+        if options.only not in (None, kind.name):
+            continue
+        own = folder / kind.name
+        own.mkdir()
+        sensor = (
+            Vedette(own, watched, collector, baseline) if kind is Vedette else kind(own, watched)  # type: ignore[call-arg]
+        )
+        rows += _compare(sensor, storm, options.repetitions)
+    return rows
+
+
+def _fill(folder: Path, count: int) -> None:
+    for number in range(count):
+        file = folder / f"{number // 1000:03d}" / f"{number % 1000:03d}"
+        if number % 1000 == 0:
+            file.parent.mkdir(parents=True)
+        file.write_text(f"{number}\n")
+
+
+def _compare(sensor: Sensor, storm: Path, repetitions: int) -> list[dict[str, object]]:
+    measured = {workload: Measured() for workload in sensor.workloads}
+    peak = 0.0
+    for _ in range(repetitions):
+        alone = {workload: _run(storm, workload, sensor.watched) for workload in sensor.workloads}
+        sensor.start()
+        try:
+            for workload, found in measured.items():
+                peak = max(peak, _with(sensor, storm, workload, alone[workload], found))
+        finally:
+            sensor.stop()
+    return [_row(sensor, workload, found, peak) for workload, found in measured.items()]
+
+
+def _with(sensor: Sensor, storm: Path, workload: str, alone: float, found: Measured) -> float:
+    """Run a workload under a sensor, note what it cost, and return the memory then in MB."""
+    count = COUNTS[workload]
+    before, bytes_before, began = sensor.spent(), sensor.wrote(0, 0), time.time_ns()
+    found.ratios.append(_run(storm, workload, sensor.watched) / alone)
+    ended = time.time_ns()
+    memory = sensor.memory()
+    time.sleep(_REST)
+    found.cpu.append((sensor.spent() - before) / 1e9 / count * 1000)
+    found.wrote.append((sensor.wrote(began, ended) - bytes_before) / count)
+    found.lost += sensor.lost(workload, count, began, ended)
+    return memory
+
+
+def _run(storm: Path, workload: str, folder: Path) -> float:
+    """Return the seconds one run of a workload takes."""
+    command = [str(storm), workload, str(COUNTS[workload]), str(folder)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _row(sensor: Sensor, workload: str, found: Measured, peak: float) -> dict[str, object]:
+    return {
+        "peer": sensor.name,
+        "workload": workload,
+        "slowdown": round(statistics.median(found.ratios), 3),
+        "cpu_s_per_1k": round(statistics.median(found.cpu), 4),
+        "pss_mb": round(peak, 1),
+        "bytes_per_event": round(statistics.median(found.wrote), 1),
+        "lost": found.lost,
+        "prints_only": sensor.prints_only,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""The sensors that are measured against each other: started, counted and stopped in the same way."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from tests.agent.fake_collector import FakeCollector
+from tests.bench.agent_idle import ROOT, children, cpu_ns, enrol, pss
+from tests.bench.exec_cost import arrived, cost
+
+_RULES = """-D
+-b 8192
+-f 1
+--backlog_wait_time 60000
+-a always,exit -F arch=b64 -S execve,execveat -k exec
+-a always,exit -F arch=b64 -S connect -F a2!=110 -k connect
+-w {watched} -p wa -k file
+"""
+_AUDITD = """local_events = yes
+write_logs = {write_logs}
+log_file = {folder}/audit.log
+log_format = ENRICHED
+flush = INCREMENTAL_ASYNC
+freq = 50
+max_log_file = 200
+num_logs = 2
+max_log_file_action = ROTATE
+space_left = 75
+space_left_action = IGNORE
+admin_space_left = 50
+admin_space_left_action = IGNORE
+disk_full_action = IGNORE
+disk_error_action = IGNORE
+q_depth = 20000
+overflow_action = IGNORE
+plugin_dir = {folder}/plugins
+"""
+_PLUGIN = """active = yes
+direction = out
+path = /usr/sbin/laurel
+type = always
+args = --config {folder}/laurel.toml
+format = string
+"""
+_LAUREL = """directory = "{folder}/laurel"
+user = "root"
+[auditlog]
+file = "audit.log"
+size = 200000000
+generations = 2
+"""
+
+
+_STORM = ("/bin/true", "storm")
+
+
+class Sensor(ABC):
+    """One of the compared. folder is its own, watched the tree whose files it shall watch."""
+
+    name: str
+    prints_only = False
+    workloads: tuple[str, ...] = ("exec", "connect", "file")
+
+    def __init__(self, folder: Path, watched: Path) -> None:
+        """Prepare; nothing runs yet."""
+        self.folder, self.watched = folder, watched
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to watch; on return it sees everything."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End; nothing of it is left running."""
+
+    @abstractmethod
+    def spent(self) -> float:
+        """Return the nanoseconds of CPU used so far, those in the kernel on its behalf included."""
+
+    @abstractmethod
+    def memory(self) -> float:
+        """Return its PSS now, in MB."""
+
+    @abstractmethod
+    def wrote(self, began: int, ended: int) -> float:
+        """Return the bytes that tell of what happened between two times (UTC ns)."""
+
+    @abstractmethod
+    def lost(self, workload: str, count: int, began: int, ended: int) -> int:
+        """Return how many of count operations between two times it lost."""
+
+
+class Auditd(Sensor):
+    """auditd with rules for exec, connect and one tree."""
+
+    name = "auditd"
+    write_logs = "yes"
+    log = "audit.log"
+
+    def start(self) -> None:
+        """Start the daemon, then load the rules."""
+        (self.folder / "plugins").mkdir(exist_ok=True)
+        self._configure()
+        (self.folder / "rules").write_text(_RULES.format(watched=self.watched))
+        self._daemon = subprocess.Popen(
+            ["/sbin/auditd", "-n", "-c", self.folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(1.0)
+        subprocess.run(["auditctl", "-R", self.folder / "rules"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["auditctl", "-e", "1"], check=True, stdout=subprocess.DEVNULL)
+        self._was_lost = _audit_lost()
+
+    def _configure(self) -> None:
+        text = _AUDITD.format(folder=self.folder, write_logs=self.write_logs)
+        (self.folder / "auditd.conf").write_text(text)
+
+    def stop(self) -> None:
+        """Remove the rules, then end the daemon."""
+        subprocess.run(["auditctl", "-D"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["auditctl", "-e", "0"], check=True, stdout=subprocess.DEVNULL)
+        _end(self._daemon)
+
+    def spent(self) -> float:
+        """Return the daemon's, its plugins' and the kernel's audit thread's."""
+        return sum(cpu_ns(pid) for pid in [*_family(self._daemon.pid), _kauditd()])
+
+    def memory(self) -> float:
+        """Return that of daemon and plugins."""
+        return sum(map(pss, _family(self._daemon.pid))) / 1024
+
+    def wrote(self, began: int, ended: int) -> float:  # noqa: ARG002 - all that is in the log
+        """Return the size of the log."""
+        log = self.folder / self.log
+        return float(log.stat().st_size) if log.exists() else 0.0
+
+    def lost(self, workload: str, count: int, began: int, ended: int) -> int:  # noqa: ARG002 - the kernel counts
+        """Return what the kernel says."""
+        return _audit_lost() - self._was_lost
+
+
+class Laurel(Auditd):
+    """auditd that hands everything to laurel, which writes JSON."""
+
+    name = "auditd+laurel"
+    write_logs = "no"
+    log = "laurel/audit.log"
+
+    def _configure(self) -> None:
+        super()._configure()
+        (self.folder / "laurel").mkdir(exist_ok=True)
+        (self.folder / "laurel.toml").write_text(_LAUREL.format(folder=self.folder))
+        (self.folder / "plugins/laurel.conf").write_text(_PLUGIN.format(folder=self.folder))
+
+
+class Execsnoop(Sensor):
+    """libbpf-tools' execsnoop: a C program that prints a line for each exec."""
+
+    name = "execsnoop"
+    prints_only = True
+    workloads = ("exec",)
+
+    def start(self) -> None:
+        """Start it."""
+        self._log = (self.folder / "out").open("wb")
+        self._program = subprocess.Popen(["/usr/sbin/execsnoop", "-t", "-U"], stdout=self._log)
+        time.sleep(2.0)
+
+    def stop(self) -> None:
+        """End it."""
+        _end(self._program)
+        self._log.close()
+
+    def spent(self) -> float:
+        """Return its CPU and its programs' in the kernel."""
+        return sum(cost([self._program.pid]).values())
+
+    def memory(self) -> float:
+        """Return its own."""
+        return pss(self._program.pid) / 1024
+
+    def wrote(self, began: int, ended: int) -> float:  # noqa: ARG002 - all that it printed
+        """Return the size of its output."""
+        return float((self.folder / "out").stat().st_size)
+
+    def lost(self, workload: str, count: int, began: int, ended: int) -> int:  # noqa: ARG002 - its lines tell
+        """Return how many lines are missing."""
+        return count - (self.folder / "out").read_bytes().count(b"/bin/true storm")
+
+
+class Vedette(Sensor):
+    """The whole agent as it is installed: all sensors and hashing on, every batch acknowledged."""
+
+    name = "vedette"
+
+    def __init__(self, folder: Path, watched: Path, collector: FakeCollector, baseline: Path) -> None:
+        """Enrol at the collector; baseline is a large tree that is watched as well."""
+        super().__init__(folder, watched)
+        self._collector = collector
+        folder.chmod(0o711)  # ship, another user, passes through
+        self._config = folder / "agent.toml"
+        self._config.write_text(
+            f"state = '{folder}/state'\nruntime = '{folder}/run'\n"
+            f"[collector]\ningest = '{collector.ingest}'\nenrol = '{collector.enrol}'\n"
+            f"[file]\ntrees = ['/etc', '{watched}', '{baseline}']\n"
+        )
+        enrol(self._config, collector.token.line())
+        self.settle = 60.0
+        """Seconds until the first baseline is taken; later starts are quick."""
+
+    def start(self) -> None:
+        """Start it and let it come to rest."""
+        command = [sys.executable, "-m", "agent.cli", "run", "--config", str(self._config)]
+        self._agent = subprocess.Popen(command, cwd=ROOT)
+        time.sleep(self.settle)
+        self.settle = 15.0
+
+    def stop(self) -> None:
+        """End it."""
+        _end(self._agent)
+
+    def spent(self) -> float:
+        """Return that of supervisor, watch, ship and of the programs in the kernel."""
+        return sum(cost(_family(self._agent.pid)).values())
+
+    def memory(self) -> float:
+        """Return that of all its processes."""
+        return sum(map(pss, _family(self._agent.pid))) / 1024
+
+    def wrote(self, began: int, ended: int) -> float:
+        """Return the bytes of the signed, compressed batches."""
+        return float(arrived(self._collector, began, ended)[1])
+
+    def lost(self, workload: str, count: int, began: int, ended: int) -> int:
+        """Return what is missing, by the events themselves; of files the state counts, so none is."""
+        events = [event.body for event in arrived(self._collector, began, ended)[0]]
+        if workload == "exec":
+            return count - len([1 for body in events if getattr(body, "argv", ())[:2] == _STORM])
+        if workload == "connect":
+            return max(0, count - sum(_flows(body) for body in events))
+        return 0
+
+
+def _flows(body: object) -> int:
+    """Return how many connections an event tells the end of."""
+    tag = getattr(getattr(body, "__struct_config__", None), "tag", None)
+    if tag != "connection.close" or getattr(body, "direction", None) != "out":
+        return 0
+    return int(getattr(body, "count", None) or 1)
+
+
+def _family(pid: int) -> list[int]:
+    return [pid, *(one for child in children(pid) for one in _family(child))]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _audit_lost() -> int:
+    shown = subprocess.run(["auditctl", "-s"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"lost (\d+)", shown)
+    return int(found[1]) if found else 0
+
+
+def _kauditd() -> int:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (entry / "comm").read_text().strip() == "kauditd":
+            return int(entry.name)
+    raise RuntimeError("this kernel has no audit thread")
