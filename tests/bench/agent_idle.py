@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.agent.fake_collector import FakeCollector, running
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,9 +33,6 @@ def main() -> int:
         help="no process, connection or file sensor: the cost of all else on a host that is never quiet",
     )
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
-    from tests.agent.fake_collector import FakeCollector, running  # noqa: PLC0415 - needs the path above
-
     with (
         tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
         running(FakeCollector(), Path(folder)) as collector,
