@@ -102,7 +102,7 @@ class Analysis:
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
         stored = msgspec.msgpack.decode(state, type=_Dump)
-        self._attribution.state = msgspec.msgpack.decode(stored.attribution, type=attribution.State)
+        self._attribution.load(msgspec.msgpack.decode(stored.attribution, type=attribution.State))
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
@@ -222,10 +222,16 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         person=finding.person,
         destination=finding.destination,
         bytes_out=finding.bytes_out,
-        evidence=finding.evidence,
+        evidence=_evidence(finding),
         attack=rule.attack,
         details=finding.details,
     )
+
+
+def _evidence(finding: Finding) -> tuple[str, ...]:
+    """Return the uids of the finding's events, and of those that link its person to what a job did."""
+    because = finding.person.because if finding.person is not None else ()
+    return tuple(dict.fromkeys((*because, *finding.evidence)))
 
 
 def _severity(severity: Severity, person: Person | None) -> Severity:

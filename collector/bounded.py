@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
 _SHARE = 64
 """The part of a full table that is dropped at once."""
 
 
-def remember(table: dict[str, V], key: str, value: V, limit: int) -> None:
+def remember(table: dict[K, V], key: K, value: V, limit: int) -> None:
     """Store value as the newest of table, and drop the oldest few when there are more than limit."""
     table.pop(key, None)
     table[key] = value

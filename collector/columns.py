@@ -103,6 +103,12 @@ EVENTS = (
     Column("how", "VARCHAR", "how that is known: kernel, hop, key, job, inferred, uid", "how"),
     Column("person_source", "VARCHAR", "address the person's login came from", "person_source"),
     Column(
+        "person_evidence",
+        "VARCHAR[]",
+        "uids of the events that show it, where how is job or inferred",
+        "person_evidence",
+    ),
+    Column(
         "fingerprint",
         "VARCHAR",
         "key fingerprint of the login, or of the person's login",

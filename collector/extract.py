@@ -35,6 +35,7 @@ ARRIVING = pa.schema(
         ("how", pa.string()),
         ("person_source", pa.string()),
         ("person_fingerprint", pa.string()),
+        ("person_evidence", pa.list_(pa.string())),
     ]
 )
 """What is handed over for each event. line is its JSON, exact the body's where line does not hold it."""

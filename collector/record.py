@@ -17,7 +17,8 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
     how: kernel (audit session set by PAM), hop, key, job, inferred as in the rules of attribution; uid where
     the host has no login identity and only the user id is known. session is the audit session, source the
-    address the login came from, fingerprint its key's.
+    address the login came from, fingerprint its key's. because are the uids of the events that show a link
+    that is a job's or inferred.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     session: int | None = None
     source: str | None = None
     fingerprint: str | None = None
+    because: tuple[str, ...] = ()
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):

@@ -60,6 +60,7 @@ def _persons(persons: list[Person | None]) -> dict[str, list[Any]]:
         "how": [person and person.how for person in persons],
         "person_source": [person and person.source for person in persons],
         "person_fingerprint": [person and person.fingerprint for person in persons],
+        "person_evidence": [person.because or None if person else None for person in persons],
     }
 
 
