@@ -1,8 +1,9 @@
-"""The contract of an enrichment: a pure function of a body and what is known beside it, applied in order.
+"""The contract of an enrichment: what a body lacks, from it and what is known beside it, asked in order.
 
-A module in `enrichments/` sets ENRICHMENT. Bodies are enriched before they are stamped, so that what is shed
-afterwards leaves no hole in the sequence. Steps of negative order come before the process table learns from
-the body: redaction does, so that no secret is kept there and none can come back with a later event's actor.
+A module in `enrichments/` sets ENRICHMENT. A step only says what it changes: a body is made anew once, after
+the last. Bodies are enriched before they are stamped, so that what is shed afterwards leaves no hole in the
+sequence. Steps of negative order come before the process table learns from the body: redaction does, so that
+no secret is kept there and none can come back with a later event's actor.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from evidence.kind import Body
 from evidence.kinds.process import Ancestor
@@ -41,17 +44,22 @@ class Surroundings:
     account: Callable[[int], str | None]
 
 
+Changes = dict[str, Any]
+"""New values by field."""
+
+
 @dataclass(frozen=True)
 class Enrichment:
-    """One step; lower order comes first, below zero before the tables learn. apply may change nothing.
+    """One step; lower order comes first, below zero before the tables learn.
 
-    of is the kind of body it has anything to do with.
+    apply adds to the changes, which hold those of the steps before it, and touches nothing else. concerns
+    tells, once for each kind, whether there is anything to do for its bodies.
     """
 
     name: str
     order: int
-    apply: Callable[[Body, Surroundings], Body]
-    of: type[Body] = Body
+    apply: Callable[[Body, Changes, Surroundings], None]
+    concerns: Callable[[type[Body]], bool]
 
 
 def all_enrichments() -> tuple[Enrichment, ...]:
@@ -70,10 +78,26 @@ def all_enrichments() -> tuple[Enrichment, ...]:
     return tuple(sorted(found, key=lambda one: (one.order, one.name)))
 
 
+class Enricher:
+    """Some steps, those for each kind found once."""
+
+    def __init__(self, steps: Iterable[Enrichment], around: Surroundings) -> None:
+        self._steps = tuple(steps)
+        self._around = around
+        self._by_kind: dict[type[Body], tuple[Callable[[Body, Changes, Surroundings], None], ...]] = {}
+
+    def enrich(self, body: Body) -> Body:
+        """Return body with what the steps change, itself where they change nothing."""
+        kind = type(body)
+        steps = self._by_kind.get(kind)
+        if steps is None:
+            steps = self._by_kind[kind] = tuple(step.apply for step in self._steps if step.concerns(kind))
+        changes: Changes = {}
+        for apply in steps:
+            apply(body, changes, self._around)
+        return msgspec.structs.replace(body, **changes) if changes else body
+
+
 def enrich(body: Body, steps: Iterable[Enrichment], around: Surroundings) -> Body:
-    """Return body after every step that is for its kind."""
-    kind = type(body)
-    for step in steps:
-        if step.of is Body or step.of is kind:
-            body = step.apply(body, around)
-    return body
+    """Return body after every step that concerns its kind."""
+    return Enricher(steps, around).enrich(body)

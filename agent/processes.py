@@ -30,19 +30,19 @@ Key = tuple[int, int | None]
 class _Process:
     """What is known of one process; a second exec replaces what the first told, but for `before`."""
 
-    __slots__ = ("argv", "auid", "before", "cgroup", "ended", "exe", "parent", "seen", "session", "uid")
+    __slots__ = ("before", "ended", "line", "named", "parent", "seen", "source", "version")
 
     def __init__(self, source: Exec | Snapshot, parent: Key | None, seen: int) -> None:
+        self.source = source
         self.parent = parent
         self.seen = seen
         self.ended: int | None = None
-        self.exe = source.exe
-        self.argv = source.argv
-        self.uid = source.uid
-        self.auid = source.auid
-        self.session = source.session
-        self.cgroup = source.cgroup
         self.before: _Process | None = None
+        self.line: tuple[Ancestor, ...] = ()
+        """The ancestry of each of its children, as of `version` of the table."""
+        self.version = -1
+        self.named = False
+        """Whether it stands in somebody's line."""
 
     def at(self, mono: int) -> _Process:
         """Return what it was at mono: before its last exec it ran something else."""
@@ -59,6 +59,7 @@ class ProcessTable:
         self._table: OrderedDict[Key, _Process] = OrderedDict()
         self._keys: dict[int, tuple[Key, ...]] = {}
         self._ended: deque[tuple[int, Key]] = deque()
+        self._version = 0
         self.added = 0
         self.removed = 0
         """Since start; added less removed is the size, and a growing difference is a leak."""
@@ -80,17 +81,16 @@ class ProcessTable:
         if key is None:
             return None
         process = self._table[key]
-        if mono is not None:
-            process = process.at(mono)
-        place = cgroup.place(process.cgroup or "/")
+        source = (process if mono is None else process.at(mono)).source
+        place = cgroup.place(source.cgroup or "/")
         return Actor(
             pid=pid,
             start=key[1],
-            exe=process.exe,
-            cmd_line=" ".join(process.argv) or None,
-            uid=process.uid,
-            auid=process.auid,
-            session=process.session,
+            exe=source.exe,
+            cmd_line=" ".join(source.argv) or None,
+            uid=source.uid,
+            auid=source.auid,
+            session=source.session,
             unit=place.unit,
             container=place.container,
             container_runtime=place.runtime,
@@ -99,14 +99,32 @@ class ProcessTable:
 
     def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
         """Return the parents of (pid, start), nearest first, at most eight; it ends where one is unknown."""
-        found: list[Ancestor] = []
         process = self._table.get((pid, start))
-        while process is not None and process.parent is not None and len(found) < ANCESTORS:
-            parent, parent_start = process.parent
-            process = self._table.get(process.parent) or self._parent(parent, parent_start)
-            exe = process.exe if process is not None else None
-            found.append(Ancestor(pid=parent, start=parent_start, exe=exe))
-        return tuple(found)
+        if process is None or process.parent is None:
+            return ()
+        parent = self._table.get(process.parent)
+        if parent is None:
+            return self._walk(process)[0]
+        if parent.version != self._version:
+            parent.line, whole = self._walk(process)
+            if not whole:
+                return parent.line
+            parent.version = self._version
+        return parent.line
+
+    def _walk(self, process: _Process) -> tuple[tuple[Ancestor, ...], bool]:
+        """Return the ancestry, and whether it ends where there is no parent or at the limit."""
+        found: list[Ancestor] = []
+        while process.parent is not None and len(found) < ANCESTORS:
+            pid, start = process.parent
+            parent = self._table.get(process.parent) or self._parent(pid, start)
+            exe = parent.source.exe if parent is not None else None
+            found.append(Ancestor(pid=pid, start=start, exe=exe))
+            if parent is None:
+                return tuple(found), False
+            process = parent
+            process.named = True
+        return tuple(found), True
 
     def _parent(self, pid: int, start: int | None) -> _Process | None:
         """Return a parent that is known under a start of the other precision, or that /proc still shows."""
@@ -120,8 +138,11 @@ class ProcessTable:
         if former is not None:
             former.before = None
             process.before = former
+            process.named = former.named
+            self._version += former.named
         self._keep(key, process)
-        self._learn_forks(body.ancestry, mono)
+        if body.ancestry:
+            self._learn_forks(body.ancestry, mono)
 
     def _learn_forks(self, chain: tuple[Ancestor, ...], mono: int) -> None:
         """Keep ancestors that were only forked: no exec of their own tells who their parent is."""
@@ -132,18 +153,21 @@ class ProcessTable:
 
     def _exited(self, body: Exit, mono: int) -> None:
         key = self._matching(body.pid, body.start) if body.start is not None else self._find(body.pid, mono)
-        if key is not None and self._table[key].ended is None:
-            self._table[key].ended = mono
-            self._ended.append((mono, key))
-        while self._ended and (mono - self._ended[0][0] > TTL or len(self._ended) > self._limit // 8):
-            self._forget(self._ended.popleft()[1])
+        ended = self._ended
+        if key is not None and (process := self._table[key]).ended is None:
+            process.ended = mono
+            ended.append((mono, key))
+        while ended and (mono - ended[0][0] > TTL or len(ended) > self._limit // 8):
+            self._forget(ended.popleft()[1])
 
     def _keep(self, key: Key, process: _Process) -> None:
-        if key not in self._table:
+        if key in self._table:
+            self._table.move_to_end(key)
+        else:
             self.added += 1
-            self._keys[key[0]] = (*self._keys.get(key[0], ()), key)
+            others = self._keys.get(key[0])
+            self._keys[key[0]] = (key,) if others is None else (*others, key)
         self._table[key] = process
-        self._table.move_to_end(key)
         if len(self._table) > self._limit:
             self._forget(next(iter(self._table)))
 
@@ -151,11 +175,9 @@ class ProcessTable:
         if self._table.pop(key, None) is None:
             return
         self.removed += 1
-        rest = tuple(other for other in self._keys[key[0]] if other != key)
-        if rest:
-            self._keys[key[0]] = rest
-        else:
-            del self._keys[key[0]]
+        keys = self._keys.pop(key[0])
+        if len(keys) > 1:
+            self._keys[key[0]] = tuple(other for other in keys if other != key)
 
     def _find(self, pid: int, mono: int | None) -> Key | None:
         """Return the process that had pid at mono: the youngest that had begun, if it had not ended by then.
@@ -172,8 +194,9 @@ class ProcessTable:
 
     def _matching(self, pid: int, start: int | None) -> Key | None:
         """Return the key of (pid, start), where one of the two starts may be to the tick only."""
-        if (pid, start) in self._table:
-            return (pid, start)
+        key = (pid, start)
+        if key in self._table:
+            return key
         return next((key for key in self._keys.get(pid, ()) if same_start(key[1], start)), None)
 
     def _read(self, pid: int, mono: int | None) -> Key | None:

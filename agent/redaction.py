@@ -21,6 +21,8 @@ _MARK = re.compile(r"\[redacted:[0-9a-f]{16}\]")
 _PIECES = re.compile(r"(?:[^\s\"'|;&]+|\"[^\"]*\"|'[^']*'|[\"'])+|[|;&]+|\s+")
 _SPACE = re.compile(r"\s")
 _FILE_AND_USER = 3
+_HARMLESS, _HARMLESS_LENGTH = 8192, 128
+"""Words, and their characters, that are remembered to hold no hint of a secret."""
 
 
 class Redactor:
@@ -35,6 +37,8 @@ class Redactor:
         self._key = key
         self._flags = frozenset(further.flags)
         self._patterns: list[re.Pattern[str]] = []
+        self._harmless: set[str] = set()
+        """Words of command lines that hold no hint: no hint spans two words, so none is in words of these."""
         for pattern in further.patterns:
             try:
                 self._patterns.append(re.compile(pattern))
@@ -52,9 +56,15 @@ class Redactor:
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return argv with as many arguments and without the secrets in them."""
-        if not self._may_hold(" ".join(argv)):
+        harmless = self._harmless
+        if harmless.issuperset(argv):
             return tuple(argv)
-        return tuple(self._command(argv))
+        if self._may_hold(" ".join([word for word in argv if word not in harmless])):
+            return tuple(self._command(argv))
+        if len(harmless) > _HARMLESS:
+            harmless.clear()
+        harmless.update([word for word in argv if len(word) <= _HARMLESS_LENGTH])
+        return tuple(argv)
 
     def text(self, text: str) -> str:
         """Return a command line, or a line of a log or file, without the secrets in it."""
@@ -76,7 +86,7 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         if self._patterns or any(flag in text for flag in self._flags):
             return True
-        return HINT.search(text.casefold()) is not None or PROGRAMS.search(text) is not None
+        return HINT.search(text.casefold()) is not None or PROGRAMS.search(f" {text}") is not None
 
     def _command(self, words: Sequence[str]) -> list[str]:
         """Redact the words of one command; a word that names a known program sets the options that count."""

@@ -103,8 +103,8 @@ LOGIN = frozenset({"docker", "podman", "nerdctl", "buildah", "skopeo", "helm", "
 
 _FAMILIES = ("mysql", "mariadb", "ldap", "mosquitto", "mongo", "snmp", "ncftp", "7z")
 _PROGRAMS = NEXT.keys() | ATTACHED.keys() | LOGIN | {"htpasswd"}
-PROGRAMS = re.compile(rf"(?:^|[\s/\"'])(?:{'|'.join(map(re.escape, sorted(_PROGRAMS)))})")
-"""A word that begins with the name of one of the programs."""
+PROGRAMS = re.compile(rf"[\s/\"'](?:{'|'.join(map(re.escape, sorted(_PROGRAMS)))})")
+"""A word that begins with the name of one of the programs, in a text with a space before it."""
 
 
 def program_of(word: str) -> str | None:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import msgspec
+import functools
 
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
 from .. import cgroup
-from ..enrich import Enrichment, Surroundings
+from ..enrich import Changes, Enrichment, Surroundings
 
 
-def _apply(body: Body, _around: Surroundings) -> Body:
+def _apply(body: Body, changes: Changes, _around: Surroundings) -> None:
     if not isinstance(body, Exec) or body.cgroup is None:
-        return body
-    found = cgroup.place(body.cgroup)
-    unit = body.unit or found.unit
-    if body.container is not None or found.container is None:
-        return body if unit == body.unit else msgspec.structs.replace(body, unit=unit)
-    return msgspec.structs.replace(
-        body, container=found.container, container_runtime=found.runtime, pod=found.pod, unit=unit
-    )
+        return
+    found = _of(body.cgroup)
+    if body.container is None and body.unit is None:
+        changes |= found
+    elif body.container is None:
+        changes |= {**found, "unit": body.unit}
+    elif body.unit is None and "unit" in found:
+        changes["unit"] = found["unit"]
 
 
-ENRICHMENT = Enrichment("container", 10, _apply, Exec)
+@functools.lru_cache(maxsize=1024)
+def _of(path: str) -> Changes:
+    """Return what a cgroup's path tells; what it does not is left out."""
+    place = cgroup.place(path)
+    fields = {
+        "container": place.container,
+        "container_runtime": place.runtime,
+        "pod": place.pod,
+        "unit": place.unit,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+ENRICHMENT = Enrichment("container", 10, _apply, lambda kind: kind is Exec)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
-from ..enrich import Enrichment, Surroundings
+from ..enrich import Changes, Enrichment, Surroundings
 
 LIMIT = 8
 
 
-def _apply(body: Body, around: Surroundings) -> Body:
+def _apply(body: Body, changes: Changes, around: Surroundings) -> None:
     if not isinstance(body, Exec):
-        return body
-    found = around.lineage.ancestry(body.pid, body.start)[:LIMIT]
-    return msgspec.structs.replace(body, ancestry=found) if len(found) >= len(body.ancestry) else body
+        return
+    found = around.lineage.ancestry(body.pid, body.start)
+    if found and len(found) >= len(body.ancestry):
+        changes["ancestry"] = found[:LIMIT]
 
 
-ENRICHMENT = Enrichment("lineage", 20, _apply, Exec)
+ENRICHMENT = Enrichment("lineage", 20, _apply, lambda kind: kind is Exec)

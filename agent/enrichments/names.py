@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
-from ..enrich import Enrichment, Surroundings
+from ..enrich import Changes, Enrichment, Surroundings
 
 
-def _apply(body: Body, around: Surroundings) -> Body:
-    if not isinstance(body, Exec) or (body.user is not None and body.login is not None):
-        return body
-    foreign = body.uid is None or body.container is not None  # a container has accounts of its own
-    user = body.user if foreign else body.user or around.account(body.uid or 0)
-    login = body.login if body.auid is None else body.login or around.account(body.auid)
-    if (user, login) == (body.user, body.login):
-        return body
-    return msgspec.structs.replace(body, user=user, login=login)
+def _apply(body: Body, changes: Changes, around: Surroundings) -> None:
+    if not isinstance(body, Exec):
+        return
+    contained = body.container is not None or "container" in changes  # a container has accounts of its own
+    if body.user is None and body.uid is not None and not contained:
+        user = around.account(body.uid)
+        if user is not None:
+            changes["user"] = user
+    if body.login is None and body.auid is not None:
+        login = around.account(body.auid)
+        if login is not None:
+            changes["login"] = login
 
 
-ENRICHMENT = Enrichment("names", 20, _apply, Exec)
+ENRICHMENT = Enrichment("names", 20, _apply, lambda kind: kind is Exec)

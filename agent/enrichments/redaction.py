@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import msgspec
 
@@ -12,41 +11,44 @@ from evidence.kinds.file import Change
 from evidence.kinds.process import Exec
 from evidence.kinds.state import Changed
 
-from ..enrich import Enrichment, Surroundings
+from ..enrich import Changes, Enrichment, Surroundings
 from ..redaction import Redactor
 
 _TEXTS = frozenset({"raw", "text", "message", "command", "cmd_line", "reason"})
 """Fields of any kind, a later one's too, that hold a command line or a line of a log."""
 
 
-def _apply(body: Body, around: Surroundings) -> Body:
+def _apply(body: Body, changes: Changes, around: Surroundings) -> None:
     redactor = around.redactor
-    changes = _exec(body, around) if isinstance(body, Exec) else _texts(body, redactor)
+    new = _exec(body, around) if isinstance(body, Exec) else _texts(body, redactor)
     if isinstance(body, Change | Changed):
-        changes |= {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
+        new |= {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
     actor = getattr(body, "actor", None)
     if isinstance(actor, Actor) and actor.cmd_line is not None:
         clean = redactor.text(actor.cmd_line)
         if clean != actor.cmd_line:
-            changes["actor"] = msgspec.structs.replace(actor, cmd_line=clean)
-    if not changes:
-        return body
-    changed = {name: value for name, value in changes.items() if value != getattr(body, name)}
-    return msgspec.structs.replace(body, **changed) if changed else body
+            new["actor"] = msgspec.structs.replace(actor, cmd_line=clean)
+    changes |= {name: value for name, value in new.items() if value != getattr(body, name)}
 
 
-def _exec(body: Exec, around: Surroundings) -> dict[str, Any]:
-    changes: dict[str, Any] = {"argv": around.redactor.argv(body.argv)}
+def _concerns(kind: type[Body]) -> bool:
+    """Return whether a kind has a field that may hold a secret."""
+    fields = kind.__struct_fields__
+    return kind is Exec or bool(_text_fields(kind)) or not {"actor", "added", "removed"}.isdisjoint(fields)
+
+
+def _exec(body: Exec, around: Surroundings) -> Changes:
+    new: Changes = {"argv": around.redactor.argv(body.argv)}
     if body.environment is not None:
-        changes["environment"] = {
+        new["environment"] = {
             name: around.redactor.text(value)
             for name, value in body.environment.items()
             if name in around.environment
-        }
-    return changes
+        } or None
+    return new
 
 
-def _texts(body: Body, redactor: Redactor) -> dict[str, Any]:
+def _texts(body: Body, redactor: Redactor) -> Changes:
     return {
         name: redactor.text(value)
         for name in _text_fields(type(body))
@@ -63,4 +65,4 @@ def _lines(lines: tuple[str, ...] | None, redactor: Redactor) -> tuple[str, ...]
     return None if lines is None else tuple(redactor.text(line) for line in lines)
 
 
-ENRICHMENT = Enrichment("redaction", -10, _apply)
+ENRICHMENT = Enrichment("redaction", -10, _apply, _concerns)

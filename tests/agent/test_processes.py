@@ -95,6 +95,28 @@ def test_ancestry_goes_through_what_was_only_forked_and_what_ended_and_what_only
     )
 
 
+def test_ancestry_names_what_each_ancestor_runs_now() -> None:
+    table = ProcessTable(100, nothing)
+    table.observe(Exec(pid=2, start=20, exe="/sshd"), 21)
+    table.observe(Exec(pid=3, start=30, exe="/bin/sh", ppid=2, parent_start=20), 31)
+    for pid in (4, 5):
+        table.observe(Exec(pid=pid, start=pid, exe="/id", ppid=3, parent_start=30), 40)
+        assert [one.exe for one in table.ancestry(pid, pid)] == ["/bin/sh", "/sshd"]
+    table.observe(Exec(pid=2, start=20, exe="/login"), 50)
+    assert [one.exe for one in table.ancestry(5, 5)] == ["/bin/sh", "/login"]
+    table.observe(Exec(pid=3, start=30, exe="/bin/python", ppid=2, parent_start=20), 51)
+    assert [one.exe for one in table.ancestry(4, 4)] == ["/bin/python", "/login"]
+
+
+def test_ancestry_that_ended_at_the_unknown_goes_on_once_it_is_known() -> None:
+    table = ProcessTable(100, nothing)
+    table.observe(Exec(pid=3, start=30, exe="/bin/sh", ppid=2, parent_start=20), 31)
+    table.observe(Exec(pid=4, start=40, exe="/id", ppid=3, parent_start=30), 41)
+    assert [one.exe for one in table.ancestry(4, 40)] == ["/bin/sh", None]
+    table.observe(Exec(pid=2, start=20, exe="/sshd", ppid=1, parent_start=1), 42)
+    assert [one.exe for one in table.ancestry(4, 40)] == ["/bin/sh", "/sshd", None]
+
+
 def test_ancestry_stops_at_eight_even_in_a_circle() -> None:
     table = ProcessTable(100, nothing)
     table.observe(Exec(pid=1, start=1, ppid=1, parent_start=1), 1)

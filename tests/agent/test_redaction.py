@@ -115,6 +115,14 @@ def test_a_secret_never_reaches_an_encoded_batch(template: list[str], secret: st
     assert MARK.search(raw.decode())
 
 
+@pytest.mark.parametrize("template", ARGV, ids=" ".join)
+def test_words_that_were_harmless_alone_hide_no_secret(template: list[str]) -> None:
+    mine, argv = redactor(), [word.replace("{}", "Canary1234567") for word in template]
+    for word in argv:
+        mine.argv([word])
+    assert "Canary1234567" not in " ".join(mine.argv(argv))
+
+
 @given(secret=secrets)
 def test_the_environment_is_cut_to_the_allowed_names(secret: str) -> None:
     raw = encoded(Exec(pid=1, argv=("x",), environment={"HOME": secret, "SSH_CONNECTION": "1.2.3.4 5"}))
