@@ -21,6 +21,8 @@ from .scope import HOST, Scope
 OBJECTS = Path(__file__).parent / "bpf"
 
 _SCOPE = "rodata.scope"
+_SECTIONS = {b"cgroup/connect_unix": (18, 49)}
+"""Program type and attach type (linux/bpf.h) of sections that libbpf knows since 1.3."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -40,11 +42,15 @@ class BpfObject:
         place: Place | None = None,
         layout: str = "",
         optional: frozenset[str] = frozenset(),
+        *,
+        programs: frozenset[str] = frozenset(),
     ) -> None:
         """Take up agent/kernel/bpf/NAME.bpf.o where it is pinned, else load, attach and pin it.
 
         ring_bytes is a power of two; layout names the form of the records, so that another version of the
         object is known to write the same. Where a program of optional does not attach, `missing` says why.
+        programs are those to use, all when empty: what the others want of the kernel does not matter then. Two
+        selections of one object have no program in common.
 
         Raises:
             RungUnavailable: no object, no libbpf, or the kernel refuses.
@@ -55,6 +61,7 @@ class BpfObject:
         place = place or Place()
         self._lib = libbpf()
         self.name = name
+        self._wanted = programs
         self._links: dict[str, int] = {}
         self._reused: list[int] = []
         self.pins: Pins | None = None
@@ -66,8 +73,10 @@ class BpfObject:
         self.missing: dict[str, RungUnavailable] = {}
         """Why optional programs are not attached."""
         if place.pins is not None:
-            content = digest(path.read_bytes(), str(ring_bytes).encode(), place.scope.value)
-            self.pins = Pins(self._lib, place.pins, name, digest((layout or content).encode()), content)
+            chosen = " ".join(sorted(programs)).encode()
+            content = digest(path.read_bytes(), str(ring_bytes).encode(), place.scope.value, chosen)
+            called = f"{name}.{min(programs)}" if programs else name
+            self.pins = Pins(self._lib, place.pins, called, digest((layout or content).encode()), content)
         raise_memlock()
         self._object = 0
         try:
@@ -88,6 +97,15 @@ class BpfObject:
     def counters(self, name: str, count: int) -> list[int]:
         """Return the first count sums of a per-CPU array of u64."""
         return per_cpu_sums(self._lib, self.map_fd(name), count)
+
+    def put(self, name: str, key: bytes, value: bytes) -> None:
+        """Set an element of a map.
+
+        Raises:
+            RungUnavailable: the map is full, or has keys or values of another size.
+        """
+        if error := self._lib.bpf_map_update_elem(self.map_fd(name), key, value, 0):
+            raise refused(f"{name} of {self.name}.bpf.o takes no more", -error)
 
     def open_iterator(self, program: str, over: str | None = None) -> int:
         """Return the descriptor of a link from which `read_iterator` runs program, over a map if need be.
@@ -152,6 +170,17 @@ class BpfObject:
     def _is_iterator(self, program: int) -> bool:
         return bool(self._lib.bpf_program__section_name(program).startswith(b"iter"))
 
+    def _is_wanted(self, program: str) -> bool:
+        return not self._wanted or program in self._wanted
+
+    def _say_what_it_is(self, program: int) -> None:
+        """Name the type of a program whose section this libbpf may be too old to know."""
+        section = self._lib.bpf_program__section_name(program)
+        if section in _SECTIONS:
+            kind, attach = _SECTIONS[section]
+            self._lib.bpf_program__set_type(program, kind)
+            self._lib.bpf_program__set_expected_attach_type(program, attach)
+
     def _set_scope(self, scope: Scope) -> None:
         for name, found in self._maps().items():
             if name.endswith(_SCOPE) and (
@@ -169,12 +198,15 @@ class BpfObject:
         self._open(path)
         self._lib.bpf_map__set_max_entries(self._map("ring"), ring_bytes)
         self._set_scope(scope)
+        for name, program in self._programs().items():
+            self._lib.bpf_program__set_autoload(program, self._is_wanted(name))
+            self._say_what_it_is(program)
         self._load()
         if self.pins is not None:
             self.pins.stop_others()
         for name, program in self._programs().items():
-            if self._is_iterator(program):
-                continue  # attached when somebody reads it
+            if not self._is_wanted(name) or self._is_iterator(program):
+                continue  # an iterator is attached when somebody reads it
             try:
                 self._links[name] = self._attach(name, program)
             except RungUnavailable as refusal:

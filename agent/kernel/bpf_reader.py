@@ -45,6 +45,7 @@ class RingReader:
         behind: int = 0,
         whole: bool = True,
         optional: frozenset[str] = frozenset(),
+        programs: frozenset[str] = frozenset(),
     ) -> None:
         """Load agent/kernel/bpf/NAME.bpf.o, or take it up where it was pinned.
 
@@ -52,14 +53,15 @@ class RingReader:
         layout names the form of the records: what another version left is read if it is the same. behind
         tells how many reads the feed holds records back before it gives them out. A feed that gathers them
         for longer, so that a kill costs what it gathered, says whole=False. Programs of optional may be
-        missing.
+        missing; programs are those of the object to use, all when empty.
 
         Raises:
             RungUnavailable: it does not load here.
         """
         self._rings = rings
         self._whole = whole
-        self.object = BpfObject(name, ring_bytes, rings.place if rings else Place(), layout, optional)
+        place = rings.place if rings else Place()
+        self.object = BpfObject(name, ring_bytes, place, layout, optional, programs=programs)
         self._lost: Counter[str] = Counter()
         self._waiting: deque[bytes] = deque()
         try:
