@@ -112,7 +112,7 @@ def parse_snapshot(
         euid=euid,
         auid=_id(files.get("loginuid")),
         session=_id(files.get("sessionid")),
-        cgroup=None if cgroup is None else path_of(cgroup.decode("utf-8", "surrogateescape")),
+        cgroup=None if cgroup is None else path_of(cgroup.decode("utf-8", "backslashreplace")),
         environment=_environment(files.get("environ"), names),
         unread=tuple(unread),
         escaped=tuple(escaped),

@@ -61,7 +61,12 @@ class Cgroups:
         if opened < 0:
             return None
         try:
-            path = str(Path(f"/proc/self/fd/{opened}").readlink())
+            path = _text(os.readlink(f"/proc/self/fd/{opened}".encode()))  # noqa: PTH115 - as bytes
         finally:
             os.close(opened)
         return "/" + path.removeprefix(str(self._root)).lstrip("/")
+
+
+def _text(path: bytes) -> str:
+    r"""Return a path as text; bytes that are no UTF-8, which whoever may make cgroups can choose, as \xNN."""
+    return path.decode("utf-8", "backslashreplace")
