@@ -51,7 +51,7 @@ class BpfFeed:
         self._processes = context.processes
         self._names = context.names
         self._port = settings.ports[0]
-        self._reader = RingReader("dns", _RING_BYTES, context.rings, whole=False)
+        self._reader = RingReader("dns", _RING_BYTES, context.rings, behind=1, whole=False)
         self._set_ports(settings.ports, settings.tls_ports)
         self._tally = Tally("dns", _SUGGESTIONS)
         self._questions = Questions()

@@ -62,5 +62,8 @@ def _duration(flow: Flow) -> int | None:
 def _named(flow: Flow, names: DnsNames) -> Endpoint:
     """Return the remote end with the name its address came from, or else which the client asked for."""
     end = flow.remote
-    name = names.find(end.ip, flow.opened or flow.mono) or names.of_flow(flow.cookie)
-    return end if name is None else replace(end, name=name)
+    answered = names.find(end.ip, flow.opened or flow.mono)
+    if answered is not None:
+        return replace(end, name=answered)
+    asked = names.of_flow(flow.cookie)
+    return end if asked is None else replace(end, name=asked, named_by="tls")

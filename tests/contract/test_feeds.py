@@ -1,4 +1,4 @@
-"""Every rung of the process and connection sensors keeps the contract of agent/sensor.py."""
+"""Every rung of the process, connection and DNS sensors keeps the contract of agent/sensor.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from agent.ladder import climb
 from agent.sensor import Moment, Rung, Sensor
 from agent.sensors import all_sensors
 from agent.sensors.connection import SENSOR as CONNECTION
+from agent.sensors.dns import SENSOR as DNS
 from agent.sensors.process import SENSOR as PROCESS
 from evidence.kinds.connection import Close, Listen, Open, Report
+from evidence.kinds.dns import Query
 from evidence.kinds.process import Exec, Exit
 from tests.agent.feeds_at_work import context, moment, opened, wait
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.root
 
 EVERY_RUNG = [
     pytest.param(sensor, rung, id=f"{sensor.name}-{rung.name}")
-    for sensor in (PROCESS, CONNECTION)
+    for sensor in (PROCESS, CONNECTION, DNS)
     for rung in sensor.rungs
 ]
 every_rung = pytest.mark.parametrize(("sensor", "rung"), EVERY_RUNG)
@@ -33,11 +35,11 @@ polling = pytest.mark.parametrize(
     ],
 )
 every_feed = pytest.mark.parametrize("rung", [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG])
-KINDS = {"process": Exec | Exit, "connection": Open | Report | Close | Listen}
+KINDS = {"process": Exec | Exit, "connection": Open | Report | Close | Listen, "dns": Query}
 
 
-def test_both_are_found_by_being_in_their_folder() -> None:
-    assert {PROCESS.name, CONNECTION.name} <= {sensor.name for sensor in all_sensors()}
+def test_all_are_found_by_being_in_their_folder() -> None:
+    assert {PROCESS.name, CONNECTION.name, DNS.name} <= {sensor.name for sensor in all_sensors()}
 
 
 @every_feed
