@@ -23,7 +23,13 @@ _GET = """
 SELECT type, size, sha256, mode, uid, gid, mtime, ctime, inode, extra, content FROM files
 WHERE folder=? AND name=?
 """
+_PUT = "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_GLANCE = "SELECT name, type, size, mtime, ctime, inode FROM files WHERE folder=? AND name>?"
 _CACHE_KIB = 1024
+_ROWS = 256
+"""Rows that are put at once: a statement for each costs three times as much."""
+
+Row = tuple[bytes | str | int | None, ...]
 
 
 class _Extra(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +69,7 @@ class Baseline:
             self._db = _connect(path)
             self.moved_aside = True
         self._decoder = msgspec.json.Decoder(_Extra)
+        self._rows: list[Row] = []
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -71,32 +78,48 @@ class Baseline:
 
     def get(self, path: bytes) -> Known | None:
         """Return what is known of path."""
-        row = self._db.execute(_GET, os.path.split(path))
-        found = row.fetchone()
+        self._write()
+        found = self._db.execute(_GET, os.path.split(path)).fetchone()
         return None if found is None else self._known(found)
 
     def put(self, path: bytes, known: Known) -> None:
         """Remember path's state."""
+        folder, name = os.path.split(path)
+        self.learn(folder, name, known)
+
+    def learn(self, folder: bytes, name: bytes, known: Known) -> None:
+        """Remember the state of name in folder; it is written with others, before anything is read."""
         state = known.state
-        extra = _Extra(state.target, state.xattrs, state.capabilities)
-        values = (
-            *os.path.split(path),
-            *(state.type, state.size, bytes.fromhex(state.sha256) if state.sha256 else None),
-            *(state.mode, state.uid, state.gid, state.mtime, known.ctime),
-            *(_signed(state.inode), msgspec.json.encode(extra) if extra != _Extra() else None, known.content),
+        extra = None
+        if state.target is not None or state.xattrs is not None or state.capabilities is not None:
+            extra = msgspec.json.encode(_Extra(state.target, state.xattrs, state.capabilities))
+        sha256 = bytes.fromhex(state.sha256) if state.sha256 else None
+        self._rows.append(
+            (
+                *(folder, name, state.type, state.size, sha256, state.mode, state.uid, state.gid),
+                *(state.mtime, known.ctime, _signed(state.inode), extra, known.content),
+            )
         )
-        self._db.execute("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        if len(self._rows) >= _ROWS:
+            self._write()
+
+    def glance(self, folder: bytes, after: bytes, to: bytes | None) -> dict[bytes, Row]:
+        """Return `glimpse`s of what is known in folder, of the names after `after` up to `to`."""
+        self._write()
+        if to is None:
+            found = self._db.execute(_GLANCE, (folder, after))
+        else:
+            found = self._db.execute(f"{_GLANCE} AND name<=?", (folder, after, to))
+        return {row[0]: row[1:] for row in found}
 
     def remove(self, path: bytes) -> None:
         """Forget path."""
+        self._write()
         self._db.execute("DELETE FROM files WHERE folder=? AND name=?", os.path.split(path))
-
-    def names(self, folder: bytes) -> set[bytes]:
-        """Return the names that are known in folder."""
-        return {name for (name,) in self._db.execute("SELECT name FROM files WHERE folder=?", (folder,))}
 
     def under(self, folder: bytes, limit: int) -> list[bytes]:
         """Return up to limit known paths below folder, at any depth."""
+        self._write()
         rows = self._db.execute(
             "SELECT folder, name FROM files WHERE folder=? OR (folder>=? AND folder<?) LIMIT ?",
             (folder, folder + b"/", folder + b"0", limit),
@@ -105,6 +128,7 @@ class Baseline:
 
     def of_inode(self, inode: int, limit: int) -> list[bytes]:
         """Return up to limit known paths of files that had that inode number."""
+        self._write()
         rows = self._db.execute(
             "SELECT folder, name FROM files WHERE inode=? LIMIT ?", (_signed(inode), limit)
         )
@@ -129,28 +153,36 @@ class Baseline:
 
     def count(self) -> int:
         """Return how many files are known."""
+        self._write()
         return int(self._db.execute("SELECT count(*) FROM files").fetchone()[0])
 
     @property
     def changed(self) -> bool:
         """Whether something was put or removed since the last commit."""
-        return self._db.in_transaction
+        return bool(self._rows) or self._db.in_transaction
 
     def abandon(self) -> None:
         """Close without what was not committed."""
+        self._rows.clear()
         self._db.rollback()
         self._db.close()
 
     def commit(self) -> None:
         """Make what was put and removed durable."""
+        self._write()
         self._db.commit()
 
     def close(self) -> None:
         """Commit and close."""
         try:
-            self._db.commit()
+            self.commit()
         finally:
             self._db.close()
+
+    def _write(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._db.executemany(_PUT, rows)
 
     def _known(self, row: tuple[object, ...]) -> Known:
         kind, size, sha256, mode, uid, gid, mtime, ctime, inode, extra, content = row
@@ -193,6 +225,11 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _int(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def glimpse(state: FileState, ctime: int) -> Row:
+    """Return what `Baseline.glance` returns for a file in that state."""
+    return state.type, state.size, state.mtime, ctime, _signed(state.inode)
 
 
 def _signed(value: int | None) -> int | None:

@@ -16,9 +16,10 @@ from evidence.kind import Actor, Body
 from evidence.kinds.file import Attributes, Change, Create, Delete, Explanation, FileState, Rename
 from evidence.text import to_text
 
-from .baseline import Baseline, Known
+from .baseline import Baseline, Known, glimpse
 from .diff import changed_lines, keeps_content, kept_form
-from .kernel.file_state import Looked, quick_state, read_state
+from .kernel.file_state import Looked, Wanted, quick_state, read_regular, read_state
+from .kernel.no_follow import exists, open_folder
 
 _KEY = "shadow key"
 _GONE = 100_000
@@ -36,11 +37,27 @@ class Explainer(Protocol):
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event."""
+    """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event.
+
+    former is the name in the trees that a rename was told to come from; the rest is as in the file kinds.
+    """
 
     found: str
     actor: Actor | None = None
     quiet: bool = False
+    late: bool = False
+    container_path: str | None = None
+    former: bytes | None = None
+    moved_from: bytes | None = None
+    moved_to: bytes | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a file is: the path, and a descriptor of its folder, as name in which it is looked at."""
+
+    path: bytes
+    folder: int
+    name: bytes
 
 
 class FileHistory:
@@ -53,21 +70,38 @@ class FileHistory:
         self._key = baseline.fact(_KEY) or os.urandom(32)
         baseline.set_fact(_KEY, self._key)
 
-    def look(self, path: bytes, sight: Sight) -> Generator[int | Body, None, FileState | None]:
-        """Compare path with the baseline in steps; yield bytes read and events; return its state now."""
+    def look(self, path: bytes, sight: Sight) -> Generator[int | Body, None, Looked | None]:
+        """Compare path with the baseline in steps; yield bytes read and events; return what is there now."""
+        above, name = os.path.split(path)
+        try:
+            folder = open_folder(above)
+        except OSError:  # it is gone, or a link leads there by now, which is no way into the tree
+            return (yield from self.compare(Place(path, -1, name), sight))
+        try:
+            return (yield from self.compare(Place(path, folder, name or b"."), sight))
+        finally:
+            os.close(folder)
+
+    def compare(self, place: Place, sight: Sight) -> Generator[int | Body, None, Looked | None]:
+        """Do as `look` in a folder that is open; a folder of -1 is gone."""
+        path = place.path
         known = self._baseline.get(path)
-        now = quick_state(path)
+        now = quick_state(place.folder, place.name) if place.folder >= 0 else None
         if now is None:
             if known is not None:
                 yield from self._gone(path, known, sight)
             return None
-        if known is not None and known.ctime == now.ctime and _same_place(known.state, now.state):
-            return known.state
-        looked = yield from read_state(path, hash_limit=self._hash_limit, keep=keeps_content(path))
+        if known is not None and glimpse(known.state, known.ctime) == glimpse(now.state, now.ctime):
+            return now
+        wanted = Wanted(self._hash_limit, keep=keeps_content(path), md5=not sight.quiet)
+        looked = yield from read_state(place.folder, place.name, wanted)
         if looked is None:
             return None  # it went while it was read; that is told by an event of its own
         content = kept_form(path, looked.content, self._key) if looked.content is not None else None
-        former = self._former(path, looked) if known is None else None
+        former = self._former(path, looked, sight) if known is None else None
+        if known is not None and known.state.type == "dir" and looked.state.type != "dir":
+            yield from self._gone(path, known, sight)  # with all that was below
+            known = None
         self._baseline.put(path, Known(looked.state, looked.ctime, content))
         if former is not None:
             self._baseline.remove(former)
@@ -77,7 +111,17 @@ class FileHistory:
             body = _compare(path, known, looked.state, content, former)
             if body is not None:
                 yield self._finish(body, path, looked, sight)
-        return looked.state
+        return looked
+
+    def learn(self, folder: int, above: bytes, name: bytes) -> Generator[int, None, Looked | None]:
+        """Take what surely was a regular file, and is not known, into the baseline without an event."""
+        path = above.rstrip(b"/") + b"/" + name
+        wanted = Wanted(self._hash_limit, keep=keeps_content(path))
+        looked = yield from read_regular(folder, name, wanted)
+        if looked is not None:
+            content = kept_form(path, looked.content, self._key) if looked.content is not None else None
+            self._baseline.learn(above, name, Known(looked.state, looked.ctime, content))
+        return looked
 
     def _gone(self, path: bytes, known: Known, sight: Sight) -> Generator[int | Body, None, None]:
         """Tell that path is gone, and what was in it with it."""
@@ -91,9 +135,12 @@ class FileHistory:
         if not sight.quiet:
             yield self._finish(Delete(path="", before=known.state), path, None, sight)
 
-    def _former(self, path: bytes, looked: Looked) -> bytes | None:
-        """Return the name that the same file had until now, if it was renamed."""
-        if looked.state.inode is None:
+    def _former(self, path: bytes, looked: Looked, sight: Sight) -> bytes | None:
+        """Return the name that the same file had until now, if it was renamed: as told, or by its inode."""
+        told = sight.former
+        if told is not None and self._baseline.get(told) is not None and not exists(told):
+            return told
+        if looked.state.inode is None or sight.quiet:
             return None
         for other in self._baseline.of_inode(looked.state.inode, _LINKS):
             known = self._baseline.get(other)
@@ -102,26 +149,35 @@ class FileHistory:
                 and known is not None
                 and (known.state.type, known.state.size, known.state.sha256)
                 == (looked.state.type, looked.state.size, looked.state.sha256)
-                and quick_state(other) is None
+                and not exists(other)
             ):
                 return other
         return None
 
     def _finish(self, body: Body, path: bytes, looked: Looked | None, sight: Sight) -> Body:
-        """Fill in what all file events share."""
+        """Fill in what all file events share, and the other name where one is known."""
         text, escaped = to_text(path)
         state = looked.state if looked is not None else None
         md5 = looked.md5 if looked is not None else None
         explained = self._explainer.explain(path, md5, state.sha256 if state else None, sight.actor)
         names = ("path", *body.escaped) if escaped else body.escaped
+        other: dict[str, str] = {}
+        moves = ((Create, "moved_from", sight.moved_from), (Delete, "moved_to", sight.moved_to))
+        for kind, field, raw in moves:
+            if raw is not None and isinstance(body, kind):
+                other[field], escaped = to_text(raw)
+                names = (*names, field) if escaped else names
         return replace(
-            body, path=text, escaped=names, actor=sight.actor, explained_by=explained, found=sight.found
+            body,
+            path=text,
+            escaped=names,
+            actor=sight.actor,
+            explained_by=explained,
+            found=sight.found,
+            late=sight.late,
+            container_path=sight.container_path,
+            **other,
         )
-
-
-def _same_place(known: FileState, now: FileState) -> bool:
-    """Whether an lstat shows the same file; together with an equal ctime its content is the same too."""
-    return (known.inode, known.size, known.mtime) == (now.inode, now.size, now.mtime)
 
 
 def _compare(

@@ -1,4 +1,8 @@
-"""Reads of sensitive files, gathered per process and configured path over a window of time; pure."""
+"""Reads of sensitive files, gathered per process and configured path; pure.
+
+The first read of a process is told at once, since it may be the only one; what follows is gathered until the
+window is over or the process has ended. Each event holds what came since the one before, so sums are exact.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,56 @@ from evidence.text import to_text
 
 WINDOWS = 4096
 PATHS = 64
-"""Distinct paths that one event names; `files` goes on counting up to DISTINCT."""
+"""Distinct paths that one event names; `files` goes on counting up to DISTINCT of a process and tree."""
 
 DISTINCT = 4096
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """Which file was opened, of which configured tree, owned by whom."""
+    """Which file was opened, of which configured tree, owned by whom; decoy: nobody has a reason to."""
 
     path: bytes
     tree: str
     owner: int | None
+    decoy: bool = False
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """Who reads: pid 0 where it is not told; actor's start tells a reused pid from the former."""
+
+    pid: int
+    actor: Actor | None = None
+
+    @property
+    def start(self) -> int | None:
+        """When the process began, where that is known."""
+        return self.actor.start if self.actor is not None else None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """An event that is due, who read, and when (monotonic ns) that began."""
+
+    pid: int
+    mono: int
+    body: Read
 
 
 class _Window(msgspec.Struct):
-    owner: int | None
+    pid: int
+    opened: Opened
     actor: Actor | None
-    began: int
-    first: int
-    last: int
+    due: int
+    late: bool = False
+    mono: int = 0
+    first: int | None = None
+    last: int | None = None
     opens: int = 0
-    paths: dict[bytes, None] = {}
+    size: int = 0
+    fresh: dict[bytes, None] = {}
+    counted: set[bytes] = set()
+
+
+_Key = tuple[int, int | None, str]
 
 
 class ReadWindows:
@@ -38,35 +71,70 @@ class ReadWindows:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._open: dict[tuple[int, str], _Window] = {}
+        self._open: dict[_Key, _Window] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, pid: int, opened: Opened, actor: Actor | None, *, time: int, mono: int) -> None:
-        """Count one open by pid (0: not told) at time (UTC ns) and mono."""
-        window = self._open.get((pid, opened.tree))
+    def pids(self) -> set[int]:
+        """Return the processes whose windows are open."""
+        return {window.pid for window in self._open.values()}
+
+    def has_read(self, reader: Reader, opened: Opened) -> bool:
+        """Whether this path was counted for this reader already, so that its size need not be known."""
+        window = self._open.get((reader.pid, reader.start, opened.tree))
+        return window is not None and opened.path in window.counted
+
+    def add(
+        self, reader: Reader, opened: Opened, *, time: int, mono: int, opens: int = 1, size: int = 0
+    ) -> None:
+        """Count opens and reads by reader at time (UTC ns) and mono; size is the file's, in bytes."""
+        key = reader.pid, reader.start, opened.tree
+        window = self._open.get(key)
         if window is None:
-            window = _Window(opened.owner, actor, mono, time, time)
-            self._open[pid, opened.tree] = window
+            window = _Window(reader.pid, opened, reader.actor, mono)
+            self._open[key] = window
+        if window.first is None:
+            window.first, window.mono = time, mono
         window.last = time
-        window.opens += 1
-        window.actor = window.actor or actor
-        if len(window.paths) < DISTINCT:
-            window.paths[opened.path] = None
+        window.opens += opens
+        window.actor = window.actor or reader.actor
+        if opened.path not in window.counted and len(window.counted) < DISTINCT:
+            window.counted.add(opened.path)
+            window.fresh[opened.path] = None
+            window.size += size
 
-    def due(self, mono: int) -> list[tuple[int, int, Read]]:
-        """Return (pid, mono of its first open, event) of windows that are over, or beyond WINDOWS."""
-        closed: list[tuple[int, int, Read]] = []
-        for (pid, tree), window in tuple(self._open.items()):
-            if mono - window.began >= self._length or len(self._open) > WINDOWS:
-                del self._open[pid, tree]
-                closed.append((pid, window.began, _event(pid, tree, window)))
-        return closed
+    def end(self, pids: set[int], mono: int) -> None:
+        """These processes have gone: what is gathered of them is due now, and nothing will follow."""
+        for window in self._open.values():
+            if window.pid in pids:
+                window.due, window.late = mono, True
+
+    def due(self, mono: int) -> list[Due]:
+        """Return the events that are due, and beyond WINDOWS all that are gathered."""
+        full = len(self._open) > WINDOWS
+        found: list[Due] = []
+        for key, window in tuple(self._open.items()):
+            if mono < window.due and not full:
+                continue
+            if window.first is None or window.late or full:
+                del self._open[key]  # nothing came for a whole window, or nothing more can
+            if window.first is not None:
+                found.append(Due(window.pid, window.mono, _event(window)))
+                _begin_anew(window, mono + self._length)
+        return found
 
 
-def _event(pid: int, tree: str, window: _Window) -> Read:
-    texts = [to_text(path) for path in list(window.paths)[:PATHS]]
+def _begin_anew(window: _Window, due: int) -> None:
+    window.due = due
+    window.first = window.last = None
+    window.opens = window.size = 0
+    window.fresh = {}
+
+
+def _event(window: _Window) -> Read:
+    paths = list(window.fresh)[:PATHS] or [window.opened.path]
+    texts = [to_text(path) for path in paths]
     escaped = any(flag for _, flag in texts)
     if escaped:  # one form for all paths of an event
         texts = [(text if flag else text.replace("\\", "\\\\"), True) for text, flag in texts]
@@ -74,11 +142,14 @@ def _event(pid: int, tree: str, window: _Window) -> Read:
         path=texts[0][0],
         paths=tuple(text for text, _ in texts),
         escaped=("path", "paths") if escaped else (),
-        tree=tree,
-        files=len(window.paths),
+        tree=window.opened.tree,
+        files=len(window.fresh),
         opens=window.opens,
-        owner=window.owner,
+        bytes=window.size,
+        decoy=window.opened.decoy,
+        owner=window.opened.owner,
         first=window.first,
         last=window.last,
-        actor=window.actor or Actor(pid=pid or None),
+        late=window.late,
+        actor=window.actor or Actor(pid=window.pid or None),
     )

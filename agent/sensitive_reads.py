@@ -1,173 +1,117 @@
-"""Who opens and reads the configured sensitive files: fanotify marks on each file that a pattern now means.
+"""Who opens and reads sensitive files and decoys: fanotify marks on each file that a pattern now means.
 
-A file that is replaced (as useradd replaces /etc/shadow) is another inode, so the folders of the patterns are
-marked too: a name that fits and appears there is marked at once. All patterns are tried anew on a timer, for
-what appears in folders that did not exist.
+A pattern that means a folder stands for all that is in it, at any depth: its folders are marked. A file that
+is replaced (as useradd replaces /etc/shadow) is another inode, so the folders of the patterns are marked too:
+a name that fits and appears there is marked at once. All patterns are tried anew on a timer, for what appears
+in folders that did not exist.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from evidence.kinds.file import Read
 
 from .decode import fanotify as records
 from .decode.fanotify import Raw, parse_fanotify
-from .kernel.fanotify import Group, Handles
-from .read_window import Opened, ReadWindows
+from .kernel.writers import Writers
+from .read_window import Due, Reader, ReadWindows
+from .sensitive_marks import SensitiveMarks, Target
 from .sensor import Moment, Observed, Processes
-from .tree_access import barred, is_folder, matches
+from .settings import File
 
-FILES = 4096
-"""Sensitive files that are watched at most."""
-
-REFUSED = 16
-"""Files and folders that are named, at most, as such that this user cannot read."""
-
-_NAMED = 200
 _REGLOB = 30_000_000_000
-_READ = records.OPEN | records.ACCESS
-_APPEAR = records.CREATE | records.MOVED_TO | records.ON_DIR
-
-
-class _Marked(msgspec.Struct, frozen=True):
-    """A marked file, or (pattern None) a folder in which one may appear."""
-
-    opened: Opened | None
 
 
 class SensitiveReads:
     """The open marks and windows."""
 
-    def __init__(self, patterns: tuple[str, ...], window: float, processes: Processes) -> None:
+    def __init__(self, settings: File, processes: Processes) -> None:
         """Mark what is there.
 
         Raises:
             RungUnavailable: fanotify does not work here.
         """
-        self._patterns = patterns
+        targets = [Target(pattern) for pattern in settings.sensitive]
+        targets += [Target(pattern, decoy=True) for pattern in settings.decoys]
         self._processes = processes
-        self._windows = ReadWindows(int(window * 1e9))
-        self._group = Group(objects=True)
-        self._handles = Handles()
-        self._marked: dict[tuple[bytes, bytes], _Marked] = {}
+        self._writers = Writers()
+        self._windows = ReadWindows(int(settings.read_window * 1e9))
+        self._marks = SensitiveMarks(tuple(targets))
         self._lost: Counter[str] = Counter()
-        self._refused: set[Path] = set()
         self._globbed: int | None = None
         self._own = os.getpid()
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
-        return self._group.fd
+        return self._marks.fileno()
 
     @property
     def gathering(self) -> bool:
-        """Whether a window is open, so that `read` should be called when it is over."""
+        """Whether a window is open, so that `read` should be called each second."""
         return len(self._windows) > 0
 
     def read(self, now: Moment) -> Iterable[Observed]:
-        """Return the reads whose window is over."""
+        """Return the reads that are to be told."""
         if self._globbed is None or now.mono - self._globbed >= _REGLOB:
-            self.look(now)
-        pieces, _ = self._group.read()
+            self._look(now)
         appeared = False
-        for piece in pieces:
+        for piece in self._marks.read():
             for raw in parse_fanotify(piece):
                 appeared |= self._take(raw, now)
         if appeared:
-            self.look(now)
-        return [
-            Observed(self._named(pid, began, body), time=body.first)
-            for pid, began, body in self._windows.due(now.mono)
-        ]
-
-    def look(self, now: Moment) -> None:
-        """Mark the files that the patterns mean now, and their folders."""
-        self._globbed = now.mono
-        before, self._marked = self._marked, {}
-        for pattern in self._patterns:
-            for folder in barred(pattern):
-                self._refuse(folder)
-            for folder in self._folders(pattern):
-                self._mark(folder, _APPEAR, _Marked(None), before)
-            for path in matches(pattern):
-                with suppress(OSError):
-                    found = path.lstat()
-                    if stat.S_ISREG(found.st_mode):
-                        opened = Opened(os.fsencode(path), pattern, found.st_uid)
-                        self._mark(path, _READ, _Marked(opened), before)
+            self._look(now)
+        gone = {pid for pid in self._windows.pids() if self._writers.namespace(pid) is None}
+        self._windows.end(gone, now.mono)
+        return [Observed(self._named(due), time=due.body.first) for due in self._windows.due(now.mono)]
 
     def losses(self) -> dict[str, int]:
         """Return what could not be seen since the last call, by cause."""
-        lost, self._lost = dict(self._lost), Counter()
-        return lost
+        lost, self._lost = self._lost + self._marks.lost, Counter()
+        self._marks.lost.clear()
+        return dict(lost)
 
     def close(self) -> None:
         """Give the marks back."""
-        self._group.close()
-        self._handles.close()
+        self._marks.close()
 
-    def _folders(self, pattern: str) -> Iterable[Path]:
-        """Yield the folders in which a file of pattern, or a folder on the way to one, may appear."""
-        parent = Path(pattern).parent
-        while parent != parent.parent:
-            yield from (path for path in matches(str(parent)) if is_folder(path))
-            if not glob.has_magic(str(parent)):
-                return
-            parent = parent.parent
-
-    def _mark(
-        self, path: Path, mask: int, marked: _Marked, before: dict[tuple[bytes, bytes], _Marked]
-    ) -> None:
-        try:
-            handle = self._handles.of(path)
-            if handle not in before:
-                if len(self._marked) >= FILES:
-                    self._lost["too many sensitive files"] += 1
-                    return
-                self._group.mark(os.fsencode(path), mask)
-            self._marked.setdefault(handle, marked)
-        except PermissionError:
-            self._refuse(path)
-        except OSError:
-            self._lost["sensitive file not marked"] += 1
-
-    def _refuse(self, path: Path) -> None:
-        """Say once what this user cannot read, so that its reads are not seen."""
-        if path not in self._refused and len(self._refused) < REFUSED:
-            self._refused.add(path)
-            self._lost[f"this user cannot read {path}"[:_NAMED]] += 1
+    def _look(self, now: Moment) -> None:
+        self._globbed = now.mono
+        self._marks.look()
 
     def _take(self, raw: Raw, now: Moment) -> bool:
-        """Count an open; return whether a file of a pattern may have appeared."""
+        """Count an open or a read; return whether a file of a pattern may have appeared."""
         if raw.mask & records.OVERFLOW:
             self._lost["queue overflow"] += 1
             return True
         if raw.mask & (records.CREATE | records.MOVED_TO):
-            return raw.mask & records.ON_DIR != 0 or self._fits(raw.name)
-        marked = self._marked.get((raw.fsid, raw.object))
-        if marked is None or marked.opened is None or raw.pid == self._own:
+            return self._marks.may_mean(raw)
+        if raw.pid == self._own or raw.mask & records.ON_DIR:
             return False
-        actor = self._processes.actor(raw.pid, now.mono)
-        self._windows.add(raw.pid, marked.opened, actor, time=now.time, mono=now.mono)
+        opened = self._marks.opened(raw)
+        if opened is not None:
+            reader = Reader(raw.pid, self._processes.actor(raw.pid, now.mono))
+            size = 0 if self._windows.has_read(reader, opened) else _size(opened.path)
+            opens = int(raw.mask & records.OPEN != 0)
+            self._windows.add(reader, opened, time=now.time, mono=now.mono, opens=opens, size=size)
         return False
 
-    def _named(self, pid: int, began: int, body: Read) -> Read:
-        """Ask again who pid was: its exec may have been told after its read."""
+    def _named(self, due: Due) -> Read:
+        """Ask again who it was: its exec may have been told after its read."""
+        body = due.body
         if body.actor is not None and body.actor.exe is not None:
             return body
-        return replace(body, actor=self._processes.actor(pid, began) or body.actor)
+        return replace(body, actor=self._processes.actor(due.pid, due.mono) or body.actor)
 
-    def _fits(self, name: bytes) -> bool:
-        text = os.fsdecode(name)
-        return any(fnmatch.fnmatch(text, Path(pattern).name) for pattern in self._patterns)
+
+def _size(path: bytes) -> int:
+    """Return how many bytes a reader could take."""
+    try:
+        return Path(os.fsdecode(path)).lstat().st_size
+    except OSError:
+        return 0

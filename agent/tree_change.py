@@ -9,11 +9,24 @@ import msgspec
 
 
 class TreeChange(msgspec.Struct, frozen=True, gc=False):
-    """Something happened to path. pid is None where it is not told; appeared: a new name, not new content."""
+    """Something happened to path. pid is None where it is not told; appeared: a new name, not new content.
+
+    former and latter are the other name of a rename, where the source tells it.
+    """
 
     path: bytes
     pid: int | None = None
     appeared: bool = False
+    former: bytes | None = None
+    latter: bytes | None = None
+
+
+class TreeNews(msgspec.Struct, frozen=True, gc=False):
+    """What one reading brought: changes, roots whose changes were lost, and records about other places."""
+
+    changes: tuple[TreeChange, ...] = ()
+    lost: tuple[bytes, ...] = ()
+    foreign: int = 0
 
 
 class TreeChanges(Protocol):
@@ -36,8 +49,12 @@ class TreeChanges(Protocol):
         """
         ...
 
-    def read(self) -> tuple[Iterable[TreeChange], bool]:
-        """Return the changes since the last call, and whether some were lost: then look everywhere."""
+    def read(self) -> TreeNews:
+        """Return what came since the last call; roots whose changes were lost are to be looked at again."""
+        ...
+
+    def narrow(self) -> bool:
+        """See less of other places from now on, if that can be: the roots are then to be looked at again."""
         ...
 
     def close(self) -> None:
@@ -59,9 +76,20 @@ class Trees:
         """Return whether path is in a tree and not excluded."""
         return any(_is_within(path, root) for root in self.roots) and not self.excludes(path)
 
+    def root_of(self, path: bytes) -> bytes | None:
+        """Return the tree that holds path; None when none does."""
+        for root in self.roots:
+            if _is_within(path, root):
+                return None if self.excludes(path) else root
+        return None
+
     def excludes(self, path: bytes) -> bool:
         """Return whether path, or a folder it is in, is excluded."""
         return any(_is_within(path, root) for root in self._exclude)
+
+    def excludes_below(self, folder: bytes) -> bool:
+        """Return whether anything that is excluded lies in folder, at any depth, or is folder."""
+        return any(_is_within(root, folder) for root in self._exclude) or self.excludes(folder)
 
 
 def _is_within(path: bytes, root: bytes) -> bool:

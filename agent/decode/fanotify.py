@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 
 import msgspec
 
@@ -17,21 +17,28 @@ MOVED_TO = 0x80
 CREATE = 0x100
 DELETE = 0x200
 OVERFLOW = 0x4000
+RENAME = 0x10000000
 ON_DIR = 0x40000000
 
 _EVENT = struct.Struct("=IBBHQii")
 _INFO = struct.Struct("=BBH")
 _HANDLE = struct.Struct("=Ii")
+_FIRST = struct.Struct("=IBBHQiiBBHQI")
+"""A record's head, and the first information's up to the size of its handle."""
+
 _FSID = 8
 _VERSION = 3
-_FID, _DFID_NAME, _DFID = 1, 2, 3
+_FID, _DFID_NAME, _DFID, _OLD, _NEW = 1, 2, 3, 10, 12
+_AT = _EVENT.size + _INFO.size
+"""Where the first information's file system and handle begin, in records of the usual head."""
 
 
 class Raw(msgspec.Struct, frozen=True, gc=False):
     """One record: pid did mask to name in the folder that handle means.
 
     Handles are whole `struct file_handle`s of the filesystem fsid; object is the file's own, where the group
-    reports it.
+    reports it. Of a rename, former_handle and former_name are where it was, handle and name where it is;
+    either is empty where the kernel does not tell it.
     """
 
     mask: int
@@ -40,33 +47,55 @@ class Raw(msgspec.Struct, frozen=True, gc=False):
     handle: bytes = b""
     name: bytes = b""
     object: bytes = b""
+    former_handle: bytes = b""
+    former_name: bytes = b""
 
 
-def parse_fanotify(raw: bytes) -> Iterator[Raw]:
-    """Yield the records of what one read returned; what is torn or of another version ends it."""
-    at = 0
-    while at + _EVENT.size <= len(raw):
+def parse_fanotify(raw: bytes, skip: MutableMapping[bytes, int] | None = None) -> Iterator[Raw]:
+    """Yield the records of what one read returned; what is torn or of another version ends it.
+
+    Records of a folder whose file system and handle, joined, are in skip are only counted there: they are
+    told from their first bytes. A rename told in one record is always yielded: it has two folders.
+    """
+    at, end = 0, len(raw)
+    while at + _EVENT.size <= end:
+        if skip and at + _FIRST.size <= end:
+            length, version, _, metadata, _, _, _, kind, _, _, _, size = _FIRST.unpack_from(raw, at)
+            start = at + _AT
+            key = raw[start : start + _FSID + _HANDLE.size + size]
+            if (
+                key in skip
+                and version == _VERSION
+                and metadata == _EVENT.size
+                and kind in (_DFID_NAME, _DFID)
+                and _FIRST.size <= length <= end - at
+            ):
+                skip[key] += 1
+                at += length
+                continue
         length, version, _, metadata, mask, _, pid = _EVENT.unpack_from(raw, at)
-        if version != _VERSION or not _EVENT.size <= metadata <= length <= len(raw) - at:
+        if version != _VERSION or not _EVENT.size <= metadata <= length <= end - at:
             return
         yield _record(mask, pid, raw[at + metadata : at + length])
         at += length
 
 
 def _record(mask: int, pid: int, infos: bytes) -> Raw:
-    fsid = folder = name = thing = b""
+    fsid = folder = name = thing = former = former_name = b""
     at = 0
     while at + _INFO.size <= len(infos):
         kind, _, length = _INFO.unpack_from(infos, at)
         if not _INFO.size <= length <= len(infos) - at:
             break
         found = _handle(infos[at + _INFO.size : at + length])
-        if found is not None and kind in (_DFID_NAME, _DFID):
+        if found is not None and kind in (_DFID_NAME, _DFID, _NEW):
             fsid, folder, name = found
+        elif found is not None and kind == _OLD:
+            fsid, former, former_name = found
         elif found is not None and kind == _FID:
             fsid, thing, _ = found
         at += length
-    return Raw(mask, pid, fsid, folder, name, thing)
+    return Raw(mask, pid, fsid, folder, name, thing, former, former_name)
 
 
 def _handle(info: bytes) -> tuple[bytes, bytes, bytes] | None:

@@ -1,22 +1,87 @@
-"""/proc/self/mountinfo (proc(5)): where reading may wait for a network or for a program."""
+"""Where a path of the host is in another mount namespace, by both mountinfo files (proc(5))."""
 
 from __future__ import annotations
 
 import re
 
-_REMOTE = re.compile(rb"(?:nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|autofs|fuse(?:\..+)?|ncpfs)")
-_OCTAL = re.compile(rb"\\([0-7]{3})")
-_FIELDS = 10
+import msgspec
+
+LINES = 4096
+"""Mounts of one namespace that are read."""
+
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_FIELDS = 6
 
 
-def slow_mounts(raw: bytes) -> tuple[bytes, ...]:
-    """Return the mount points of network file systems, autofs and fuse."""
-    found: dict[bytes, None] = {}
-    for line in raw.splitlines():
-        fields = line.split(b" ")
-        if len(fields) < _FIELDS or b"-" not in fields:
-            continue
-        kind = fields[fields.index(b"-") + 1 :][:1]
-        if kind and _REMOTE.fullmatch(kind[0]):
-            found[_OCTAL.sub(lambda match: bytes([int(match[1], 8) & 255]), fields[4])] = None
-    return tuple(found)
+class Mount(msgspec.Struct, frozen=True):
+    """A mount: device, the part of its filesystem that is shown, where; upper folder of an overlay."""
+
+    device: bytes
+    root: bytes
+    point: bytes
+    upper: bytes | None = None
+
+
+def parse_mountinfo(raw: bytes) -> tuple[Mount, ...]:
+    """Return the mounts in the order of the file; lines of another form are left out."""
+    found = (_mount(line) for line in raw.split(b"\n", LINES)[:LINES])
+    return tuple(mount for mount in found if mount is not None)
+
+
+def container_path(path: bytes, host: tuple[Mount, ...], inside: tuple[Mount, ...]) -> bytes | None:
+    """Return the path by which the namespace `inside` shows the host's path; None when it does not show it.
+
+    It shows it through a mount of the same filesystem (a volume), or through an overlay whose upper folder
+    holds it: what a container writes to its own root.
+    """
+    own = _holding(path, host)
+    on_device = None if own is None else own.root.rstrip(b"/") + b"/" + _rest(path, own.point)
+    best: Mount | None = None
+    shown: bytes | None = None
+    for mount in inside:
+        for base, there in ((mount.upper, path), (mount.root, on_device)):
+            if base is None or there is None or not _is_within(there, base):
+                continue
+            if base is mount.root and (own is None or mount.device != own.device):
+                continue
+            if best is None or len(base) >= len(best.upper or best.root):
+                best, shown = mount, _join(mount.point, _rest(there, base))
+    return shown
+
+
+def _mount(line: bytes) -> Mount | None:
+    head, _, tail = line.partition(b" - ")
+    fields, last = head.split(b" "), tail.split(b" ")
+    if len(fields) < _FIELDS or len(last) < len(("type", "source", "options")):
+        return None
+    upper = None
+    if last[0] == b"overlay":
+        options = (option for option in last[2].split(b",") if option.startswith(b"upperdir="))
+        upper = next((_plain(option[len(b"upperdir=") :]) for option in options), None)
+    return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), upper)
+
+
+def _plain(field: bytes) -> bytes:
+    """Blanks and backslashes are written in octal."""
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), field)
+
+
+def _holding(path: bytes, mounts: tuple[Mount, ...]) -> Mount | None:
+    """Return the mount that path is on: the deepest, of equal ones the last."""
+    best: Mount | None = None
+    for mount in mounts:
+        if _is_within(path, mount.point) and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    return best
+
+
+def _is_within(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def _rest(path: bytes, folder: bytes) -> bytes:
+    return path[len(folder.rstrip(b"/")) :].lstrip(b"/")
+
+
+def _join(folder: bytes, rest: bytes) -> bytes:
+    return folder.rstrip(b"/") + b"/" + rest if rest else folder

@@ -10,15 +10,23 @@ from contextlib import suppress
 from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.file import Create
+from evidence.text import to_text
 
-from ..file_work import FileWork
+from ..file_work import FileWork, Noted
+from ..kernel.writers import Writers
 from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Moment, Observed
-from ..tree_change import TreeChanges, Trees
+from ..tree_change import TreeChange, TreeChanges, TreeNews, Trees
 from .tally import Tally
 
 _IDLE = 10.0
-_GATHERING = 0.25
+_GATHERING = 1.0
+_REST, _LONG_REST = 50_000_000, 200_000_000
+"""Nanoseconds for which changes queue up, merging in the kernel, after some came; longer if none was ours."""
+
+_FOREIGN_WINDOW, _FOREIGN = 10_000_000_000, 20_000
+"""Records of other places within so many ns, from which on whole filesystems are too much to see."""
+
 _SUGGESTIONS = {"queue overflow": "watch fewer trees, or raise fs.fanotify.max_queued_events"}
 _NAMED = 200
 """Characters of the trees that one loss names."""
@@ -37,6 +45,7 @@ class FileFeed:
         """
         self._processes = context.processes
         self._authors = context.authors
+        self._trees = trees
         self._changes = changes
         self._reads = reads
         self._tally = Tally("file", _SUGGESTIONS)
@@ -48,19 +57,30 @@ class FileFeed:
         self._probe.mkdir(mode=0o700, exist_ok=True)
         changes.add_folder(bytes(self._probe))
         self._work = FileWork(context, trees, changes)
+        self._writers = Writers()
+        self._resting = False
+        self._rest_until = 0
+        self._foreign = 0
+        self._foreign_since = 0
         self.period: float | None = 0.0
 
     def filenos(self) -> tuple[int, ...]:
-        """Return the descriptors of changes and reads."""
-        return (*self._changes.filenos(), *((self._reads.fileno(),) if self._reads else ()))
+        """Return the descriptors of reads, and of changes unless they are left to queue up."""
+        changes = () if self._resting else self._changes.filenos()
+        return (*changes, *((self._reads.fileno(),) if self._reads else ()))
 
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the events of this slice of work."""
-        events = self._gather(now)
+        events = self._gather(now) if now.mono >= self._rest_until else []
         events += (self._authored(one, now) for one in self._work.work(now))
         if self._reads is not None:
             events += self._reads.read(now)
-        pauses = [self._work.pause(), _GATHERING if self._reads and self._reads.gathering else None, _IDLE]
+        pauses = [
+            self._work.pause(now),
+            _GATHERING if self._reads and self._reads.gathering else None,
+            max(0, self._rest_until - now.mono) / 1e9 if self._resting else None,
+            _IDLE,
+        ]
         self.period = min(pause for pause in pauses if pause is not None)
         return events
 
@@ -94,22 +114,51 @@ class FileFeed:
 
     def _gather(self, now: Moment) -> list[Observed]:
         """Hand the changes to the work; return those of the probe."""
-        changes, lost = self._changes.read()
-        if lost:
-            self._work.rescan("queue overflow")
-        actors: dict[int, Actor | None] = {}
+        news = self._changes.read()
+        self._resting = bool(news.changes) or news.foreign > 0
+        self._rest_until = now.mono + (_REST if news.changes else _LONG_REST) if self._resting else 0
+        self._work.rescan("queue overflow", news.lost)
+        self._narrow(news, now)
+        actors: dict[int, tuple[Actor | None, str | None]] = {}
         seen: list[Observed] = []
         probe = bytes(self._probe) + b"/"
-        for change in changes:
+        for change in news.changes:
             if change.path.startswith(probe):
                 if change.appeared:
                     seen.append(Observed(Create(path=os.fsdecode(change.path)), mono=now.mono))
-                continue
-            if change.pid is not None and change.pid not in actors:
-                actors[change.pid] = self._processes.actor(change.pid, now.mono) or Actor(pid=change.pid)
-            actor = actors[change.pid] if change.pid is not None else None
-            self._work.note(change.path, actor, appeared=change.appeared, mono=now.mono)
+            else:
+                self._work.note(self._noted(change, actors, now))
         return seen
+
+    def _noted(
+        self, change: TreeChange, actors: dict[int, tuple[Actor | None, str | None]], now: Moment
+    ) -> Noted:
+        """Name who it was: from /proc while it lives, else by pid and time from what was seen of it."""
+        noted = Noted(
+            change.path, now.mono, appeared=change.appeared, former=change.former, latter=change.latter
+        )
+        if change.pid is None:
+            return noted
+        if change.pid not in actors:
+            namespace = self._writers.namespace(change.pid)
+            actors[change.pid] = self._processes.actor(change.pid, now.mono), namespace
+        actor, namespace = actors[change.pid]
+        noted.actor = actor or Actor(pid=change.pid)
+        noted.late = namespace is None
+        if namespace is not None:
+            shown = self._writers.container_path(change.path, change.pid, namespace, now.mono)
+            noted.container_path = to_text(shown)[0] if shown is not None else None
+        return noted
+
+    def _narrow(self, news: TreeNews, now: Moment) -> None:
+        """Give up seeing whole filesystems when too much happens elsewhere on them."""
+        if now.mono - self._foreign_since >= _FOREIGN_WINDOW:
+            self._foreign, self._foreign_since = 0, now.mono
+        self._foreign += news.foreign
+        if self._foreign > _FOREIGN or (news.lost and news.foreign > len(news.changes)):
+            self._foreign = 0
+            if self._changes.narrow():
+                self._work.rescan("too much elsewhere, folders are marked instead", self._trees.roots)
 
     def _tell(self, cause: str, trees: tuple[bytes, ...]) -> None:
         """Say which trees are not seen; the others are."""

@@ -44,7 +44,7 @@ class Tally:
                 count=count,
                 from_=since,
                 to=now.time,
-                suggestion=self._suggestions.get(cause),
+                suggestion=self._suggestions.get(cause.partition(":")[0]),
             )
             for cause, count in found.items()
         ]

@@ -13,6 +13,9 @@ _CLOEXEC, _NONBLOCK = 0x1, 0x2
 _UNLIMITED_MARKS = 0x20
 _REPORT_FID, _REPORT_DIR_FID, _REPORT_NAME = 0x200, 0x400, 0x800
 _MARK_ADD, _MARK_DONT_FOLLOW, _MARK_FILESYSTEM = 0x1, 0x4, 0x100
+_MARK_FLUSH = 0x80
+_MARK_IGNORE = 0x400 | 0x40 | 0x200
+"""FAN_MARK_IGNORE_SURV, evictable: it holds while files change, and pins no inode (Linux 6.0)."""
 _ON_CHILD = 0x08000000
 _AT_FDCWD = -100
 _HANDLE_BYTES = 128
@@ -65,6 +68,22 @@ class Group:
         """
         self._change(_MARK_ADD | _MARK_DONT_FOLLOW, mask | (_ON_CHILD if children else 0), path)
 
+    def ignore(self, folder: int, mask: int) -> None:
+        """See no more of mask directly in folder (a descriptor), whatever else is marked.
+
+        Raises:
+            OSError: this kernel cannot (before 6.0), or there are too many marks.
+        """
+        self._change(_MARK_ADD | _MARK_IGNORE, mask | _ON_CHILD, b"/proc/self/fd/%d" % folder)
+
+    def see_ignored(self) -> None:
+        """Forget all marks of single folders and files, those that `ignore` made among them."""
+        self._flush(0)
+
+    def unmark_filesystems(self) -> None:
+        """Forget all marks of filesystems."""
+        self._flush(_MARK_FILESYSTEM)
+
     def read(self) -> tuple[list[bytes], bool]:
         """Return what is queued, a piece for each read, and whether there may be more."""
         pieces: list[bytes] = []
@@ -78,6 +97,9 @@ class Group:
     def close(self) -> None:
         """Close the group; its marks go with it."""
         os.close(self.fd)
+
+    def _flush(self, of: int) -> None:
+        self._mark(self.fd, _MARK_FLUSH | of, 0, _AT_FDCWD, b"/")
 
     def _change(self, flags: int, mask: int, path: bytes) -> None:
         if self._mark(self.fd, flags, mask, _AT_FDCWD, path) < 0:
@@ -129,12 +151,19 @@ class Handles:
         """Return the path that a folder now has; None when it is gone or of another filesystem."""
         return self._opened(fsid, handle) or self._remembered.get((fsid, handle))
 
-    def _opened(self, fsid: bytes, handle: bytes) -> bytes | None:
+    def open(self, fsid: bytes, handle: bytes) -> int | None:
+        """Return a descriptor of the folder that may only be named (O_PATH); None as for `folder`."""
         mount = self._mounts.get(fsid)
         if mount is None:
             return None
-        fd = self._open(mount, ctypes.create_string_buffer(handle, len(handle)), os.O_PATH | os.O_CLOEXEC)
-        if fd < 0:
+        fd: int = self._open(
+            mount, ctypes.create_string_buffer(handle, len(handle)), os.O_PATH | os.O_CLOEXEC
+        )
+        return fd if fd >= 0 else None
+
+    def _opened(self, fsid: bytes, handle: bytes) -> bytes | None:
+        fd = self.open(fsid, handle)
+        if fd is None:
             return None
         try:
             path = os.fsencode(Path(f"/proc/self/fd/{fd}").readlink())

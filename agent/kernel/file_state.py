@@ -1,4 +1,4 @@
-"""The state of one file as it is now, read without following links or waiting."""
+"""The state of one file as it is now, by its folder's descriptor: no link is followed, nothing waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Generator
-from pathlib import Path
 
 from evidence.kinds.file import FileState
 from evidence.text import to_text
@@ -20,57 +19,98 @@ CONTENT_LIMIT = 256 << 10
 _CAPABILITY = "security.capability"
 _XATTRS = 32
 _XATTR_BYTES = 4096
+_KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Looked:
-    """A file that was read: its state, ctime, and its content where that was asked for and is small."""
+    """A file that was looked at: its state, ctime, its content where that was asked for and is small."""
+
+    __slots__ = ("content", "ctime", "md5", "read", "state")
 
     def __init__(self, state: FileState, ctime: int) -> None:
         self.state = state
         self.ctime = ctime
         self.content: bytes | None = None
         self.md5: str | None = None
+        self.read = 0
+        """Bytes read of it that no step has told."""
 
 
-def quick_state(path: bytes) -> Looked | None:
-    """Return what costs one lstat; None when there is no such file."""
+class Wanted:
+    """What is to be read: the SHA-256 of files up to hash_limit, and more of them where it is set."""
+
+    __slots__ = ("hash_limit", "keep", "md5")
+
+    def __init__(self, hash_limit: int, *, keep: bool = False, md5: bool = False) -> None:
+        self.hash_limit = hash_limit
+        self.keep = keep
+        self.md5 = md5
+
+
+def quick_state(folder: int, name: bytes) -> Looked | None:
+    """Return what costs one call; None when there is no such file."""
     try:
-        found = os.lstat(path)
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return None
-    return Looked(_from_stat(found), found.st_ctime_ns)
+    return _plain(found)
 
 
-def read_state(path: bytes, *, hash_limit: int, keep: bool = False) -> Generator[int, None, Looked | None]:
-    """Read path's state in steps; yield the bytes read in each. Returns None when there is no such file.
+def read_state(folder: int, name: bytes, wanted: Wanted) -> Generator[int, None, Looked | None]:
+    """Read a file's state in steps of a chunk; yield its bytes. Returns None when there is no such file.
 
-    sha256 stays None for a file above hash_limit bytes and for one that cannot be read.
+    sha256 stays None for a file above the limit and for one that cannot be read.
     """
-    looked = quick_state(path)
-    if looked is None:
-        return None
-    state = looked.state
-    changes: dict[str, object] = {}
-    if state.type == "link":
-        changes["target"] = _target(path)
-    elif state.type == "file" and (state.size or 0) <= hash_limit:
-        changes["sha256"] = yield from _hash(path, looked, hash_limit, keep=keep)
-    xattrs = _xattrs(path)
-    changes["capabilities"] = xattrs.pop(_CAPABILITY, None)
-    changes["xattrs"] = xattrs or None
-    looked.state = _with(state, changes)
+    looked = quick_state(folder, name)
+    if looked is not None and looked.state.type == "file":
+        return (yield from read_regular(folder, name, wanted)) or looked
+    if looked is not None:
+        path = b"/proc/self/fd/%d/%s" % (folder, name)
+        target = _target(folder, name) if looked.state.type == "link" else None
+        looked.state = _whole(looked.state, None, target, _xattrs(path))
     return looked
 
 
-def _with(state: FileState, changes: dict[str, object]) -> FileState:
-    fields = {name: getattr(state, name) for name in state.__struct_fields__}
-    return FileState(**(fields | changes))
+def read_regular(folder: int, name: bytes, wanted: Wanted) -> Generator[int, None, Looked | None]:
+    """Read what was a regular file a moment ago as `read_state` does, with one open and one stat.
+
+    Returns None when it cannot be opened or is something else by now.
+    """
+    fd = _opened(folder, name)
+    if fd is None:
+        return None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        looked = _plain(found)
+        sha256 = None
+        if found.st_size <= wanted.hash_limit:
+            sha256 = yield from _hash(fd, found.st_size, looked, wanted)
+        looked.state = _whole(looked.state, sha256, None, _xattrs(fd))
+        return looked
+    finally:
+        os.close(fd)
 
 
-def _from_stat(found: os.stat_result) -> FileState:
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
-    kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
-    return FileState(
+def _opened(folder: int, name: bytes) -> int | None:
+    """Open without touching the time of access, where that is allowed: that would be a write each."""
+    try:
+        return os.open(name, _OPEN | os.O_NOATIME, dir_fd=folder)
+    except PermissionError:
+        pass
+    except OSError:
+        return None
+    try:
+        return os.open(name, _OPEN, dir_fd=folder)
+    except OSError:
+        return None
+
+
+def _plain(found: os.stat_result) -> Looked:
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode), "other")
+    state = FileState(
         type=kind,
         size=found.st_size if kind == "file" else None,
         mode=stat.S_IMODE(found.st_mode),
@@ -79,53 +119,76 @@ def _from_stat(found: os.stat_result) -> FileState:
         mtime=found.st_mtime_ns,
         inode=found.st_ino,
     )
+    return Looked(state, found.st_ctime_ns)
 
 
-def _hash(path: bytes, looked: Looked, limit: int, *, keep: bool) -> Generator[int, None, str | None]:
-    """Return the content's SHA-256; set md5, and content when it is to be kept."""
+def _whole(state: FileState, sha256: str | None, target: str | None, xattrs: dict[str, str]) -> FileState:
+    """Return state with what took more than a stat to learn."""
+    if sha256 is None and target is None and not xattrs:
+        return state
+    return FileState(
+        type=state.type,
+        size=state.size,
+        sha256=sha256,
+        mode=state.mode,
+        uid=state.uid,
+        gid=state.gid,
+        mtime=state.mtime,
+        inode=state.inode,
+        target=target,
+        capabilities=xattrs.pop(_CAPABILITY, None),
+        xattrs=xattrs or None,
+    )
+
+
+def _hash(fd: int, size: int, looked: Looked, wanted: Wanted) -> Generator[int, None, str | None]:
+    """Return the content's SHA-256; set md5, and content when it is to be kept.
+
+    A read asks for one byte more than is expected, so that a small file takes one: what comes is all of it.
+    """
+    sha256, kept, total = hashlib.sha256(), bytearray(), 0
+    md5 = hashlib.md5(usedforsecurity=False) if wanted.md5 else None
+    ask = min(CHUNK, size + 1)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    sha256, md5, kept, total = hashlib.sha256(), hashlib.md5(usedforsecurity=False), bytearray(), 0
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        while piece := os.read(fd, CHUNK):
+        while piece := os.read(fd, ask):
             total += len(piece)
-            if total > limit:
+            if total > wanted.hash_limit:
                 return None
             sha256.update(piece)
-            md5.update(piece)
-            if keep and total <= CONTENT_LIMIT:
+            if md5 is not None:
+                md5.update(piece)
+            if wanted.keep and total <= CONTENT_LIMIT:
                 kept += piece
+            if len(piece) < ask and total >= size:
+                looked.read = len(piece)
+                break
             yield len(piece)
+            ask = CHUNK
     except OSError:
         return None
-    finally:
-        os.close(fd)
-    looked.md5 = md5.hexdigest()
-    looked.content = bytes(kept) if keep and total <= CONTENT_LIMIT else None
+    looked.md5 = md5.hexdigest() if md5 is not None else None
+    looked.content = bytes(kept) if wanted.keep and total <= CONTENT_LIMIT else None
     return sha256.hexdigest()
 
 
-def _target(path: bytes) -> str | None:
+def _target(folder: int, name: bytes) -> str | None:
     try:
-        return to_text(os.fsencode(Path(os.fsdecode(path)).readlink()))[0]
+        return to_text(os.readlink(name, dir_fd=folder))[0]
     except OSError:
         return None
 
 
-def _xattrs(path: bytes) -> dict[str, str]:
+def _xattrs(of: int | bytes) -> dict[str, str]:
     """Return the extended attributes as text, hexadecimal where they are none; capabilities as getcap."""
+    follow = isinstance(of, int)
     try:
-        names = os.listxattr(path, follow_symlinks=False)
+        names = os.listxattr(of, follow_symlinks=follow)
     except OSError:
         return {}
     found: dict[str, str] = {}
     for name in sorted(names)[:_XATTRS]:
         try:
-            raw = os.getxattr(path, name, follow_symlinks=False)[:_XATTR_BYTES]
+            raw = os.getxattr(of, name, follow_symlinks=follow)[:_XATTR_BYTES]
         except OSError:
             continue
         text = capability_text(raw) if name == _CAPABILITY else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler, FileSystemMovedEvent
@@ -17,7 +16,7 @@ from watchdog.observers import Observer
 
 from ..errors import RungUnavailable
 from ..tree_access import is_folder
-from ..tree_change import TreeChange, Trees
+from ..tree_change import TreeChange, TreeNews, Trees
 
 QUEUE = 65_536
 _HARMLESS = ("opened", "closed_no_write")
@@ -34,6 +33,7 @@ class WatchedTrees(FileSystemEventHandler):
         """
         self._queue: deque[TreeChange] = deque()
         self._lost = False
+        self._roots = trees.roots
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._log = _Overflows(self)
         logging.getLogger("watchdog").addHandler(self._log)
@@ -64,8 +64,12 @@ class WatchedTrees(FileSystemEventHandler):
             self._observer.schedule(self, os.fsdecode(folder), recursive=False)
             self._watched.add(folder)
 
-    def read(self) -> tuple[Iterable[TreeChange], bool]:
-        """Return the changes since the last call, and whether some were lost."""
+    def narrow(self) -> bool:
+        """Nothing is seen of other places."""
+        return False
+
+    def read(self) -> TreeNews:
+        """Return the changes since the last call, and all roots if some were lost: of which is not told."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake)
         lost, self._lost = self._lost, False
@@ -75,7 +79,7 @@ class WatchedTrees(FileSystemEventHandler):
             former = changes.get(change.path)
             if former is None or not former.appeared:
                 changes[change.path] = change
-        return list(changes.values()), lost
+        return TreeNews(tuple(changes.values()), self._roots if lost else ())
 
     def close(self) -> None:
         """Stop the observer."""

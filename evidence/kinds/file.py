@@ -33,20 +33,25 @@ class Explanation(Part, frozen=True, kw_only=True):
 class _FileEvent(Body, frozen=True, kw_only=True):
     """What file kinds share. found is ``live`` (seen happening) or ``scan`` (differs from the baseline).
 
-    told_by is the kind of the event that says what the content means, where there is one: rules judge that.
+    late: the actor had ended when the event was read, and was found by its pid and the time. container_path
+    is the path as the actor's own mount namespace shows it, where that is another one. told_by is the kind of
+    the event that says what the content means, where there is one: rules judge that one.
     """
 
     path: str
     actor: Actor | None = None
     explained_by: Explanation | None = None
     found: str = "live"
+    late: bool = False
+    container_path: str | None = None
     told_by: str | None = None
 
 
 class Create(_FileEvent, frozen=True, kw_only=True, tag="file.create"):
-    """A file appeared."""
+    """A file appeared; moved_from is its former path, outside the watched trees."""
 
     after: FileState | None = None
+    moved_from: str | None = None
 
 
 class Change(_FileEvent, frozen=True, kw_only=True, tag="file.change"):
@@ -73,15 +78,19 @@ class Rename(_FileEvent, frozen=True, kw_only=True, tag="file.rename"):
 
 
 class Delete(_FileEvent, frozen=True, kw_only=True, tag="file.delete"):
-    """A file is gone."""
+    """A file is gone; moved_to is its new path, outside the watched trees."""
 
     before: FileState | None = None
+    moved_to: str | None = None
 
 
 class Read(_FileEvent, frozen=True, kw_only=True, tag="file.read"):
     """Sensitive files of one tree were opened for reading by one process, aggregated; path is the first one.
 
-    tree is the configured path; files counts distinct paths, opens all opens; first and last are UTC ns.
+    tree is the configured path. The first read of a process is told at once, then what came since, each
+    minute and at the process's end: the sums over its events count. files counts paths that no earlier event
+    counted, bytes their sizes, opens all opens; first and last are UTC ns. decoy: the file is there to be
+    read by nobody.
     """
 
     lane = "priority"
@@ -90,6 +99,8 @@ class Read(_FileEvent, frozen=True, kw_only=True, tag="file.read"):
     paths: tuple[str, ...] = ()
     files: int = 1
     opens: int = 1
+    bytes: int | None = None
+    decoy: bool = False
     owner: int | None = None
     first: int | None = None
     last: int | None = None

@@ -13,6 +13,7 @@ import pytest
 from agent.errors import RungUnavailable
 from agent.sensitive_reads import SensitiveReads
 from agent.sensor import Moment
+from agent.settings import File
 from evidence.kind import Actor
 from evidence.kinds.file import Read
 
@@ -30,13 +31,18 @@ def clock() -> Moment:
     return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
 
+def settings(folder: Path, patterns: tuple[str, ...], decoys: tuple[str, ...]) -> File:
+    sensitive, canaries = (tuple(str(folder / one) for one in some) for some in (patterns, decoys))
+    return File(sensitive=sensitive, decoys=canaries, read_window=0.3)
+
+
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
     feeds: list[SensitiveReads] = []
 
-    def start(*patterns: str) -> SensitiveReads:
+    def start(*patterns: str, decoys: tuple[str, ...] = ()) -> SensitiveReads:
         try:
-            feeds.append(SensitiveReads(tuple(str(tmp_path / p) for p in patterns), 0.05, ExecTable()))
+            feeds.append(SensitiveReads(settings(tmp_path, patterns, decoys), ExecTable()))
         except RungUnavailable as reason:
             pytest.skip(f"fanotify: {reason}")
         feeds[-1].read(clock())
