@@ -45,6 +45,8 @@ class LiveFeed:
         """When the next timed read is due (monotonic ns)."""
         self.last_seen = 0
         """When this feed last saw anything (monotonic ns)."""
+        self.tested: int | None = None
+        """When this feed last saw its own trigger (UTC ns)."""
         self.failed_since: int | None = None
         """Since when this sensor has been blind (UTC ns)."""
 
@@ -76,6 +78,7 @@ class LiveFeed:
             return []
         self.retry_at, self.read_at, self.last_seen = None, now.mono, now.mono
         self.problem = None
+        self.tested = now.time
         return list(self._at.seen)
 
     def read(self, now: Moment) -> list[Observed]:
@@ -94,7 +97,7 @@ class LiveFeed:
             self.last_seen = now.mono
             self._pause = FIRST_RETRY
         if self._accept is not None and seen:
-            seen = self._without_test(seen, self._accept)
+            seen = self._without_test(seen, self._accept, now)
         return seen
 
     def losses(self, now: Moment) -> list[Loss]:
@@ -139,8 +142,10 @@ class LiveFeed:
             with suppress(Exception):
                 self._at.feed.close()
 
-    def _without_test(self, seen: list[Observed], accept: Callable[[Body], bool]) -> list[Observed]:
+    def _without_test(
+        self, seen: list[Observed], accept: Callable[[Body], bool], now: Moment
+    ) -> list[Observed]:
         rest = [one for one in seen if not accept(one.body)]
         if len(rest) < len(seen):
-            self._accept = None
+            self._accept, self.tested = None, now.time
         return rest

@@ -142,6 +142,7 @@ def _parts(
         notices=CertificateNotice(partial(inbox.read_state, LocalDisk(), places.inbox), last_run).due,
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
+        test_wished=signals.take_test,
         watchdog=notifier.watchdog,
     )
 
@@ -223,7 +224,8 @@ def _begin(settings: Settings, of: Beginning) -> Callable[[int], tuple[Body, ...
     values, sha256 = settings_file.effective(settings), settings_file.digest(settings)
 
     def begin(now: int) -> tuple[Body, ...]:
-        blind, moment = of.continuity.blind(of.feeds), clock.read()
+        moment = clock.read()
+        blind = of.continuity.blind(of.feeds, moment)
         of.losses.sign(of.before.loss(now, blind))
         for lost in of.continuity.told_while_dead(of.feeds, of.before.blind_from, moment):
             of.losses.add(lost)

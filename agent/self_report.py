@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -38,15 +38,17 @@ class Before(msgspec.Struct, frozen=True):
     last_seq: int
     blind_from: int | None
 
-    def loss(self, now: int, blind: Iterable[str]) -> tuple[statement.Loss, ...]:
+    def loss(self, now: int, blind: Mapping[str, int]) -> tuple[statement.Loss, ...]:
         """Return the blind interval up to now (UTC ns), for the next statement.
 
-        After a kill it is that of the blind sensors: what the others saw was kept.
+        After a kill there is one for each blind sensor, up to when it was: what the others saw was kept.
         """
         if self.blind_from is None:
             return ()
-        causes = [_STOPPED] if self.clean else [f"{sensor}: {_UNCLEAN}" for sensor in blind]
-        return tuple(statement.Loss(one, self.blind_from, max(now, self.blind_from)) for one in causes)
+        ends = {_STOPPED: now} if self.clean else {f"{name}: {_UNCLEAN}": at for name, at in blind.items()}
+        return tuple(
+            statement.Loss(cause, self.blind_from, max(end, self.blind_from)) for cause, end in ends.items()
+        )
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -63,7 +65,7 @@ def start(
     now: int,
     setting: Setting,
     *,
-    blind: tuple[str, ...] = (),
+    blind: Iterable[str] = (),
     logged_in: tuple[LoggedIn, ...] = (),
 ) -> Start:
     """Return agent.start, told at now (UTC ns): which sensors were blind, and who was logged in."""
@@ -80,7 +82,7 @@ def start(
         last_seq=before.last_seq or None,
         blind_from=before.blind_from if unseen else None,
         blind_to=max(now, before.blind_from) if unseen and before.blind_from is not None else None,
-        blind=() if before.clean else blind,
+        blind=() if before.clean else tuple(blind),
         logged_in=logged_in,
     )
 
@@ -164,4 +166,4 @@ def _state(feed: LiveFeed) -> str:
 
 def _sensor(feed: LiveFeed) -> SensorStatus:
     state = feed.state()
-    return SensorStatus(feed.name, state.rung, state.degraded, state.tried, feed.problem)
+    return SensorStatus(feed.name, state.rung, state.degraded, state.tried, feed.problem, feed.tested)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a readable descriptor and a reason.
+"""SIGTERM and SIGINT as a readable descriptor and a reason; SIGUSR1 as a wish for a self-test.
 
 Work that may be ended anywhere and waits for others, as ship's does, can ask for an exception instead.
 """
@@ -13,6 +13,8 @@ from types import FrameType
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _READ = 4096
+TEST = signal.SIGUSR1
+"""Asks watch to let every sensor see its own trigger."""
 
 
 class Stopped(BaseException):
@@ -28,6 +30,8 @@ class StopSignals:
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, self._caught) for number in _STOPPING}
+        self._before[TEST] = signal.signal(TEST, self._wished)
+        self._test = False
 
     def fileno(self) -> int:
         """Return the descriptor that is readable once a signal came."""
@@ -41,6 +45,11 @@ class StopSignals:
     def reason(self) -> str | None:
         """Return the name of the signal that came; None while none did."""
         return self._name
+
+    def take_test(self) -> bool:
+        """Return whether a self-test was wished since the last call."""
+        wished, self._test = self._test, False
+        return wished
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -64,6 +73,9 @@ class StopSignals:
         signal.set_wakeup_fd(-1)
         os.close(self._reading)
         os.close(self._writing)
+
+    def _wished(self, _number: int, _frame: FrameType | None) -> None:
+        self._test = True
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         self._name = signal.Signals(number).name

@@ -19,13 +19,14 @@ _LIMIT = 1 << 20
 
 
 class SensorStatus(msgspec.Struct, frozen=True):
-    """One sensor: its rung, whether a better one failed, why, and the fix."""
+    """One sensor: its rung, whether a better one failed, why, the fix, and when it last saw its own trigger."""
 
     name: str
     rung: str | None
     degraded: bool
     tried: tuple[SensorHealth, ...] = ()
     problem: str | None = None
+    tested: int | None = None
 
 
 class LaneStatus(msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ class Parts:
     begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns
     the reason to stop, once there is one. notices returns what else to tell at a heartbeat. keep is called
     once all that the named feed saw has been taken in. waits are descriptors beside the feeds' and what each
-    calls for.
+    calls for. test_wished tells, once for each wish, that every sensor shall see its own trigger now.
     """
 
     clock: Callable[[], Moment]
@@ -86,6 +86,7 @@ class Parts:
     outside: Outside
     begin: Callable[[int], Iterable[Body]]
     stopped: Callable[[], str | None]
+    test_wished: Callable[[], bool] = lambda: False
     notices: Callable[[], Iterable[Body]] = tuple
     keep: Callable[[str], None] = lambda _: None
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
@@ -176,8 +177,9 @@ class Watch:
         parts, now = self._parts, self._now
         self._tick_at = now.mono + _TICK
         parts.outside.adopt()
+        wished = parts.test_wished()
         for feed in parts.feeds:
-            self._look_after(feed)
+            self._look_after(feed, 0 if wished else int(_SILENCE * parts.heartbeat * 1e9))
         if now.mono >= self._heartbeat_at:
             self._heartbeat_at = now.mono + int(parts.heartbeat * 1e9)
             cost = parts.outside.cost(now)
@@ -193,12 +195,12 @@ class Watch:
         if parts.watchdog is None or parts.batching.stuck(now) < parts.watchdog:
             parts.outside.alive(self._summary())
 
-    def _look_after(self, feed: LiveFeed) -> None:
-        """Collect a feed's losses, test one that is silent, open again one that failed."""
+    def _look_after(self, feed: LiveFeed, silence: int) -> None:
+        """Collect a feed's losses, test one that was silent for so many ns, open again one that failed."""
         now, blind = self._now, feed.failed_since
         for loss in feed.losses(now):
             self._lose(loss)
-        feed.test(now, int(_SILENCE * self._parts.heartbeat * 1e9))
+        feed.test(now, silence)
         if feed.failed_since != blind:
             self._failed(feed)
         if feed.retry_at is not None and now.mono >= feed.retry_at:
