@@ -264,11 +264,8 @@ static __always_inline bool begins_hello(struct __sk_buff *skb, struct packet *p
 
 static __always_inline void asked_by_tcp(struct __sk_buff *skb, struct packet *packet, struct bpf_sock *sk)
 {
-	struct asker *asker;
+	struct asker *asker = bpf_sk_storage_get(&askers, sk, 0, 0);
 
-	if (packet->payload >= skb->len)
-		return;
-	asker = bpf_sk_storage_get(&askers, sk, 0, 0);
 	if (asker && begins_message(skb, packet))
 		tell(skb, packet, asker, QUERY, QUERY_ROOM);
 }
@@ -300,14 +297,19 @@ int on_egress(struct __sk_buff *skb)
 
 	if (!lists || !sk || !read_packet(skb, &packet))
 		return PASS;
+	bool tcp = packet.protocol == IPPROTO_TCP;
+	bool dns_port = in_list(lists->dns, packet.to);
+
+	if (tcp && (packet.payload >= skb->len || (!dns_port && !in_list(lists->tls, packet.to))))
+		return PASS;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || !in_scope(sk))
 		return PASS;
-	if (packet.protocol == IPPROTO_UDP)
-		asked_by_udp(skb, &packet, sk, in_list(lists->dns, packet.to));
-	else if (in_list(lists->dns, packet.to))
+	if (!tcp)
+		asked_by_udp(skb, &packet, sk, dns_port);
+	else if (dns_port)
 		asked_by_tcp(skb, &packet, sk);
-	else if (packet.payload < skb->len && in_list(lists->tls, packet.to) && begins_hello(skb, &packet))
+	else if (begins_hello(skb, &packet))
 		tell(skb, &packet, 0, HELLO, HELLO_ROOM);
 	return PASS;
 }
