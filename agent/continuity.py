@@ -55,10 +55,19 @@ class Continuity:
 
         return keep
 
-    def blind(self, feeds: Iterable[LiveFeed]) -> tuple[str, ...]:
-        """Return the sensors that did not see the time between the last run and this one."""
-        kept = self.left.whole and not self._clean
-        return tuple(feed.name for feed in feeds if not (kept and self.rings.continued(feed.name)))
+    def blind(self, feeds: Iterable[LiveFeed], now: Moment) -> dict[str, int]:
+        """Return the sensors that missed something since the last run, and until when (UTC ns).
+
+        A sensor whose rings recorded on missed nothing, or only what it had gathered until it was killed.
+        """
+        found: dict[str, int] = {}
+        for feed in feeds:
+            until = self.rings.gathered_until(feed.name)
+            if not (self.left.whole and not self._clean and self.rings.continued(feed.name)):
+                found[feed.name] = now.time
+            elif until is not None:
+                found[feed.name] = now.time - now.mono + until
+        return found
 
     def told_while_dead(self, feeds: Iterable[LiveFeed], since: int | None, now: Moment) -> tuple[Lost, ...]:
         """Return what rings that recorded on could not take; since is the end of the last run (UTC ns)."""

@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import RungUnavailable
 from .cgroups import cgroup2_root
-from .libbpf import IterAttachOptions, IterLinkInfo, libbpf, raise_memlock, refused
+from .libbpf import IterAttachOptions, IterLinkInfo, libbpf, per_cpu_sums, raise_memlock, refused
 from .pins import Pins, digest
 from .scope import HOST, Scope
 
@@ -49,8 +49,8 @@ class BpfObject:
 
         ring_bytes is a power of two; layout names the form of the records, so that another version of the
         object is known to write the same. Where a program of optional does not attach, `missing` says why.
-        programs are those to use, all when empty: what the others want of the kernel does not matter then. Two
-        selections of one object have no program in common.
+        programs are those to use, all when empty: what the others want of the kernel does not matter then.
+        Two selections of one object have no program in common.
 
         Raises:
             RungUnavailable: no object, no libbpf, or the kernel refuses.
@@ -75,12 +75,12 @@ class BpfObject:
         if place.pins is not None:
             chosen = " ".join(sorted(programs)).encode()
             content = digest(path.read_bytes(), str(ring_bytes).encode(), place.scope.value, chosen)
-            called = f"{name}.{min(programs)}" if programs else name
+            called = f"{name}-{min(programs)}" if programs else name
             self.pins = Pins(self._lib, place.pins, called, digest((layout or content).encode()), content)
         raise_memlock()
         self._object = 0
         try:
-            if self.pins is None or not self._continue(path, self.pins):
+            if self.pins is None or not self._continue(path, self.pins, place.scope):
                 self._begin(path, ring_bytes, place.scope)
         except RungUnavailable:
             self.close()
@@ -227,7 +227,7 @@ class BpfObject:
         except OSError as error:
             self.unpinned, self.pins = f"{error.filename}: {error.strerror}", None
 
-    def _continue(self, path: Path, pins: Pins) -> bool:
+    def _continue(self, path: Path, pins: Pins, scope: Scope) -> bool:
         """Take the pinned maps; the programs run on, only iterators are loaded for them.
 
         Returns:
@@ -242,12 +242,17 @@ class BpfObject:
                 self._reused.append(descriptor)
                 if error := self._lib.bpf_map__reuse_fd(self._map(name), descriptor):
                     raise refused(f"{name} of {self.name}.bpf.o cannot be taken up", -error)
-            for program in self._programs().values():
-                self._lib.bpf_program__set_autoload(program, self._is_iterator(program))
+            self._set_scope(scope)
+            for name, program in self._programs().items():
+                self._say_what_it_is(program)
+                needed = self._is_iterator(program) and self._is_wanted(name)
+                self._lib.bpf_program__set_autoload(program, needed)
             self._load()
         except RungUnavailable:
             self.close()
             return False
+        absent = self._optional - set(pins.links())
+        self.missing = {name: RungUnavailable(f"{name} did not attach when it was loaded") for name in absent}
         self.continued = True
         return True
 
@@ -274,14 +279,3 @@ class BpfObject:
             return link
         finally:
             os.close(descriptor)
-
-
-def per_cpu_sums(library: ctypes.CDLL, descriptor: int, count: int) -> list[int]:
-    """Return the first count sums of the per-CPU array of u64 behind descriptor."""
-    values = (ctypes.c_uint64 * library.libbpf_num_possible_cpus())()
-    sums: list[int] = []
-    for index in range(count):
-        key = ctypes.c_uint32(index)
-        failed = library.bpf_map_lookup_elem(descriptor, ctypes.byref(key), values)
-        sums.append(0 if failed else sum(values))
-    return sums

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter, deque
 from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import RungUnavailable
-from .bpf_object import BpfObject, Place, per_cpu_sums
-from .libbpf import libbpf, map_info
+from .bpf_object import BpfObject, Place
+from .libbpf import libbpf, map_info, per_cpu_sums
 from .pins import Pins, remove
 from .ring import Ring
 from .rings import SensorRings
@@ -21,9 +22,9 @@ LIMIT = 8192
 _LOSSES = ("ring_full", "no_memory")
 """The order of `enum loss` in bpf/emit.h."""
 
-_SLEEPS, _AT_RISK = 0, 1
-"""Words of the page that is shared with the programs; the second is the reader's own: records taken out of
-the ring before they were kept."""
+_SLEEPS, _AT_RISK, _READ = 0, 1, 2
+"""Words of the page that is shared with the programs. Two are the reader's own: how many records it took out
+of the ring before they were kept, and when it read last (CLOCK_BOOTTIME ns)."""
 
 _KILLED, _REPLACED = "agent died", "other version"
 
@@ -60,6 +61,7 @@ class RingReader:
         """
         self._rings = rings
         self._whole = whole
+        self._gathered_until: int | None = None
         place = rings.place if rings else Place()
         self.object = BpfObject(name, ring_bytes, place, layout, optional, programs=programs)
         self._lost: Counter[str] = Counter()
@@ -71,7 +73,7 @@ class RingReader:
         except (OSError, RungUnavailable) as error:
             self.object.close()
             raise RungUnavailable(f"{name}: the ring cannot be mapped: {error}") from error
-        self._words = memoryview(self._word)[:16].cast("Q")
+        self._words = memoryview(self._word)[:24].cast("Q")
         self.counted = [0] * len(_LOSSES)
         self.period = AWAKE
         self._ends = deque([self._ring.at] * (behind + 1), maxlen=behind + 1)
@@ -81,8 +83,13 @@ class RingReader:
 
     @property
     def continued(self) -> bool:
-        """Whether all was recorded since the last run, without a pause."""
-        return self._whole and self.object.continued
+        """Whether it recorded since the last run, without a pause."""
+        return self.object.continued
+
+    @property
+    def gathered_until(self) -> int | None:
+        """Until when the last run gathered what it had not given out (CLOCK_BOOTTIME ns); None if never."""
+        return None if self._whole else self._gathered_until
 
     @property
     def unpinned(self) -> str | None:
@@ -104,6 +111,7 @@ class RingReader:
         if not self._waiting:
             records += self._ring.read(LIMIT - len(records))
         self._ends.append(self._ring.at)
+        self._words[_READ] = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         if self._rings is None:
             self._ring.release(self._ring.at)
         if records:
@@ -144,6 +152,7 @@ class RingReader:
     def _take_up(self, rings: SensorRings) -> None:
         """Go on where the last run stood, also in what other versions of the object left."""
         left = rings.left
+        self._gathered_until = self._words[_READ]
         self._ring.skip_to(left.positions.get(self.ring_id, 0))
         self.counted = left.counted.get(self.ring_id, self.counted)
         if self._words[_AT_RISK]:

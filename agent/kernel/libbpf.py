@@ -115,6 +115,17 @@ def map_info(library: ctypes.CDLL, descriptor: int) -> MapInfo:
     return found
 
 
+def per_cpu_sums(library: ctypes.CDLL, descriptor: int, count: int) -> list[int]:
+    """Return the first count sums of the per-CPU array of u64 behind descriptor."""
+    values = (ctypes.c_uint64 * library.libbpf_num_possible_cpus())()
+    sums: list[int] = []
+    for index in range(count):
+        key = ctypes.c_uint32(index)
+        failed = library.bpf_map_lookup_elem(descriptor, ctypes.byref(key), values)
+        sums.append(0 if failed else sum(values))
+    return sums
+
+
 def raise_memlock() -> None:
     """Kernels before 5.11 charge maps to RLIMIT_MEMLOCK."""
     try:

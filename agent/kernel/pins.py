@@ -82,7 +82,7 @@ class Pins:
     def others(self) -> list[tuple[Path, bool]]:
         """Return the folders of other versions, and whether their records are laid out alike."""
         found: list[tuple[Path, bool]] = []
-        for folder in sorted(self._agent.iterdir()):
+        for folder in sorted(self._agent.iterdir()) if self._agent.is_dir() else ():
             name, _, rest = folder.name.removesuffix(_NEW).rpartition("-")[0].rpartition("-")
             if name != self._name or folder == self.folder:
                 continue
@@ -108,7 +108,7 @@ class Pins:
         fresh = self.folder.with_name(self.folder.name + _NEW)
         remove(fresh)
         try:
-            fresh.mkdir(mode=0o700)
+            fresh.mkdir(mode=0o700, parents=True)
             for name, descriptor in (*maps.items(), *((_LINK + name, fd) for name, fd in links.items())):
                 self._put(descriptor, fresh / name)
             fresh.rename(self.folder)
@@ -125,6 +125,10 @@ class Pins:
         """Return the names of the pinned maps."""
         return [path.name for path in sorted(self.folder.iterdir()) if not path.name.startswith(_LINK)]
 
+    def links(self) -> list[str]:
+        """Return the names of the programs whose links are pinned."""
+        return [path.name.removeprefix(_LINK) for path in sorted(self.folder.glob(f"{_LINK}*"))]
+
     def get(self, name: str, folder: Path | None = None) -> int:
         """Return a new descriptor of a pinned map.
 
@@ -138,8 +142,10 @@ class Pins:
         return descriptor
 
     def remove(self) -> None:
-        """Unpin: what no process holds any more ends."""
+        """Unpin: what no process holds any more ends. The last to go takes the agent's folder with it."""
         remove(self.folder)
+        with suppress(OSError):
+            self._agent.rmdir()
 
 
 def remove(folder: Path) -> None:
@@ -151,7 +157,7 @@ def remove(folder: Path) -> None:
 
 
 def remove_all(state: Path) -> None:
-    """Remove every pin of the agent whose state folder is given."""
+    """Remove every pin of the agent whose state folder is given, and so end what recorded for it."""
     found = agent_folder(state)
     if isinstance(found, Path):
         for folder in found.iterdir():

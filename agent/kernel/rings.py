@@ -30,6 +30,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def gathered_until(self) -> int | None:
+        """Until when the last run gathered what it had not given out (CLOCK_BOOTTIME ns); None if never."""
+        ...
+
+    @property
     def unpinned(self) -> str | None:
         """Why it is not pinned, where it should have been."""
         ...
@@ -85,6 +90,11 @@ class Rings:
         """Return whether all that the sensor sees was recorded since the last run, without a pause."""
         readers = self._open.get(sensor, [])
         return bool(readers) and all(reader.continued for reader in readers)
+
+    def gathered_until(self, sensor: str) -> int | None:
+        """Return until when a sensor's last run gathered what it never gave out (CLOCK_BOOTTIME ns)."""
+        times = [reader.gathered_until for reader in self._open.get(sensor, ())]
+        return max((at for at in times if at is not None), default=None)
 
     def problem(self, sensor: str) -> Unpinned | None:
         """Return why a kill would blind this sensor, though it has rings."""

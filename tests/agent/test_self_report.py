@@ -17,25 +17,26 @@ def test_an_unclean_start_states_the_blind_interval() -> None:
     start = self_report.start(FACTS, before, 900, SETTING, blind=("file",))
     assert (start.clean, start.last_seq, start.blind_from, start.blind_to) == (False, 41, 100, 900)
     assert start.blind == ("file",)
-    (loss,) = before.loss(900, start.blind)
+    loss, short = before.loss(900, {"file": 900, "dns": 300})
     assert (loss.cause, loss.from_, loss.to) == ("file: agent died", 100, 900)
+    assert (short.cause, short.from_, short.to) == ("dns: agent died", 100, 300)
 
 
 def test_an_unclean_start_after_which_nothing_is_missing_states_none() -> None:
     before = Before(clean=False, last_seq=41, blind_from=100)
     start = self_report.start(FACTS, before, 900, SETTING)
     assert (start.clean, start.blind_from, start.blind_to, start.blind) == (False, None, None, ())
-    assert before.loss(900, ()) == ()
+    assert before.loss(900, {}) == ()
 
 
 def test_a_clock_that_went_back_gives_no_negative_interval() -> None:
-    (loss,) = Before(clean=True, last_seq=1, blind_from=1000).loss(900, ())
+    (loss,) = Before(clean=True, last_seq=1, blind_from=1000).loss(900, {})
     assert (loss.cause, loss.from_, loss.to) == ("agent stopped", 1000, 1000)
 
 
 def test_a_first_start_was_never_blind() -> None:
     before = Before(clean=True, last_seq=0, blind_from=None)
-    assert before.loss(5, ("file",)) == ()
+    assert before.loss(5, {"file": 5}) == ()
     start = self_report.start(FACTS, before, 900, SETTING, blind=("file",))
     assert (start.last_seq, start.blind_from, start.blind_to) == (None, None, None)
 

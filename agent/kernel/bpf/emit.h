@@ -10,10 +10,10 @@ struct {
 	__uint(max_entries, 4 << 20); /* the loader sets the real size */
 } ring SEC(".maps");
 
-/* The first word says whether the reader sleeps; the second is the reader's own. */
+/* The first word says whether the reader sleeps; the others are the reader's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
