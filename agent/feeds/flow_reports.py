@@ -40,9 +40,19 @@ class FlowReports:
             return False
         if mono - last < self._interval and self._step(total) == self._step(reported):
             return False
+        self._note(flow, total, mono)
+        return True
+
+    def rested(self, flow: int, total: int, mono: int) -> bool:
+        """Return whether a flow that rests at total bytes is to be reported, and note that it was."""
+        if flow not in self._flows or total - self._flows[flow][1] < self._first:
+            return False
+        self._note(flow, total, mono)
+        return True
+
+    def _note(self, flow: int, total: int, mono: int) -> None:
         self._flows[flow] = (mono, total)
         self._flows.move_to_end(flow)
-        return True
 
     def _step(self, total: int) -> int:
         """Return how many of the sizes first, 10 first, 100 first … total has reached."""

@@ -258,7 +258,7 @@ static __always_inline int held(struct bpf_sock_addr *ctx)
 		return 1;
 	flow = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (flow && flow->direction != OUTBOUND &&
-	    (flow->owner.pid != task->tgid || flow->owner.session == UNKNOWN_ID))
+	    (flow->owner.start != task->group_leader->start_boottime || flow->owner.session == UNKNOWN_ID))
 		fill_owner(&flow->owner);
 	return 1;
 }

@@ -339,6 +339,7 @@ struct bpf_iter__bpf_sk_storage_map {
 
 struct bpf_sock {
 	__u32 dst_port;
+	__u32 protocol;
 };
 
 struct __sk_buff {

@@ -1,0 +1,117 @@
+"""UDP and ICMP from the kernel, by datagram.bpf.c: who exchanges how many bytes with whom."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+
+from evidence.kind import Body
+from evidence.kinds.agent import Loss
+from evidence.kinds.connection import Close, Open, Report
+
+from ..datagram_flows import DatagramFlows
+from ..errors import RungUnavailable
+from ..kernel.bpf_reader import RingReader
+from ..sensor import Context, Moment, Observed
+from .flow_bodies import to_body
+from .flow_reader import FlowReader
+from .flow_reports import FlowReports
+from .socket_owner import actor_of
+from .tally import Tally
+
+_RING_BYTES = 64 << 10
+"""It only takes hints."""
+
+
+class BpfFeed:
+    """The one rung of the datagram sensor."""
+
+    def __init__(self, context: Context) -> None:
+        """Load datagram.bpf.c, and take on the sockets that are open already.
+
+        Raises:
+            RungUnavailable: it does not load here, or cgroup2 is not mounted.
+        """
+        settings = context.settings.connection
+        self._processes, self._names = context.processes, context.names
+        self._tally = Tally(
+            "datagram", {"no_memory": "more peers in a second than the kernel's table holds: look who sends"}
+        )
+        reports = FlowReports(settings.report_bytes, settings.report_seconds)
+        self._table = DatagramFlows(reports, context.clock().mono)
+        reader = RingReader("datagram", _RING_BYTES, context.rings, whole=False)
+        self._ring = reader.fileno()
+        try:
+            self._flows = FlowReader(reader, settings, self._undecodable)
+            reader.object.read_iterator(reader.object.open_iterator("adopt"))
+        except OSError as error:
+            reader.close()
+            raise RungUnavailable(f"datagram: the shared page cannot be mapped: {error}") from error
+        except RungUnavailable:
+            self._flows.close()
+            raise
+
+    @property
+    def period(self) -> float:
+        """Seconds until the next timed read."""
+        return self._flows.period
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return the ring's descriptor."""
+        return (self._ring,)
+
+    def read(self, now: Moment) -> Iterable[Observed]:
+        """Return what a turn brings, when it is due."""
+        self._flows.read(now.mono)
+        if not self._flows.is_due():
+            return []
+        sums = self._flows.turn()
+        found = self._table.take(sums, now.mono)
+        self._flows.plan(busy=bool(sums))
+        return [
+            Observed(
+                to_body(
+                    flow,
+                    flow.direction or "out",
+                    actor_of(flow.owner, self._processes, flow.mono),
+                    self._names,
+                ),
+                mono=flow.mono,
+            )
+            for flow in found
+        ]
+
+    def losses(self, now: Moment) -> Iterable[Loss]:
+        """Return what had no room, and what could not be decoded."""
+        for cause, count in self._flows.lost().items():
+            self._tally.add(cause, count)
+        return self._tally.take(now)
+
+    def trigger(self) -> Callable[[Body], bool]:
+        """Send one datagram on the loopback."""
+        self._flows.hurry()
+        port = _send_one()
+        return lambda body: isinstance(body, Open | Report | Close) and body.remote.port == port
+
+    def close(self) -> None:
+        """Unload."""
+        self._flows.close()
+
+    def _undecodable(self) -> None:
+        self._tally.add("undecodable")
+
+
+def _send_one() -> int:
+    """Send a datagram to a socket of this process, close both and return the port it went to."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with (
+                socket.socket(family, socket.SOCK_DGRAM) as server,
+                socket.socket(family, socket.SOCK_DGRAM) as client,
+            ):
+                server.bind((address, 0))
+                client.sendto(b"vedette", server.getsockname()[:2])
+                return int(server.getsockname()[1])
+        except OSError:
+            continue  # a host may have only one of the two families
+    raise OSError("there is no loopback")
