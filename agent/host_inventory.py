@@ -19,10 +19,13 @@ from .decode.passwd import Account
 from .state_diff import Snapshot
 
 SPACING = 300_000_000_000
-LISTED = 500
-"""Users and listeners in an inventory, and packages in one part of theirs."""
+LISTED = 250
+"""Users, and listeners, in an inventory."""
 
-_TEXT = 200
+PART = 500
+"""Packages in one part of their inventory."""
+
+_TEXT = 120
 _UNKNOWN = "unknown"
 
 
@@ -104,7 +107,7 @@ def _packages(known: Known) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _parts(manager: str, versions: dict[str, str], digest: str) -> Iterator[Packages]:
     names = sorted(versions)
-    pieces = [names[at : at + LISTED] for at in range(0, len(names), LISTED)]
+    pieces = [names[at : at + PART] for at in range(0, len(names), PART)]
     for number, piece in enumerate(pieces, start=1):
         yield Packages(
             manager=manager,

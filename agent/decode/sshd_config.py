@@ -7,7 +7,7 @@ import re
 from .config_lines import config_lines
 
 DEFAULT = (".ssh/authorized_keys", ".ssh/authorized_keys2")
-_LINE = re.compile(r"(?i)authorizedkeysfile(?:\s+|\s*=\s*)(.+)")
+_LINE = re.compile(r"(?i)authorizedkeysfile(?:\s*=\s*|\s+)(.+)")
 _TOKEN = re.compile(r"%(.)")
 _PATHS = 16
 
