@@ -1,4 +1,4 @@
-"""The agent's own processes: their execs, exits, connections and DNS queries are counted, not reported. Pure.
+"""The agent's own processes: their execs, exits, connections and the like are counted, not reported. Pure.
 
 Reporting them would make each shipped batch cause events of its own.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evidence.kind import Body
+from evidence.kinds.act import Act
 from evidence.kinds.connection import Close, Listen, Open, Report
 from evidence.kinds.dns import Query
 from evidence.kinds.process import Exec, Exit
@@ -35,16 +36,17 @@ class OwnProcesses:
         return own
 
     def _is_own(self, body: Body) -> bool:
+        if isinstance(body, Exit):
+            if body.pid in self._started:
+                self._started.discard(body.pid)
+                return True
+            return body.pid in self._roots
         if isinstance(body, Exec):
-            own = body.pid in self._roots or body.pid in self._started or self._holds(body.ppid)
+            own = self._holds(body.pid) or self._holds(body.ppid)
             if own:
                 self.adopt((body.pid,))
             return own
-        if isinstance(body, Exit):
-            own = self._holds(body.pid)
-            self._started.discard(body.pid)
-            return own
-        if isinstance(body, Open | Report | Close | Listen | Query):
+        if isinstance(body, Open | Report | Close | Listen | Query | Act):
             return body.actor is not None and self._holds(body.actor.pid)
         return False
 

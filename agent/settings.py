@@ -141,6 +141,21 @@ class HostState(_Section, frozen=True):
     """The inventory is sent again this often, so that one that expired at the collector is not missed."""
 
 
+class Acts(_Section, frozen=True):
+    """Security-relevant acts that no exec and no connection shows."""
+
+    syscalls: bool = False
+    """Whether hooks on system calls may serve where nothing better loads: they slow every call of the host."""
+    sockets: tuple[str, ...] = (
+        "/run/docker.sock",
+        "/run/containerd/containerd.sock",
+        "/run/crio/crio.sock",
+        "/run/podman/podman.sock",
+        "/run/libvirt/libvirt-sock",
+    )
+    """Sockets that give power over the host: connections to any socket of these names are told."""
+
+
 class Redaction(_Section, frozen=True):
     """Further patterns whose values never leave the host, besides the built-in ones."""
 
@@ -164,4 +179,5 @@ class Settings(_Section, frozen=True):
     login: Login = Login()
     file: File = File()
     host_state: HostState = HostState()
+    acts: Acts = Acts()
     redaction: Redaction = Redaction()

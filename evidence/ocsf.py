@@ -481,8 +481,11 @@ def _ring(body: act.Ring) -> Shape:
 
 
 def _module(body: act.Module) -> Shape:
-    activity = 1 if body.action == "load" else 2
+    activity = _MODULE_ACTIVITIES[body.action]
     return _done(body, KERNEL_EXTENSION, activity, ocsf_act.module(body), _SEVERITY_MEDIUM)
+
+
+_MODULE_ACTIVITIES = {"load": 1, "unload": 2, "request": _OTHER}
 
 
 def _program(body: act.Program) -> Shape:

@@ -39,9 +39,9 @@ class Ptrace(Act, frozen=True, kw_only=True, tag="process.ptrace"):
 
 
 class Module(Act, frozen=True, kw_only=True, tag="kernel.module"):
-    """A kernel module was loaded or removed."""
+    """A kernel module was loaded or removed, or the kernel asked for one on behalf of a process."""
 
-    action: Literal["load", "unload"]
+    action: Literal["load", "unload", "request"]
     name: str | None = None
 
 

@@ -12,7 +12,6 @@ struct powers {
 	__u64 permitted;
 	__u64 space; /* address of the user namespace they are good in */
 	__u32 euid;
-	bool never_root; /* no user id of it is root's */
 };
 
 static __always_inline void read_powers(struct powers *powers, const struct cred *cred)
@@ -20,8 +19,6 @@ static __always_inline void read_powers(struct powers *powers, const struct cred
 	bpf_core_read(&powers->permitted, sizeof(powers->permitted), &cred->cap_permitted);
 	powers->space = (__u64)BPF_CORE_READ(cred, user_ns);
 	powers->euid = BPF_CORE_READ(cred, euid.val);
-	powers->never_root = powers->euid != ROOT && BPF_CORE_READ(cred, uid.val) != ROOT &&
-			     BPF_CORE_READ(cred, suid.val) != ROOT;
 }
 
 /* A raise: powers that were not there before. Another user namespace has its own, and is told as entered. */
@@ -31,7 +28,7 @@ static __always_inline bool is_raise(const struct powers *before, const struct p
 		return false;
 	if (after->permitted & ~before->permitted)
 		return true;
-	return after->euid == ROOT && before->never_root && !(before->permitted & CAP_SETUID);
+	return after->euid == ROOT && before->euid != ROOT && !(before->permitted & CAP_SETUID);
 }
 
 static __always_inline int tell_raise(const struct powers *before, const struct powers *after)
