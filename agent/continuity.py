@@ -41,7 +41,11 @@ class Continuity:
     def restore(self, lanes: Lanes, losses: LossBook, now: Moment) -> None:
         """Queue what the last run had not sealed, under its numbers, and its losses."""
         for lane in LANES:
-            left = [Queued(event, size, now.mono) for at, event, size in self.left.events if at == lane]
+            left = [
+                Queued(line, event.seq, event.time, now.mono)
+                for at, event, line in self.left.events
+                if at == lane
+            ]
             lanes.queue(lane).restore(left)
         losses.sign(self.left.losses)
 

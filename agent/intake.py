@@ -8,15 +8,15 @@ from typing import Protocol
 
 import msgspec
 
-from evidence.codec import LINE_LIMIT
-from evidence.event import Event, stamp
+from evidence.codec import LINE_LIMIT, encode_line
+from evidence.event import stamp
 from evidence.kind import Body, Lane, kind_of
 from evidence.kinds.process import Exec
 
-from .enrich import Enrichment, Surroundings, enrich
+from .enrich import Enricher, Enrichment, Surroundings
 from .identity_watch import IdentityWatch
 from .interactive import InteractiveSessions
-from .lanes import Lanes
+from .lanes import Lanes, Queued
 from .losses import LossBook, Lost
 from .own_processes import OwnProcesses
 from .sensor import Moment, Observed
@@ -66,16 +66,18 @@ class Intake:
         *,
         hasher: Hasher,
         last_seq: int,
-        publish: Callable[[Event[Body]], None],
+        publish: Callable[[bytes], None],
         remember: Callable[[Lane, int, bytes], None] = lambda *_: None,
     ) -> None:
-        """Take the parts; remember is given lane, number and line of every queued event."""
+        """Take the parts.
+
+        remember is given lane, number and line of every queued event, publish its line.
+        """
         self._lanes = lanes
         self._losses = losses
         self._tables = tables
-        self._first = tuple(step for step in steps if step.order < 0)
-        self._then = tuple(step for step in steps if step.order >= 0)
-        self._around = around
+        self._first = Enricher((step for step in steps if step.order < 0), around).enrich
+        self._then = Enricher((step for step in steps if step.order >= 0), around).enrich
         self._hasher = hasher
         self._seq = last_seq
         self._publish = publish
@@ -90,45 +92,43 @@ class Intake:
         tables = self._tables
         for one in seen:
             at = timeline.place(one, now)
-            body = enrich(one.body, self._first, self._around)
+            body = self._first(one.body)
             tables.processes.observe(body, at.mono)
             if tables.own.skip(body):
                 continue
-            body = enrich(body, self._then, self._around)
+            body = self._then(body)
             tables.identities.observe(body, at.mono)
-            self._queue(self._hashed(body, at) if isinstance(body, Exec) else body, at, now)
+            if isinstance(body, Exec) and body.sha256 is None and "sha256" not in body.missing:
+                body = self._hashed(body, at)
+            self._queue(body, at, now)
         if tables.identities.waiting:
             for changed in tables.identities.due(now.mono):
                 self.tell(changed, now)
 
     def tell(self, body: Body, now: Moment) -> None:
         """Queue an event of watch itself."""
-        body = enrich(body, self._first, self._around)
-        self._queue(enrich(body, self._then, self._around), now, now)
+        self._queue(self._then(self._first(body)), now, now)
 
     def _hashed(self, body: Exec, at: Moment) -> Exec:
         """Return an exec with the hash of its file, or with the note that it could not be had."""
-        if body.sha256 is not None:
-            return body
         found = self._hasher.hash(body.pid, body.exe, at.time, on_host=body.container is None)
         if found is None:
             return msgspec.structs.replace(body, missing=(*body.missing, "sha256"))
         return msgspec.structs.replace(body, sha256=found)
 
     def _queue(self, body: Body, at: Moment, now: Moment) -> None:
-        event = stamp(body, seq=self._seq + 1, time=at.time, mono=at.mono)
-        line = msgspec.json.encode(event)
-        size = len(line)
+        seq = self._seq + 1
+        line = encode_line(stamp(body, seq=seq, time=at.time, mono=at.mono))
         lane = self._tables.sessions.lane(body, at.mono)
-        if size > LINE_LIMIT:
+        if len(line) > LINE_LIMIT:
             self._shed(body, "event too large", at, None)
-        elif not self._lanes.queue(lane).offer(event, size, now.mono):
+        elif not self._lanes.queue(lane).offer(Queued(line, seq, at.time, now.mono)):
             self._shed(body, f"{lane} queue full", at, "raise [batch] queue_events and queue_bytes")
         else:
-            self._seq += 1
+            self._seq = seq
             self.events += 1
-            self._remember(lane, self._seq, line)
-            self._publish(event)
+            self._remember(lane, seq, line)
+            self._publish(line)
 
     def _shed(self, body: Body, cause: str, at: Moment, suggestion: str | None) -> None:
         self.shed += 1

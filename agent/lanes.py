@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from evidence.event import Event
-from evidence.kind import Body, Lane
+from evidence.kind import Lane
 
 from . import settings
 
@@ -19,10 +18,11 @@ LANES: tuple[Lane, Lane] = ("priority", "bulk")
 
 
 class Queued(msgspec.Struct, frozen=True, gc=False):
-    """An event, its bytes when encoded, and when it was queued (monotonic ns)."""
+    """An encoded event, its number and time (UTC ns), and when it was queued (monotonic ns)."""
 
-    event: Event[Body]
-    size: int
+    line: bytes
+    seq: int
+    time: int
     at: int
 
 
@@ -43,12 +43,13 @@ class LaneQueue:
         """The event that waits longest."""
         return self._waiting[0] if self._waiting else None
 
-    def offer(self, event: Event[Body], size: int, now: int) -> bool:
-        """Queue event; False, and nothing is queued, when either bound is reached."""
-        if len(self._waiting) >= self._limits.queue_events or self.bytes + size > self._limits.queue_bytes:
+    def offer(self, item: Queued) -> bool:
+        """Queue item; False, and nothing is queued, when either bound is reached."""
+        total = self.bytes + len(item.line)
+        if len(self._waiting) >= self._limits.queue_events or total > self._limits.queue_bytes:
             return False
-        self._waiting.append(Queued(event, size, now))
-        self.bytes += size
+        self._waiting.append(item)
+        self.bytes = total
         return True
 
     def due_at(self) -> int | None:
@@ -65,17 +66,18 @@ class LaneQueue:
         total = 0
         while self._waiting and len(batch) < self._limits.max_events:
             head = self._waiting[0]
-            if batch and total + head.size > self._limits.max_bytes:
+            total += len(head.line)
+            if batch and total > self._limits.max_bytes:
+                total -= len(head.line)
                 break
             batch.append(self._waiting.popleft())
-            total += head.size
         self.bytes -= total
         return batch
 
     def restore(self, batch: Sequence[Queued]) -> None:
         """Put back at the front what could not be stored; the bounds may be passed by this one batch."""
         self._waiting.extendleft(reversed(batch))
-        self.bytes += sum(item.size for item in batch)
+        self.bytes += sum(len(item.line) for item in batch)
 
 
 class Lanes:
@@ -105,9 +107,9 @@ class Lanes:
     def oldest(self) -> dict[Lane, int | None]:
         """Return the number of each lane's event that waits longest; None while it is empty."""
         heads = {lane: self.queue(lane).oldest for lane in LANES}
-        return {lane: None if head is None else head.event.seq for lane, head in heads.items()}
+        return {lane: None if head is None else head.seq for lane, head in heads.items()}
 
     def waiting_since(self) -> int | None:
         """Return the wall time (UTC ns) of the oldest event that is not sealed yet."""
-        heads = [head.event.time for lane in LANES if (head := self.queue(lane).oldest)]
+        heads = [head.time for lane in LANES if (head := self.queue(lane).oldest)]
         return min(heads, default=None)

@@ -9,9 +9,8 @@ import msgspec
 
 from evidence import seal, statement
 from evidence.errors import TooLarge
-from evidence.event import Event
 from evidence.keys import Signer
-from evidence.kind import Body, Lane
+from evidence.kind import Lane
 from evidence.seal import Circumstances, Place, SealedBatch
 from evidence.statement import Dropped, Head, Seen
 
@@ -119,7 +118,7 @@ class Sealer:
             left = self._not_stored(store, lane, left)
             while left:
                 try:
-                    sealed = self._seal(store, lane, [item.event for item in left[:size]], told, now)
+                    sealed = self._seal(store, lane, left[:size], told, now)
                 except TooLarge:
                     if size == 1:
                         raise
@@ -166,7 +165,7 @@ class Sealer:
         said, head = self._tried.get(lane, (None, None))
         if said is None or said.last_seq is None or store.head(lane) != head:
             return batch
-        return [item for item in batch if item.event.seq > said.last_seq]
+        return [item for item in batch if item.seq > said.last_seq]
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, SpoolUncertain):
@@ -181,7 +180,7 @@ class Sealer:
         self,
         store: Store,
         lane: Lane,
-        events: Sequence[Event[Body]],
+        events: Sequence[Queued],
         losses: tuple[statement.Loss, ...],
         now: Moment,
     ) -> SealedBatch:
@@ -197,7 +196,7 @@ class Sealer:
             dropped=store.dropped(),
             seen=store.seen,
         )
-        return seal.seal(events, place, around, signing.signer)
+        return seal.seal_lines(events, place, around, signing.signer)
 
 
 def _state(store: Store) -> SpoolState:

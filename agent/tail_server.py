@@ -13,9 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from evidence.event import Event
-from evidence.kind import Body
-
 FILE = "tail.sock"
 CLIENTS = 8
 _BUFFER = 1 << 20
@@ -63,11 +60,8 @@ class TailServer:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             self._readers[reader] = 0
 
-    def publish(self, event: Event[Body]) -> None:
-        """Send event to every reader that has room for it."""
-        if not self._readers:
-            return
-        packet = msgspec.json.encode(event)
+    def publish(self, packet: bytes) -> None:
+        """Send an encoded event to every reader that has room for it."""
         for reader in list(self._readers):
             if self._caught_up(reader) and self._send(reader, packet):
                 continue

@@ -50,12 +50,12 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the last run left: events by lane in order, where its rings stood, losses it had not signed.
+    """What the last run left: events and their lines by lane in order, ring positions, unsigned losses.
 
     whole is False when not all could be kept. last_seq is the highest number that was given.
     """
 
-    events: tuple[tuple[Lane, Event[Body], int], ...] = ()
+    events: tuple[tuple[Lane, Event[Body], bytes], ...] = ()
     left: Left = Left()
     losses: tuple[statement.Loss, ...] = ()
     whole: bool = False
@@ -119,14 +119,14 @@ def recover(
             frame.statement is None or heads[frame.statement[0]] >= frame.statement[1]
         ):
             losses = frame.losses
-    events: list[tuple[Lane, Event[Body], int]] = []
+    events: list[tuple[Lane, Event[Body], bytes]] = []
     last = 0
     for lane in LANES:
         for line in lines[lane]:
             for event in codec.decode(line).events:
                 last = max(last, event.seq)
                 if isinstance(event, Event) and event.seq > sealed[lane]:
-                    events.append((lane, event, len(line)))
+                    events.append((lane, event, line))
     return Found(tuple(events), Left(positions, counted), losses, whole and bool(found), last)
 
 

@@ -65,6 +65,11 @@ def encode(events: Iterable[Event[Body] | Unknown]) -> bytes:
     )
 
 
+def encode_line(event: Event[Body]) -> bytes:
+    """Return event as one line, without its end."""
+    return _encoder.encode(event)
+
+
 def decode(data: bytes) -> Decoded:
     """Read NDJSON. The usual batch takes one pass; an unknown or bad line sends it through line by line."""
     try:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -62,13 +63,48 @@ class SealedBatch(msgspec.Struct, frozen=True):
         return Head(self.statement.seq, self.digest)
 
 
+class Line(Protocol):
+    """An encoded event: its line without an end, its number, its time (UTC ns)."""
+
+    @property
+    def line(self) -> bytes:
+        """The line."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """The number."""
+        ...
+
+    @property
+    def time(self) -> int:
+        """The time."""
+        ...
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    line: bytes
+    seq: int
+    time: int
+
+
 def seal(events: Sequence[Event[Body]], place: Place, around: Circumstances, signer: Signer) -> SealedBatch:
     """Return events as the lane's next sealed batch.
 
     Raises:
         TooLarge: the data or the envelope would exceed its limit.
     """
-    raw = codec.encode(events)
+    lines = [_Line(codec.encode_line(event), event.seq, event.time) for event in events]
+    return seal_lines(lines, place, around, signer)
+
+
+def seal_lines(events: Sequence[Line], place: Place, around: Circumstances, signer: Signer) -> SealedBatch:
+    """Return events that are encoded already as the lane's next sealed batch.
+
+    Raises:
+        TooLarge: the data or the envelope would exceed its limit.
+    """
+    raw = b"\n".join([*(event.line for event in events), b""])
     data = frame.compress(raw)
     if len(raw) > RAW_LIMIT or len(data) > DATA_LIMIT:
         raise TooLarge(

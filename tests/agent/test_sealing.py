@@ -10,12 +10,13 @@ import pytest
 from agent import settings
 from agent.batching import MARGIN, Batching
 from agent.keeper import Keeper
-from agent.lanes import Lanes
+from agent.lanes import Lanes, Queued
 from agent.last_run import LastRun
 from agent.losses import LossBook
 from agent.sealer import Sealer, Signing
 from agent.sensor import Moment
 from agent.spool.outbox import Outbox
+from evidence.codec import encode_line
 from evidence.event import Event, stamp
 from evidence.kind import Body, Lane
 from evidence.kinds.process import Exec
@@ -56,7 +57,8 @@ class Bench:
         event: Event[Body] = stamp(
             Exec(pid=self.seq, argv=(text,)), seq=self.seq, time=self.now.time, mono=self.now.mono
         )
-        assert self.lanes.queue(lane).offer(event, 50 + len(text), self.now.mono)
+        item = Queued(encode_line(event), event.seq, event.time, self.now.mono)
+        assert self.lanes.queue(lane).offer(item)
 
     def settle(self, seconds: float = 0.0) -> None:
         """Move the clock, then pump until every job is done and none is due."""

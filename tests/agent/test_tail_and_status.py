@@ -17,6 +17,7 @@ from agent.commands.tail import render
 from agent.errors import AgentError
 from agent.status import LaneStatus, SensorStatus, Status
 from agent.tail_server import CLIENTS, FILE, TailServer
+from evidence.codec import encode_line
 from evidence.event import Event, stamp
 from evidence.kind import Body
 from evidence.kinds.agent import SensorHealth
@@ -43,12 +44,12 @@ def config(folder: Path) -> str:
 def test_a_reader_gets_each_event_as_one_packet(tmp_path: Path) -> None:
     server = TailServer(tmp_path)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
-    server.publish(event(1))
+    server.publish(encode_line(event(1)))
     with follow(tmp_path) as reader:
         server.accept()
-        server.publish(event(2))
+        server.publish(encode_line(event(2)))
         assert json.loads(reader.recv(1 << 20))["seq"] == 2
-    server.publish(event(3))
+    server.publish(encode_line(event(3)))
     server.close()
     assert not (tmp_path / FILE).exists()
 
@@ -59,7 +60,7 @@ def test_a_slow_reader_misses_events_and_is_told_how_many(tmp_path: Path) -> Non
         server.accept()
         sent = 5000
         for seq in range(1, sent + 1):
-            server.publish(event(seq, "y" * 2000))
+            server.publish(encode_line(event(seq, "y" * 2000)))
         got: list[int] = []
         reader.settimeout(0.2)
         while True:
@@ -68,7 +69,7 @@ def test_a_slow_reader_misses_events_and_is_told_how_many(tmp_path: Path) -> Non
             except TimeoutError:
                 break
         assert 0 < len(got) < sent
-        server.publish(event(sent + 1))
+        server.publish(encode_line(event(sent + 1)))
         assert json.loads(reader.recv(1 << 20)) == {"missed": sent - len(got)}
         assert json.loads(reader.recv(1 << 20))["seq"] == sent + 1
     server.close()
@@ -94,7 +95,7 @@ def test_tail_filters_by_kind_and_counts(tmp_path: Path, capsys: pytest.CaptureF
         select.select([server.fileno()], [], [], 30)
         server.accept()
         while not ended.wait(0.01):
-            server.publish(event(1))
+            server.publish(encode_line(event(1)))
 
     threading.Thread(target=serve, daemon=True).start()
     arguments = ["tail", "--kind", "process.*", "--count", "2", "--config", config(tmp_path), "--json"]
