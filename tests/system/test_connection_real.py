@@ -18,6 +18,7 @@ from tests.agent.feeds_at_work import Watched, opened, rung_of
 pytestmark = pytest.mark.root
 
 SIZE = 1_234_567
+CHUNK = 1_000_000
 LOOPBACKS = [
     pytest.param(socket.AF_INET, "127.0.0.1", id="v4"),
     pytest.param(socket.AF_INET6, "::1", id="v6"),
@@ -76,6 +77,45 @@ def close_of(watched: Watched, port: int) -> Close:
     body = watched.until(lambda one: isinstance(one, Close) and one.local.port == port)
     assert isinstance(body, Close)
     return body
+
+
+@pytest.mark.parametrize(
+    "size", [1, 1000, 10_000_000, pytest.param(1_000_000_000, id="1GB", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("outbound", [True, False], ids=["out", "in"])
+@pytest.mark.parametrize(("family", "address"), LOOPBACKS)
+def test_bytes_told_are_bytes_sent(
+    family: socket.AddressFamily, address: str, outbound: bool, size: int, tmp_path: Path
+) -> None:
+    with opened(BPF, tmp_path) as watched:
+        exchange = Exchange(family, address)
+        ends = (exchange.client_end, exchange.server_end)
+        sender, receiver = ends if outbound else reversed(ends)
+        thread = threading.Thread(target=drain, args=(receiver, size))
+        thread.start()
+        for _ in range(size // CHUNK):
+            sender.sendall(bytes(CHUNK))
+        sender.sendall(bytes(size % CHUNK))
+        thread.join()
+        exchange.close()
+        out, back = closes(watched, exchange)
+    told = (size, 0) if outbound else (0, size)
+    assert (out.bytes_out, out.bytes_in) == told
+    assert (back.bytes_in, back.bytes_out) == told
+
+
+def test_an_ipv4_peer_of_an_ipv6_socket_has_its_ipv4_address(tmp_path: Path) -> None:
+    with (
+        opened(BPF, tmp_path) as watched,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_INET6) as client,
+    ):
+        port = server.getsockname()[1]
+        client.connect(("::ffff:127.0.0.1", port))
+        client.close()
+        out = watched.until(lambda one: isinstance(one, Close) and one.remote.port == port)
+    assert isinstance(out, Close)
+    assert (out.remote.ip, out.local.ip) == ("127.0.0.1", "127.0.0.1")
 
 
 @pytest.mark.parametrize("server_first", [False, True])
