@@ -102,7 +102,9 @@ class File(_Section, frozen=True):
         "/usr/local/bin",
         "/usr/local/sbin",
         "/root/.ssh",
+        "/var/spool/cron",
     )
+    """What starts, lets in or runs by itself; the last tells who wrote a crontab or an at job."""
     exclude: tuple[str, ...] = ("/etc/mtab",)
     sensitive: tuple[str, ...] = (
         "/etc/shadow",

@@ -19,6 +19,8 @@ SESSIONS_LIMIT = 100_000
 HOSTS_LIMIT = 20_000
 PEOPLE_FROM_UID = 1000
 NOBODY = 65_534
+_DIGITS = 11
+"""More than a user id has."""
 NOT_INTERACTIVE = frozenset({"cron", "crond", "CRON", "atd", "systemd", "systemd-user"})
 
 
@@ -221,7 +223,7 @@ class Attribution:
                 return person
         person = self._known(origin, body, body.session, body.auid)
         if role == "asks" and person is not None:
-            cause = jobs.Cause(person, origin.uid(event), event.time)
+            cause = jobs.Cause(person, origin.uid(event), event.time, body.uid)
             jobs.launched(self._remembered(origin), body, cause)
         return person
 
@@ -232,7 +234,7 @@ class Attribution:
         body, person = event.body, None
         if body.session is None and host.launches:
             person = jobs.arrived(host, body, event.time)
-        if person is None and role == "runs" and host.written:
+        if person is None and role == "runs" and (host.written or host.launches):
             person = jobs.scheduled(host, body, event.time)
             if person is not None and body.session is not None and jobs.is_whole_session(body):
                 self._take_over(origin, body.session, person, event.time)
@@ -289,5 +291,8 @@ def _key(origin: Origin, number: int) -> str:
 
 
 def _owner(body: Body) -> int | None:
-    """Return the user id of the file that a body tells of."""
+    """Return the user id of the file that a body tells of; for an at job the state has it as a line."""
+    if isinstance(body, state.Changed):
+        said = (line.removeprefix("uid ") for line in body.added if line.startswith("uid "))
+        return next((int(text) for text in said if text.isdecimal() and len(text) < _DIGITS), None)
     return getattr(getattr(body, "after", None), "uid", None)

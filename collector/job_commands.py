@@ -37,24 +37,28 @@ _KEPT_BY_SESSION = frozenset({"--scope", "--user"})
 """What systemd-run starts so keeps, or gets, a login identity of its own."""
 _ENVIRONMENT = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 _AT_JOB = re.compile(r"[a-zA-Z=][0-9a-fA-F]{5}([0-9a-fA-F]{8})")
+_AT_QUERIES = frozenset({"-l", "-r", "-d", "-c", "-V"})
 _TIMES = 5
 _LINE = 1024
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What a command line starts elsewhere: in a container (its id or name), or as a systemd unit.
+    """What a command line starts elsewhere: in a container (its id or name), as a systemd unit, or by atd.
 
-    Without a name systemd gives the unit one that begins with ``run-``. command is its argv.
+    Without a name systemd gives the unit one that begins with ``run-``. command is its argv; at's is unknown.
     """
 
     command: tuple[str, ...]
     container: str | None = None
     unit: str | None = None
+    by_atd: bool = False
 
 
 def started(argv: Sequence[str]) -> Started | None:
     """Return what argv starts in a container or as a transient unit; None when it starts neither."""
     name = base_name(argv[0]) if argv else ""
+    if name in {"at", "batch"}:
+        return Started((), by_atd=True) if _AT_QUERIES.isdisjoint(argv) else None
     if name in _RUNTIMES:
         return _in_container(list(argv[1:]))
     return _as_unit(list(argv[1:])) if name == "systemd-run" else None

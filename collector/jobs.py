@@ -37,7 +37,8 @@ TABLES = ("/etc/cron", "/var/spool/cron/", "/var/spool/at/")
 _SCRIPTS = "/etc/cron."
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(
-        ("docker", "podman", "nerdctl", "crictl", "ctr", "docker-compose", "systemd-run"), "asks"
+        ("docker", "podman", "nerdctl", "crictl", "ctr", "docker-compose", "systemd-run", "at", "batch"),
+        "asks",
     ),
     **dict.fromkeys(("sh", "dash", "bash", "zsh", "ksh", "mksh", "busybox", "fish"), "runs"),
     **dict.fromkeys(("perl", "python3", "ruby"), "runs"),
@@ -56,13 +57,15 @@ _WRITTEN, _LINES, _LAUNCHES, _PROCESSES = 128, 1024, 32, 512
 _TICK = 10_000_000
 _NEAR, _HIGH = 2, 4
 """Steps up to the daemon, which forks before it starts a job; through run-parts."""
+_JOB: How = "job"
+_INFERRED: How = "inferred"
 _WEAK = frozenset({"inferred", "uid"})
 
 
 class Cause(msgspec.Struct, frozen=True):
     """An act that has something run later: whose it was, the event's uid and its time (UTC ns).
 
-    owner is the user id that the file written has; an at job runs as it.
+    owner is the user id of the file written, or of who asked; an at job runs as it.
     """
 
     person: Person
@@ -215,8 +218,17 @@ def _at_job(host: Host, body: Exec, time: int) -> Person | None:
         at = at_due(path)
         if at is not None and 0 <= time - at <= AT_WINDOW and {cause.owner, body.uid} - {None} <= {body.uid}:
             due.setdefault(at, []).append(cause)
-    one = _one(due[max(due)]) if due else None
-    return None if one is None else _caused(one, "job", body.session)
+    if due:
+        one, how = _one(due[max(due)]), _JOB
+    else:  # its file was not told, or not yet
+        one, how = _one([one.cause for one in host.launches if _asked_atd(one, body, time)]), _INFERRED
+    return None if one is None else _caused(one, how, body.session)
+
+
+def _asked_atd(one: Launch, body: Exec, time: int) -> bool:
+    return (
+        one.what.by_atd and one.cause.owner == body.uid is not None and 0 <= time - one.cause.time <= WINDOW
+    )
 
 
 def _one(causes: list[Cause]) -> Cause | None:

@@ -119,6 +119,17 @@ class PrivateHost:
         """Stop both daemons and every process left in the host."""
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process whose mount namespace is the host's.
+
+        Raises:
+            RuntimeError: the host is not running.
+        """
+        if self._process is None:
+            raise RuntimeError("the test host is not running")
+        return self._process.pid
+
     def add_user(self, name: str, password: str, sudo: str | None = None) -> Path:
         """Create a user with a key pair; return the private key. sudo is what sudoers grants, if anything."""
         self.run("useradd", "--create-home", "--shell", "/bin/bash", name)
@@ -140,9 +151,7 @@ class PrivateHost:
         Raises:
             subprocess.CalledProcessError: the command failed.
         """
-        if self._process is None:
-            raise RuntimeError("the test host is not running")
-        return _run("nsenter", "--mount", "--target", str(self._process.pid), *command, stdin=stdin)
+        return _run("nsenter", "--mount", "--target", str(self.pid), *command, stdin=stdin)
 
     def ssh(
         self,

@@ -193,6 +193,25 @@ def test_two_persons_at_jobs_of_one_minute_and_account_are_nobodys() -> None:
     assert name(fleet.see(at_exec(session=44, uid=1000), 61)) == ("bob", "job")
 
 
+def test_the_state_of_an_at_job_tells_whose_account_it_runs_as() -> None:
+    fleet = Fleet()
+    lines = ("due 2026-11-22T10:00:00Z", "uid 1000", "run: id")
+    path = at_file(1, 0)
+    said = Changed(source="at", subject=path, change="appeared", path=path, added=lines, actor=actor())
+    fleet.see(said, -60)
+    assert name(fleet.see(at_exec(uid=33), 1)) == ("uid 33", "kernel")
+    assert name(fleet.see(at_exec(), 1)) == ("alice", "job")
+
+
+def test_an_at_job_whose_file_was_not_told_yet_is_inferred_from_who_asked() -> None:
+    fleet = Fleet()
+    asked = Exec(pid=100, start=SECOND, exe="/usr/bin/at", argv=("at", "now"), uid=1000, auid=1000, session=7)
+    fleet.see(asked)
+    assert name(fleet.see(at_exec(uid=33), 1)) == ("uid 33", "kernel"), "of another account"
+    assert name(fleet.see(at_exec(session=43), 1)) == ("alice", "inferred")
+    assert name(fleet.see(at_exec(session=44), 60)) == ("alice", "kernel"), "too late"
+
+
 def test_a_docker_exec_is_inferred_once_and_with_what_it_starts() -> None:
     fleet = Fleet()
     fleet.acted("docker", "exec", "-it", "web", "sh", "-c", "id")
@@ -369,6 +388,7 @@ def test_what_runtimes_are_asked_for(argv: tuple[str, ...], container: str, comm
         ("docker", "exec", "web"),
         ("docker", "-H"),
         ("ls",),
+        ("at", "-l"),
     ],
 )
 def test_other_commands_start_nothing(argv: tuple[str, ...]) -> None:

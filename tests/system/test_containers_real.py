@@ -1,4 +1,4 @@
-"""Containers on this machine's kernel: processes in cgroups named as runtimes name them, seen by the bpf rung."""
+"""Containers on this kernel: processes in cgroups named as runtimes name them, seen by the bpf rung."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run_in(cgroup: Path, mark: str) -> None:
 def seen(watched: Watched, mark: str) -> Exec:
     """Return the exec with this mark, enriched as watch does."""
     body = watched.until(lambda one: isinstance(one, Exec) and one.argv == ("/bin/true", mark))
-    around = Surroundings(NoLineage(), Redactor(b"k" * 32, Redaction()), frozenset(), {}.get)
+    around = Surroundings(NoLineage(), Redactor(b"k" * 32, Redaction()), frozenset(), lambda _uid: None)
     done = enrich(body, all_enrichments(), around)
     assert isinstance(done, Exec)
     return done
