@@ -19,7 +19,7 @@ _LIMIT = 1 << 20
 
 
 class SensorStatus(msgspec.Struct, frozen=True):
-    """One sensor: its rung, whether a better one failed, why, the fix, and when it last saw its own trigger."""
+    """One sensor: its rung, whether a better one failed, why, the fix; when it last saw its own trigger."""
 
     name: str
     rung: str | None

@@ -14,6 +14,12 @@ def _open_bpf(context: Context) -> Feed:
     return BpfFeed(context)
 
 
+def _open_audit(context: Context) -> Feed:
+    from ..feeds.process_audit import AuditFeed  # noqa: PLC0415 - see above
+
+    return AuditFeed(context)
+
+
 def _open_connector(context: Context) -> Feed:
     from ..feeds.process_connector import ConnectorFeed  # noqa: PLC0415 - see above
 
@@ -28,5 +34,10 @@ def _open_poll(context: Context) -> Feed:
 
 SENSOR = Sensor(
     "process",
-    (Rung("bpf", _open_bpf), Rung("connector", _open_connector), Rung("poll", _open_poll)),
+    (
+        Rung("bpf", _open_bpf),
+        Rung("audit", _open_audit),
+        Rung("connector", _open_connector),
+        Rung("poll", _open_poll),
+    ),
 )
