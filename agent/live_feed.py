@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -81,24 +81,26 @@ class LiveFeed:
         self.tested = now.time
         return list(self._at.seen)
 
-    def read(self, now: Moment) -> list[Observed]:
-        """Return what the feed saw; a failure closes it and returns nothing."""
+    def read(self, now: Moment) -> Iterator[Observed]:
+        """Yield what the feed saw, each as it is asked for; a failure ends it and closes the feed."""
         feed = self._at.feed
         if feed is None:
-            return []
+            return
         try:
-            seen = list(feed.read(now))
+            seen = feed.read(now)
+            if self._accept is not None and (whole := list(seen)):
+                self.last_seen = now.mono
+                seen = self._without_test(whole, self._accept, now)
+            for one in seen:
+                self.last_seen = now.mono
+                yield one
             period = feed.period
         except Exception as error:  # noqa: BLE001 - a sensor's defect must not end the others
             self.fail(f"{type(error).__name__}: {error}", now)
-            return []
+            return
         self.read_at = None if period is None else now.mono + int(period * 1e9)
-        if seen:
-            self.last_seen = now.mono
+        if self.last_seen == now.mono:
             self._pause = FIRST_RETRY
-        if self._accept is not None and seen:
-            seen = self._without_test(seen, self._accept, now)
-        return seen
 
     def losses(self, now: Moment) -> list[Loss]:
         """Return what the feed could not see since the last call."""
