@@ -423,7 +423,8 @@ def _read(body: file.Read) -> Shape:
     who = {"file": _file(body.path, None), "actor": _actor(body.actor), "count": max(body.opens, 1)}
     first = None if body.first is None else body.first // _MS
     last = None if body.last is None else body.last // _MS
-    return Shape(FILE, 2, who | _known(start_time=first, end_time=last), _SEVERITY_LOW)
+    severity = _SEVERITY_HIGH if body.decoy else _SEVERITY_LOW
+    return Shape(FILE, 2, who | _known(start_time=first, end_time=last), severity)
 
 
 def _act(body: collector.Act) -> Shape:
