@@ -31,17 +31,23 @@ class Lineage(Protocol):
         ...
 
 
+def _unknown_path(_pid: int, _exe: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What an enrichment may use: process lineage, the redactor, the environment names that may leave.
 
-    account gives the account name of a uid, None where it is not known.
+    account gives the account name of a uid, host_path the host's path of what a process of another mount
+    namespace executed; None where they do not know it.
     """
 
     lineage: Lineage
     redactor: Redactor
     environment: Container[str]
     account: Callable[[int], str | None]
+    host_path: Callable[[int, str], str | None] = _unknown_path
 
 
 Changes = dict[str, Any]
@@ -92,6 +98,8 @@ class Enricher:
         steps = self._by_kind.get(kind)
         if steps is None:
             steps = self._by_kind[kind] = tuple(step.apply for step in self._steps if step.concerns(kind))
+        if not steps:
+            return body
         changes: Changes = {}
         for apply in steps:
             apply(body, changes, self._around)

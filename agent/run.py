@@ -33,6 +33,7 @@ from .intake import Intake, Tables
 from .interactive import InteractiveSessions
 from .keeper import Keeper
 from .kernel import procfs
+from .kernel.host_paths import HostPaths
 from .ladder import AUTO, climb
 from .lanes import Lanes
 from .last_run import LastRun, LastSettings
@@ -119,7 +120,13 @@ def _parts(
         losses,
         tables,
         enrich.all_enrichments(),
-        Surroundings(processes, redactor, EnvironmentNames(settings.process.environment), Accounts().name),
+        Surroundings(
+            processes,
+            redactor,
+            EnvironmentNames(settings.process.environment),
+            Accounts().name,
+            HostPaths(time.monotonic_ns).find,
+        ),
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,

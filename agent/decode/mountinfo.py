@@ -1,4 +1,4 @@
-"""Where a path of the host is in another mount namespace, by both mountinfo files (proc(5))."""
+"""Where a path of one mount namespace is in another, by both mountinfo files (proc(5))."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ LINES = 4096
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _FIELDS = 6
+_LAYERS = 128
+"""Layers of an overlay that are looked at: docker makes no more."""
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """A mount: device, the part of its filesystem that is shown, where; upper folder of an overlay."""
+    """A mount: device, the part of its filesystem that is shown, where; an overlay's folders, upper first."""
 
     device: bytes
     root: bytes
     point: bytes
     upper: bytes | None = None
+    lower: tuple[bytes, ...] = ()
 
 
 def parse_mountinfo(raw: bytes) -> tuple[Mount, ...]:
@@ -49,16 +52,48 @@ def container_path(path: bytes, host: tuple[Mount, ...], inside: tuple[Mount, ..
     return shown
 
 
+def host_paths(path: bytes, host: tuple[Mount, ...], inside: tuple[Mount, ...]) -> tuple[bytes, ...]:
+    """Return where the host may have what the namespace `inside` shows at path, the likeliest first.
+
+    On an overlay that is in one of its layers, of which the first that has it counts; else where the host
+    shows the same filesystem.
+    """
+    mount = _holding(path, inside)
+    if mount is None:
+        return ()
+    rest = _rest(path, mount.point)
+    layers = ([] if mount.upper is None else [mount.upper], mount.lower)
+    found = [_join(layer, rest) for folders in layers for layer in folders if layer.startswith(b"/")]
+    there = _join(mount.root, rest)
+    shown = [one for one in host if one.device == mount.device and _is_within(there, one.root)]
+    if found or not shown:
+        return tuple(found[:_LAYERS])
+    best = max(shown, key=lambda one: len(one.root))
+    return (_join(best.point, _rest(there, best.root)),)
+
+
 def _mount(line: bytes) -> Mount | None:
     head, _, tail = line.partition(b" - ")
     fields, last = head.split(b" "), tail.split(b" ")
     if len(fields) < _FIELDS or len(last) < len(("type", "source", "options")):
         return None
-    upper = None
-    if last[0] == b"overlay":
-        options = (option for option in last[2].split(b",") if option.startswith(b"upperdir="))
-        upper = next((_plain(option[len(b"upperdir=") :]) for option in options), None)
-    return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), upper)
+    upper, lower = _layers(last[2]) if last[0] == b"overlay" else (None, ())
+    return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), upper, lower)
+
+
+def _layers(options: bytes) -> tuple[bytes | None, tuple[bytes, ...]]:
+    """Return the upper folder and the lower ones of an overlay's options (kernel, overlayfs.rst)."""
+    upper: bytes | None = None
+    lower: list[bytes] = []
+    for option in options.split(b","):
+        name, _, value = option.partition(b"=")
+        if name == b"upperdir":
+            upper = _plain(value)
+        elif name == b"lowerdir":
+            lower += [_plain(folder) for folder in value.split(b":") if folder]
+        elif name == b"lowerdir+":
+            lower.append(_plain(value))
+    return upper, tuple(lower[:_LAYERS])
 
 
 def _plain(field: bytes) -> bytes:
