@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf bench-collector bench-agent bench-idle test-faults test-kernels fuzz clean
+.PHONY: demo test check install bpf bench-collector bench-agent bench-idle test-faults test-kernels test-soak fuzz clean
 
 demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -50,6 +50,9 @@ bench-idle: install ## JSON=FILE: memory and idle cost of a running agent
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
+
+test-soak: install ## MINUTES=60: short processes come and go, and nothing of the agent grows
+	@$(PY) -m pytest tests/system/test_soak.py --soak-seconds=$$(( $(or $(MINUTES),60) * 60 )) -s
 
 test-kernels: install ## the kernel rungs in a guest with Debian's 6.1 kernel, emulated; TESTS="..." chooses
 	@$(PY) -m tests.kernels.guest $(TESTS)

@@ -15,6 +15,7 @@ from evidence.kinds import BY_NAME
 ROOT = Path(__file__).parents[2]
 PART = re.compile(r"part [2-5]")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+TARGET = re.compile(r"`make ([\w-]+)`")
 LESSONS = [f"R{number}" for number in range(1, 57)]
 VERBS = {
     "vedette-agent": (
@@ -56,12 +57,14 @@ def functions(path: Path) -> frozenset[str]:
 
 
 def is_held(cell: str) -> bool:
-    """Return whether a cell names a part that is due later, or only tests that exist."""
+    """Return whether a cell names a part that is due later, or only tests and make targets that exist."""
     if PART.fullmatch(cell):
         return True
-    named = TEST.findall(cell)
-    return bool(named) and all(
-        (ROOT / path).exists() and function in functions(ROOT / path) for path, function in named
+    tests, targets = TEST.findall(cell), TARGET.findall(cell)
+    makefile = (ROOT / "Makefile").read_text()
+    return bool(tests or targets) and all(
+        [(ROOT / path).exists() and function in functions(ROOT / path) for path, function in tests]
+        + [f"\n{target}:" in makefile for target in targets]
     )
 
 

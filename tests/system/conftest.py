@@ -1,4 +1,4 @@
-"""How long the faults suite is: few rounds of kill -9 with all other tests, all by `make test-faults`."""
+"""How long the long suites are: short with all other tests, in full by `make test-faults` and `test-soak`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import pytest
 
 OPTION = "--faults-rounds"
 FEW = 3
+SOAK = "--soak-seconds"
+SHORT = 120.0
 HERE = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(OPTION, type=int, default=FEW, metavar="N", help="rounds of kill -9 under load")
+    parser.addoption(SOAK, type=float, default=SHORT, metavar="SECONDS", help="how long the churn lasts")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,6 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def rounds(pytestconfig: pytest.Config) -> int:
     return wanted(pytestconfig)
+
+
+@pytest.fixture
+def soak_seconds(pytestconfig: pytest.Config) -> float:
+    found: float = pytestconfig.getoption(SOAK, default=SHORT)
+    return found
 
 
 def wanted(config: pytest.Config) -> int:

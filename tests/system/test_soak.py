@@ -1,0 +1,97 @@
+"""Churn of short processes for as long as asked: memory, tables and descriptors of the agent stay flat."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.kernel import pins
+from tests.agent import enrolled_host
+from tests.bench.agent_idle import children, pss
+
+from .test_watch_real import Agent
+
+PER_MINUTE = 10_000
+_BURST = 50
+_SAMPLE = 2.0
+_GROWTH_KB = 4096
+"""What PSS may differ between two quarters: allocators breathe."""
+_FEW = 6
+"""Descriptors that come and go: a folder being read, a receipt being written."""
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: all sensors take part"),
+]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """PSS in kB and open descriptors of all the agent's processes, and what it has seen."""
+
+    pss: int
+    descriptors: int
+    events: int
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    enrolled_host.enrol(tmp_path / "state")
+    made = Agent(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()
+    pins.remove_all(tmp_path / "state")
+
+
+def sample(agent: Agent) -> Sample:
+    assert agent.process is not None
+    pids = [agent.process.pid, *children(agent.process.pid)]
+    status = msgspec.json.decode((agent.folder / "run/status.json").read_bytes())
+    descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+    return Sample(sum(map(pss, pids)), descriptors, status["events"])
+
+
+def churn(seconds: float) -> None:
+    """Execute PER_MINUTE short processes a minute, in bursts."""
+    end = time.monotonic() + seconds
+    due = time.monotonic()
+    while time.monotonic() < end:
+        for _ in range(_BURST):
+            os.waitpid(os.posix_spawn("/bin/true", ["/bin/true"], {}), 0)
+        due += _BURST * 60 / PER_MINUTE
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+@pytest.mark.timeout(0)
+def test_nothing_grows_while_processes_come_and_go(agent: Agent, soak_seconds: float) -> None:
+    agent.start("run")
+    churn(max(20.0, soak_seconds / 10))  # the process table fills up to what its time to live holds
+    samples: list[Sample] = []
+    end = time.monotonic() + soak_seconds
+    while time.monotonic() < end:
+        churn(_SAMPLE)
+        samples.append(sample(agent))
+    quarter = len(samples) // 4
+    early, late = samples[quarter : 2 * quarter], samples[-quarter:]
+    grown = statistics.median(one.pss for one in late) - statistics.median(one.pss for one in early)
+    print(f"PSS {early[0].pss} kB early, {late[-1].pss} kB late; {late[-1].events} events")
+    assert grown < _GROWTH_KB
+    assert max(one.descriptors for one in late) <= max(one.descriptors for one in early) + _FEW
+    assert late[-1].events - early[0].events > PER_MINUTE / 60 * soak_seconds / 2
+    assert agent.process is not None
+    assert agent.process.poll() is None
+    left = subprocess.run(
+        ["ps", "--ppid", str(agent.process.pid), "-o", "stat="], capture_output=True, text=True, check=False
+    )
+    assert "Z" not in left.stdout
