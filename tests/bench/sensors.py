@@ -10,6 +10,8 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from evidence.kind import Body
+from evidence.kinds.connection import Close
 from tests.agent.fake_collector import FakeCollector
 from tests.bench.agent_idle import ROOT, children, cpu_ns, enrol, pss
 from tests.bench.exec_cost import arrived, cost
@@ -246,12 +248,9 @@ class Vedette(Sensor):
         return 0
 
 
-def _flows(body: object) -> int:
-    """Return how many connections an event tells the end of."""
-    tag = getattr(getattr(body, "__struct_config__", None), "tag", None)
-    if tag != "connection.close" or getattr(body, "direction", None) != "out":
-        return 0
-    return int(getattr(body, "count", None) or 1)
+def _flows(body: Body) -> int:
+    """Return how many connections an event tells the end of: short ones are told together."""
+    return (body.flows or 1) if isinstance(body, Close) and body.direction == "out" else 0
 
 
 def _family(pid: int) -> list[int]:
