@@ -34,6 +34,12 @@ class Loss:
     begin: int
     end: int
 
+    @property
+    def of_processes(self) -> bool:
+        """Whether executions may be among what is lost, as they are not where another sensor is named."""
+        sensor, colon, _ = self.cause.partition(": ")
+        return not colon or sensor in {"process", "watch"}
+
     def covers(self, marker: Marker) -> bool:
         """Return whether the marker may have happened within this interval."""
         return self.begin <= marker.after and marker.before <= self.end
