@@ -24,8 +24,8 @@ from .tally import Tally
 
 _RING_BYTES = 256 << 10
 _NAME_BYTES = 64
-_REPEAT = 100_000_000
-"""Nanoseconds within which the same record again is the same act: the kernel may check a call twice."""
+_REPEAT = 20_000_000
+"""Nanoseconds within which the same record again is the same act, where the kernel may check a call twice."""
 _REPEATS = 256
 _SUGGESTIONS = {
     "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
@@ -50,9 +50,9 @@ class ActsFeed:
         self._processes = context.processes
         self._sockets = {posixpath.basename(path): path for path in context.settings.acts.sockets}
         self._tally = Tally(sensor, _SUGGESTIONS)
-        self._readers: list[tuple[RingReader, bool]] = []
+        self._readers: list[tuple[RingReader, Hook]] = []
         self._limited: dict[str, int] = {}
-        self._held: list[tuple[bytes, bool]] = []
+        self._held: list[tuple[bytes, Hook]] = []
         self._recent: OrderedDict[bytes, int] = OrderedDict()
         try:
             for hook in hooks:
@@ -73,9 +73,9 @@ class ActsFeed:
     def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
         """Return the acts of the read before."""
         due, self._held = self._held, []
-        for reader, done in self._readers:
-            self._held += [(raw, done) for raw in reader.read()]
-        return [one for raw, done in due for one in self._observed(raw, done=done)]
+        for reader, hook in self._readers:
+            self._held += [(raw, hook) for raw in reader.read()]
+        return [one for raw, hook in due for one in self._observed(raw, hook)]
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the rings could not take, what was too much in a second, what could not be decoded."""
@@ -104,20 +104,20 @@ class ActsFeed:
             if hook.needed:
                 raise
             return
-        self._readers.append((reader, hook.done))
+        self._readers.append((reader, hook))
         if any(program.endswith(("_unix", "_connect")) for program in hook.programs):
             for name in (*self._sockets, PROBE):
                 reader.object.put("listed", name.encode()[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0"), bytes(4))
 
-    def _observed(self, raw: bytes, *, done: bool) -> Iterator[Observed]:
+    def _observed(self, raw: bytes, hook: Hook) -> Iterator[Observed]:
         try:
             act = bpf_acts.parse(raw)
         except ValueError:
             self._tally.add("undecodable")
             return
-        if self._is_repeated(bpf_acts.content(raw), act.mono):
+        if hook.repeats and self._is_repeated(bpf_acts.content(raw), act.mono):
             return
-        body = bpf_acts.to_body(act, actor_of(act.owner, self._processes, act.mono), done=done)
+        body = bpf_acts.to_body(act, actor_of(act.owner, self._processes, act.mono), done=hook.done)
         if isinstance(body, Ptrace) and body.tracee is not None:
             body = msgspec.structs.replace(body, tracee=self._named(body.tracee, act.mono))
         elif isinstance(body, UnixSocket):
