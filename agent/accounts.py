@@ -27,7 +27,7 @@ class Accounts:
     def name(self, uid: int) -> str | None:
         """Return the account's name; None where the file does not have it or cannot be read."""
         now = self._clock()
-        if uid not in self._names or self._looked is None or now - self._looked >= _FRESH:
+        if self._looked is None or now - self._looked >= _FRESH or uid not in self._names:
             self._looked = now
             self._look()
         return self._names.get(uid)

@@ -78,10 +78,12 @@ class IdentityWatch:
 
     def _exec(self, body: Exec, mono: int) -> None:
         former = self._former(body)
-        self._known[body.pid] = _Known(body.start, body.auid, body.session, body.exe)
-        self._known.move_to_end(body.pid)
-        if len(self._known) > _PROCESSES:
-            self._known.popitem(last=False)
+        known = self._known
+        if body.pid in known:
+            known.move_to_end(body.pid)
+        known[body.pid] = _Known(body.start, body.auid, body.session, body.exe)
+        if len(known) > _PROCESSES:
+            known.popitem(last=False)
         if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
             return
         if (former.auid, former.session) != (body.auid, body.session) and not self._seen_behind_fork(body):
@@ -95,14 +97,18 @@ class IdentityWatch:
         line = body.ancestry
         if not line and body.ppid is not None:
             line = (Ancestor(pid=body.ppid, start=body.parent_start),)
-        return next((found for one in line if (found := self._at(one.pid, one.start)) is not None), None)
+        for one in line:
+            found = self._at(one.pid, one.start)
+            if found is not None:
+                return found
+        return None
 
     def _at(self, pid: int, start: int | None) -> _Known | None:
         """Return what pid's exec told, if it is the process that began at start."""
         known = self._known.get(pid)
-        if known is None or None in (start, known.start) or same_start(known.start, start):
+        if known is None or known.start == start or None in (start, known.start):
             return known
-        return None
+        return known if same_start(known.start, start) else None
 
     def _seen_behind_fork(self, body: Exec) -> bool:
         """Return whether another child of the same forked parent has shown this identity before."""

@@ -31,9 +31,10 @@ class OwnProcesses:
 
     def skip(self, body: Body) -> bool:
         """Return whether body is what the agent itself did, and count it."""
-        own = self._is_own(body)
-        self.skipped += own
-        return own
+        if not self._is_own(body):
+            return False
+        self.skipped += 1
+        return True
 
     def _is_own(self, body: Body) -> bool:
         if isinstance(body, Exit):
@@ -42,10 +43,11 @@ class OwnProcesses:
                 return True
             return body.pid in self._roots
         if isinstance(body, Exec):
-            own = self._holds(body.pid) or self._holds(body.ppid)
-            if own:
+            roots, started = self._roots, self._started
+            if body.pid in started or body.ppid in started or body.pid in roots or body.ppid in roots:
                 self.adopt((body.pid,))
-            return own
+                return True
+            return False
         if isinstance(body, Open | Report | Close | Listen | Query | Act):
             return body.actor is not None and self._holds(body.actor.pid)
         return False

@@ -11,6 +11,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import pairwise
 
+import msgspec
+
 from evidence.kind import Actor, Body
 from evidence.kinds.process import Ancestor, Exec, Exit
 
@@ -27,22 +29,19 @@ LATE = 2_000_000_000
 Key = tuple[int, int | None]
 
 
-class _Process:
+class _Process(msgspec.Struct, gc=False):
     """What is known of one process; a second exec replaces what the first told, but for `before`."""
 
-    __slots__ = ("before", "ended", "line", "named", "parent", "seen", "source", "version")
-
-    def __init__(self, source: Exec | Snapshot, parent: Key | None, seen: int) -> None:
-        self.source = source
-        self.parent = parent
-        self.seen = seen
-        self.ended: int | None = None
-        self.before: _Process | None = None
-        self.line: tuple[Ancestor, ...] = ()
-        """The ancestry of each of its children, as of `version` of the table."""
-        self.version = -1
-        self.named = False
-        """Whether it stands in somebody's line."""
+    source: Exec | Snapshot
+    parent: Key | None
+    seen: int
+    ended: int | None = None
+    before: _Process | None = None
+    line: tuple[Ancestor, ...] = ()
+    """The ancestry of each of its children, as of `version` of the table."""
+    version: int = -1
+    named: bool = False
+    """Whether it stands in somebody's line."""
 
     def at(self, mono: int) -> _Process:
         """Return what it was at mono: before its last exec it ran something else."""

@@ -22,7 +22,7 @@ from .kernel.rings import SensorRings
 from .settings import Settings
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """One reading of the clocks: time is UTC ns, mono is CLOCK_BOOTTIME ns (as a process's start)."""
 
     time: int

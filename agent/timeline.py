@@ -22,9 +22,11 @@ class Timeline:
 
     def place(self, seen: Observed, now: Moment) -> Moment:
         """Return when seen happened; now where its feed knew neither clock. Never negative."""
-        if seen.mono is not None:
-            time = seen.time if seen.time is not None else seen.mono + self._offset
-            return Moment(max(time, 0), max(seen.mono, 0))
+        mono, time = seen.mono, seen.time
+        if mono is not None:
+            if time is None:
+                time = mono + self._offset
+            return Moment(max(0, time), max(0, mono))
         if seen.time is not None:
             return Moment(max(seen.time, 0), max(seen.time - self._offset, 0))
         return now

@@ -31,6 +31,7 @@ _ANCESTOR = struct.Struct("=QII")
 _WANTED = struct.Struct("=II")
 _NO_ID = 0xFFFFFFFF
 _PTS = re.compile(r"pts(\d+)\Z")
+_NAMES = ("exe", "cwd", "argv", "sha256")
 _REMEMBERED = 1024
 _CUT_CHARACTER = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 
@@ -111,10 +112,8 @@ def _exec(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exe
         cgroup=cgroup_path(cgroup),
         environment=_environment(raw[env_at:]) if env_size else None,
         ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
-        escaped=_named(exe=exe_escaped, cwd=cwd_escaped, argv=argv_escaped),
-        missing=_named(
-            exe=exe is None, cwd=cwd is None, argv=bool(flags & _ARGV_LOST), sha256=digest is None
-        ),
+        escaped=_named(exe_escaped, cwd_escaped, argv_escaped),
+        missing=_named(exe is None, cwd is None, flags & _ARGV_LOST > 0, digest is None),
     )
     return mono, body, False
 
@@ -173,9 +172,9 @@ def _memory_only(exe: str | None) -> Literal["memfd", "deleted"]:
     return "memfd" if exe is not None and exe.startswith("/memfd:") else "deleted"
 
 
-def _named(**noted: bool) -> tuple[str, ...]:
-    """Return the names of what is true."""
-    return tuple(name for name, is_so in noted.items() if is_so) if True in noted.values() else ()
+def _named(*noted: bool) -> tuple[str, ...]:
+    """Return the names of what is true, in the order of _NAMES."""
+    return tuple(name for name, is_so in zip(_NAMES, noted, strict=False) if is_so) if True in noted else ()
 
 
 @functools.lru_cache(_REMEMBERED)

@@ -19,8 +19,11 @@ _TEXTS = frozenset({"raw", "text", "message", "command", "cmd_line", "reason"})
 
 
 def _apply(body: Body, changes: Changes, around: Surroundings) -> None:
+    if isinstance(body, Exec):
+        _exec(body, changes, around)
+        return
     redactor = around.redactor
-    new = _exec(body, around) if isinstance(body, Exec) else _texts(body, redactor)
+    new = _texts(body, redactor)
     if isinstance(body, Change | Changed):
         new |= {"added": _lines(body.added, redactor), "removed": _lines(body.removed, redactor)}
     actor = getattr(body, "actor", None)
@@ -37,15 +40,16 @@ def _concerns(kind: type[Body]) -> bool:
     return kind is Exec or bool(_text_fields(kind)) or not {"actor", "added", "removed"}.isdisjoint(fields)
 
 
-def _exec(body: Exec, around: Surroundings) -> Changes:
-    new: Changes = {"argv": around.redactor.argv(body.argv)}
+def _exec(body: Exec, changes: Changes, around: Surroundings) -> None:
+    argv = around.redactor.argv(body.argv)
+    if argv is not body.argv:
+        changes["argv"] = argv
     if body.environment is not None:
-        new["environment"] = {
+        changes["environment"] = {
             name: around.redactor.text(value)
             for name, value in body.environment.items()
             if name in around.environment
         } or None
-    return new
 
 
 def _texts(body: Body, redactor: Redactor) -> Changes:
