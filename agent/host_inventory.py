@@ -112,7 +112,7 @@ def _parts(manager: str, versions: dict[str, str], digest: str) -> Iterator[Pack
         yield Packages(
             manager=manager,
             count=len(names),
-            sha256=digest,
+            packages_sha256=digest,
             packages={name[:_TEXT]: versions[name][:_TEXT] for name in piece},
             part=number,
             parts=len(pieces),

@@ -43,7 +43,7 @@ def change(body: state.Changed) -> Json:
 def sbom(body: state.Packages) -> Json:
     """Return a list of packages as OCSF's software bill of materials."""
     return {
-        "package": {"name": body.manager, "version": body.sha256},
+        "package": {"name": body.manager, "version": body.packages_sha256},
         "software_components": [
             {"name": name, "version": version} for name, version in body.packages.items()
         ],

@@ -71,11 +71,11 @@ class Host(Body, frozen=True, kw_only=True, tag="inventory.host"):
 
 
 class Packages(Body, frozen=True, kw_only=True, tag="inventory.packages"):
-    """The installed packages, name to version, in parts from 1; count and sha256 are of the whole list."""
+    """The installed packages, name to version, in parts from 1; count and digest are of the whole list."""
 
     manager: str
     count: int
-    sha256: str
+    packages_sha256: str
     packages: dict[str, str]
     part: int = 1
     parts: int = 1

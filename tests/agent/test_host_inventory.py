@@ -54,7 +54,7 @@ def test_new_packages_are_told_with_the_host_whose_digest_they_change() -> None:
     host, packages = inventory.tell(known(packages=4), SPACING)
     assert isinstance(host, Host)
     assert isinstance(packages, Packages)
-    assert host.packages_sha256 == packages.sha256
+    assert host.packages_sha256 == packages.packages_sha256
 
 
 def test_it_is_told_again_after_its_period() -> None:

@@ -115,7 +115,7 @@ def test_the_first_look_is_silent_and_tells_the_inventory(machine: Machine) -> N
     assert host.packages == 1
     assert isinstance(packages, Packages)
     assert packages.packages == {"bash": "5.2"}
-    assert packages.sha256 == host.packages_sha256
+    assert packages.packages_sha256 == host.packages_sha256
 
 
 def test_a_cron_file_appears_changes_and_goes(running: Machine) -> None:
