@@ -9,11 +9,12 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.decode import bpf_connection, bpf_process, connector, inet_diag, netlink, proc_files
+from agent.decode import bpf_acts, bpf_connection, bpf_process, connector, inet_diag, netlink, proc_files
 from agent.decode.ip import ip_text
 from agent.feeds.flow_reports import FlowReports
 from agent.feeds.tally import Tally
 from agent.sensor import Moment
+from evidence.kinds import act as act_kinds
 from evidence.kinds.process import Exec, Exit
 from evidence.text import to_bytes
 
@@ -246,3 +247,52 @@ def test_a_tally_tells_each_cause_once_with_its_interval() -> None:
     assert found["ring_full"].suggestion == "do this"
     assert found["poll_gap"].count is None
     assert tally.take(Moment(10, 0)) == []
+
+
+ACT = struct.Struct("=HHIQ" + "QQIIIII4x" + "QQQQ" + "QII" + "64s256s")
+
+
+@given(
+    kind=st.integers(1, 8),
+    call=st.integers(0, 500),
+    how=IDS,
+    numbers=st.tuples(LONG, LONG, LONG, LONG),
+    name=st.binary(max_size=64),
+    path=st.binary(max_size=256),
+    done=st.booleans(),
+)
+def test_an_act_keeps_who_and_what(
+    *,
+    kind: int,
+    call: int,
+    how: int,
+    numbers: tuple[int, int, int, int],
+    name: bytes,
+    path: bytes,
+    done: bool,
+) -> None:
+    owner = (50, 40, 7, 6, 1000, 0xFFFFFFFF, 3)
+    raw = ACT.pack(kind, call, how, 100, *owner, *numbers, 60, 9, 1001, name, path)
+    act = bpf_acts.parse(raw)
+    body = bpf_acts.to_body(act, None, done=done)
+    assert (act.mono, act.owner and (act.owner.pid, act.owner.auid)) == (100, (7, None))
+    assert act.target is not None
+    assert (act.target.pid, act.target.start, act.target.uid) == (9, 60, 1001)
+    if isinstance(body, act_kinds.Mount):
+        assert to_bytes(body.path or "", escaped="path" in body.escaped) == path.partition(b"\0")[0]
+    if isinstance(body, act_kinds.Credentials):
+        assert body.former_euid == (None if numbers[0] == 0xFFFFFFFF else numbers[0])
+    assert bpf_acts.content(raw) != bpf_acts.content(
+        ACT.pack(kind, call, how ^ 1, 5, *owner, *numbers, 60, 9, 1, name, path)
+    )
+    assert bpf_acts.content(raw) == bpf_acts.content(
+        ACT.pack(kind, call, how, 999, *owner, *numbers, 60, 9, 1001, name, path)
+    )
+
+
+@given(st.binary(max_size=bpf_acts.SIZE + 4))
+def test_no_bytes_make_an_act_raise_but_value_error(raw: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        bpf_acts.to_body(bpf_acts.parse(raw), None, done=False)
+    with contextlib.suppress(ValueError):
+        bpf_acts.to_body(bpf_acts.parse(raw.ljust(bpf_acts.SIZE, b"\0")), None, done=True)
