@@ -21,12 +21,12 @@ from evidence.kinds.file import Explanation
 from .decode.package_db import (
     Owned,
     Package,
-    locked_inodes,
     parse_list,
     parse_md5sums,
     parse_rpm,
     parse_status,
 )
+from .package_lock import transaction_runs
 from .tree_change import Trees
 
 _SCHEMA = """
@@ -42,7 +42,6 @@ _INSTALLERS = frozenset(
         *("rpm", "dnf", "dnf-3", "yum", "microdnf", "zypper"),
     )
 )
-_LOCKS = ("lock", "lock-frontend")
 _SHA256_DIGITS = 64
 _RPM_SECONDS = 10
 _RPM_FORMAT = r"[%{=NAME}\t%{=VERSION}-%{=RELEASE}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
@@ -187,14 +186,7 @@ class Packages:
         """Whether actor is a package manager, or one holds dpkg's lock."""
         if is_installer(actor):
             return True
-        with suppress(OSError):
-            locked = locked_inodes(self._locks.read_text())
-            for name in _LOCKS:
-                with suppress(FileNotFoundError):
-                    found = (self._dpkg / name).stat()
-                    if (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino) in locked:
-                        return True
-        return False
+        return transaction_runs(self._dpkg, self._locks)
 
 
 def is_installer(actor: Actor | None) -> bool:

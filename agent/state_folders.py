@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from .decode.inotify import (
     CLOSE_WRITE,
@@ -20,6 +19,7 @@ from .decode.inotify import (
     OVERFLOW,
 )
 from .kernel.inotify import Inotify
+from .tree_access import is_folder
 
 WATCHES = 4000
 _FULL = CLOSE_WRITE | CREATE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF | MOVE_SELF | ONLYDIR
@@ -43,6 +43,7 @@ class StateFolders:
         self._folders: dict[int, set[bytes]] = defaultdict(set)
         self._idle: Counter[bytes] = Counter()
         self._left: set[bytes] = set()
+        self._told: set[bytes] = set()
         self.lost: Counter[str] = Counter()
 
     def fileno(self) -> int:
@@ -107,9 +108,12 @@ class StateFolders:
         try:
             watch = self._inotify.add(folder, mask)
         except OSError as error:
-            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            expected = isinstance(error, FileNotFoundError | NotADirectoryError)
+            if not expected and folder not in self._told and len(self._told) < WATCHES:
+                self._told.add(folder)
                 self.lost[f"folder not watched: {error.strerror}"] += 1
             return
+        self._told.discard(folder)
         self._watches[folder] = (watch, mask)
         self._folders[watch].add(folder)
 
@@ -134,7 +138,7 @@ class StateFolders:
 def _wish(folder: bytes, pattern: bytes) -> Wish:
     """Return what shows a change of pattern in folder: its arrival in the nearest folder that is there."""
     mask = _FULL
-    while folder not in (b"", b"/") and not Path(os.fsdecode(folder)).is_dir():
+    while folder not in (b"", b"/") and not is_folder(folder):
         folder, _, pattern = folder.rpartition(b"/")
         mask = _ARRIVAL
     return folder or b"/", pattern, mask
