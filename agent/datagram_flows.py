@@ -70,6 +70,10 @@ class DatagramFlows:
                 found.append(_as(live, FlowEvent.REPORT, now))
         return found + self._ended(now)
 
+    def rest(self, now: int) -> list[Flow]:
+        """Return a REPORT of every open flow; nothing more will be taken."""
+        return [_as(live, FlowEvent.REPORT, now) for live in self._live.values()]
+
     def _add(self, one: Flow) -> None:
         key = _key(one)
         live = self._live.get(key)

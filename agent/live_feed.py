@@ -10,7 +10,7 @@ from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
 
 from . import sensor
-from .sensor import Feed, Moment, Observed
+from .sensor import Feed, Gathering, Moment, Observed
 
 FIRST_RETRY, LAST_RETRY = 5_000_000_000, 600_000_000_000
 PATIENCE = 10_000_000_000
@@ -101,6 +101,17 @@ class LiveFeed:
         self.read_at = None if period is None else now.mono + int(period * 1e9)
         if self.last_seen == now.mono:
             self._pause = FIRST_RETRY
+
+    def rest(self, now: Moment) -> list[Observed]:
+        """Return what the feed has gathered and not given out; nothing more is read of it."""
+        feed = self._at.feed
+        if not isinstance(feed, Gathering):
+            return []
+        try:
+            return list(feed.rest(now))
+        except Exception as error:  # noqa: BLE001 - as in read
+            self.fail(f"{type(error).__name__}: {error}", now)
+            return []
 
     def losses(self, now: Moment) -> list[Loss]:
         """Return what the feed could not see since the last call."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -95,6 +95,15 @@ class Feed(Protocol):
 
     def close(self) -> None:
         """Give back what was opened; afterwards no other method is called."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Feed, Protocol):
+    """A feed that gives out later what it has seen."""
+
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return what is gathered and not given out yet; called once, before close."""
         ...
 
 

@@ -65,6 +65,12 @@ class Connection(_Section, frozen=True):
     report_bytes: Positive = 1_000_000
 
 
+class Datagram(_Section, frozen=True):
+    """The datagram sensor; its flows report as those of [connection] do."""
+
+    rung: str = "auto"
+
+
 Port = Annotated[int, msgspec.Meta(gt=0, lt=65_536)]
 Ports = Annotated[tuple[Port, ...], msgspec.Meta(max_length=4)]
 
@@ -177,6 +183,7 @@ class Settings(_Section, frozen=True):
     batch: Batch = Batch()
     process: Process = Process()
     connection: Connection = Connection()
+    datagram: Datagram = Datagram()
     dns: Dns = Dns()
     login: Login = Login()
     file: File = File()

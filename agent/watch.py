@@ -270,6 +270,7 @@ class Watch:
         self._now = parts.clock()
         for feed in parts.feeds:
             self._read(feed)
+            parts.intake.take(feed.rest(self._now), self._timeline, self._now)
             for loss in feed.losses(self._now):
                 self._lose(loss)
         for loss in parts.losses.events(self._now.time, all_of_them=True):

@@ -50,13 +50,11 @@ class BpfFeed:
         self._listening: dict[tuple[int, int | None], None] = {}
         self._held: list[Flow] = []
         self._sought = 0
-        reader = RingReader(
-            "connection", _RING_BYTES, context.rings, behind=1, whole=False, optional=_HOLDER_HOOKS
-        )
-        self._object = reader.object
-        self._tally = _tally(self._object.missing)
+        reader = RingReader("connection", _RING_BYTES, context.rings, behind=1, optional=_HOLDER_HOOKS)
+        self.kernel_object = reader.object
+        self._tally = _tally(self.kernel_object.missing)
         try:
-            self._flows = FlowReader(reader, context.settings.connection, self._undecodable)
+            self._flows = FlowReader(reader, context.rings, context.settings.connection, self._undecodable)
         except OSError as error:
             reader.close()
             raise RungUnavailable(f"connection: the shared page cannot be mapped: {error}") from error
@@ -73,7 +71,7 @@ class BpfFeed:
 
     def filenos(self) -> tuple[int, ...]:
         """Return the ring's descriptor."""
-        return (self._object.map_fd("ring"),)
+        return (self.kernel_object.map_fd("ring"),)
 
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the connections of the read before, and what a turn brings when it is due."""
@@ -84,6 +82,11 @@ class BpfFeed:
             self._flows.plan(busy=bool(taken or looked))
             due += taken + looked
         return [self._observed(flow) for flow in due]
+
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return what was held back, and the short connections of the last second."""
+        due, self._held = self._held, []
+        return [self._observed(flow) for flow in due + self._flows.read(now.mono) + self._flows.rest()]
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, and what could not be decoded."""
@@ -105,24 +108,25 @@ class BpfFeed:
 
     def _adopt(self) -> None:
         """Learn who listens, and take on what is open in this network namespace, with its holders."""
-        self._report = self._object.open_iterator("report", over="flows")
-        self._claim = self._object.open_iterator("claim")
-        adopt = self._object.open_iterator("adopt")
-        self._flows.see_release(seen=_RELEASE not in self._object.missing)
-        for flow in parse_all(self._object.read_iterator(adopt)):
+        self._report = self.kernel_object.open_iterator("report", over="flows")
+        self._claim = self.kernel_object.open_iterator("claim")
+        adopt = self.kernel_object.open_iterator("adopt")
+        if not self.kernel_object.continued:
+            self._flows.see_release(seen=_RELEASE not in self.kernel_object.missing)
+        for flow in parse_all(self.kernel_object.read_iterator(adopt)):
             self._learn_listener(flow)
-        self._object.read_iterator(self._claim)
+        self.kernel_object.read_iterator(self._claim)
 
     def _look(self, now: int) -> list[Flow]:
         """Return opens and reports that are due; first look for the holders of flows that have no owner."""
         may_seek = now - self._sought >= _SEEK_PAUSE
         self._flows.seek(wanted=may_seek)
-        found = list(parse_all(self._object.read_iterator(self._report)))
+        found = list(parse_all(self.kernel_object.read_iterator(self._report)))
         if any(flow.event is FlowEvent.UNOWNED for flow in found):
             self._sought = now
             self._flows.seek(wanted=False)
-            self._object.read_iterator(self._claim)
-            found += parse_all(self._object.read_iterator(self._report))
+            self.kernel_object.read_iterator(self._claim)
+            found += parse_all(self.kernel_object.read_iterator(self._report))
         return [flow for flow in found if flow.event is not FlowEvent.UNOWNED]
 
     def _learn_listener(self, flow: Flow) -> None:

@@ -10,6 +10,7 @@ from evidence.kinds.agent import Loss
 from evidence.kinds.connection import Close, Open, Report
 
 from ..datagram_flows import DatagramFlows
+from ..decode.bpf_connection import Flow
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
 from ..sensor import Context, Moment, Observed
@@ -42,7 +43,7 @@ class BpfFeed:
         reader = RingReader("datagram", _RING_BYTES, context.rings, whole=False)
         self._ring = reader.fileno()
         try:
-            self._flows = FlowReader(reader, settings, self._undecodable)
+            self._flows = FlowReader(reader, context.rings, settings, self._undecodable)
             reader.object.read_iterator(reader.object.open_iterator("adopt"))
         except OSError as error:
             reader.close()
@@ -68,18 +69,12 @@ class BpfFeed:
         sums = self._flows.turn()
         found = self._table.take(sums, now.mono)
         self._flows.plan(busy=bool(sums))
-        return [
-            Observed(
-                to_body(
-                    flow,
-                    flow.direction or "out",
-                    actor_of(flow.owner, self._processes, flow.mono),
-                    self._names,
-                ),
-                mono=flow.mono,
-            )
-            for flow in found
-        ]
+        return [self._observed(flow) for flow in found]
+
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return the last sums, and what open flows have moved so far."""
+        found = self._table.take(self._flows.rest(), now.mono) + self._table.rest(now.mono)
+        return [self._observed(flow) for flow in found]
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what had no room, and what could not be decoded."""
@@ -96,6 +91,10 @@ class BpfFeed:
     def close(self) -> None:
         """Unload."""
         self._flows.close()
+
+    def _observed(self, flow: Flow) -> Observed:
+        actor = actor_of(flow.owner, self._processes, flow.mono)
+        return Observed(to_body(flow, flow.direction or "out", actor, self._names), mono=flow.mono)
 
     def _undecodable(self) -> None:
         self._tally.add("undecodable")

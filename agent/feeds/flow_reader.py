@@ -1,8 +1,8 @@
 """The ring of a program that sees flows, and its table of sums, taken in turns of a second.
 
 Short flows are summed in the kernel by process and peer, within a window. A turn takes the sums of the
-windows before, and begins another: what was still being added to a sum has had a second to end. When two
-turns brought nothing the reader rests, and the program hints through its ring that something came.
+windows before, and begins another. When two turns brought nothing the reader rests, and the program hints
+through its ring that something came.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from ..decode.bpf_connection import KEY_SIZE, SIZE, Flow, is_hint, parse, window_of
 from ..kernel.bpf_reader import RingReader
-from ..kernel.bpf_table import Table
+from ..kernel.bpf_windows import Windows
+from ..kernel.rings import SensorRings
 from ..settings import Connection
 
 _ACTIVE, _IDLE, _HURRIED = 1_000_000_000, 3_000_000_000, 100_000_000
@@ -25,17 +26,26 @@ _WINDOW, _HINT, _MOVED, _REPORT_BYTES, _REPORT_TIME, _SEEK, _SEES_RELEASE, _WORD
 class FlowReader:
     """One object that includes bpf/flow.h. undecodable is called for each record that is none."""
 
-    def __init__(self, reader: RingReader, settings: Connection, undecodable: Callable[[], None]) -> None:
-        """Read through reader.
+    def __init__(
+        self,
+        reader: RingReader,
+        rings: SensorRings | None,
+        settings: Connection,
+        undecodable: Callable[[], None],
+    ) -> None:
+        """Read through reader, which was opened with rings.
 
         Raises:
             OSError: the kernel refuses to map what it shares.
+            RungUnavailable: it does not tell what the table is called.
         """
         self._reader = reader
         self._undecodable = undecodable
-        self._sums = Table(reader.object.map_fd("sums"), KEY_SIZE, SIZE)
         self._page = reader.object.mapped_word("shared")
         self._words = memoryview(self._page)[: 8 * _WORDS].cast("Q")
+        # What the last run left is of a window that is over.
+        self._words[_WINDOW] += 1
+        self._sums = Windows(reader.object, ("sums", KEY_SIZE, SIZE), window_of, rings)
         self._words[_REPORT_BYTES] = settings.report_bytes
         self._words[_REPORT_TIME] = int(settings.report_seconds * 1e9)
         self._now = self._due = 0
@@ -63,12 +73,16 @@ class FlowReader:
 
     def turn(self) -> list[Flow]:
         """Return the sums of the windows before, and begin another."""
-        current = self._words[_WINDOW] & 0xFFFFFFFF
+        current = self._words[_WINDOW]
         found: list[Flow] = []
-        for raw in self._sums.take(lambda key: window_of(key) != current):
+        for raw in self._sums.take(current):
             self._parse(raw, found)
-        self._words[_WINDOW] = (current + 1) & 0xFFFFFFFF
+        self._words[_WINDOW] = current + 1
         return found
+
+    def rest(self) -> list[Flow]:
+        """Return all sums, also of the window that is current: nothing more is read."""
+        return self.turn() + self.turn()
 
     def plan(self, *, busy: bool) -> None:
         """Plan the next turn, given whether this one brought anything."""
@@ -99,6 +113,7 @@ class FlowReader:
 
     def close(self) -> None:
         """Unmap and unload."""
+        self._sums.close()
         self._words.release()
         self._page.close()
         self._reader.close()

@@ -1,4 +1,4 @@
-"""Take entries out of an eBPF hash map in batches."""
+"""Read and delete entries of an eBPF hash map in batches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ class Table:
         self._keys = ctypes.create_string_buffer(_BATCH * key_size)
         self._values = ctypes.create_string_buffer(_BATCH * value_size)
 
-    def take(self, wanted: Callable[[bytes], bool]) -> list[bytes]:
-        """Return the values of the keys that are wanted, and delete them."""
-        keys: list[bytes] = []
-        values: list[bytes] = []
+    def read(self, wanted: Callable[[bytes], bool]) -> dict[bytes, bytes]:
+        """Return the entries whose keys are wanted."""
+        found: dict[bytes, bytes] = {}
         place = ctypes.create_string_buffer(self._key)
         start, more = None, True
         while more:
@@ -32,17 +31,18 @@ class Table:
                 self._descriptor, start, place, self._keys, self._values, ctypes.byref(count), None
             )
             start = place
-            read, raw = self._keys.raw, self._values.raw
+            keys, values = self._keys.raw, self._values.raw
             for at in range(count.value):
-                key = read[at * self._key : (at + 1) * self._key]
+                key = keys[at * self._key : (at + 1) * self._key]
                 if wanted(key):
-                    keys.append(key)
-                    values.append(raw[at * self._value : (at + 1) * self._value])
-        self._delete(keys)
-        return values
+                    found[key] = values[at * self._value : (at + 1) * self._value]
+        return found
 
-    def _delete(self, keys: list[bytes]) -> None:
+    def delete(self, keys: list[bytes]) -> None:
+        """Delete entries; one that is not there is left out."""
         for at in range(0, len(keys), _BATCH):
             some = keys[at : at + _BATCH]
             count = ctypes.c_uint32(len(some))
-            self._lib.bpf_map_delete_batch(self._descriptor, b"".join(some), ctypes.byref(count), None)
+            if self._lib.bpf_map_delete_batch(self._descriptor, b"".join(some), ctypes.byref(count), None):
+                for key in some[count.value :]:
+                    self._lib.bpf_map_delete_elem(self._descriptor, key)

@@ -37,6 +37,7 @@ _FUNCTIONS = {
     "bpf_map_lookup_elem": (_INT, _INT, _POINTER, _POINTER),
     "bpf_map_update_elem": (_INT, _INT, _POINTER, _POINTER, ctypes.c_uint64),
     "bpf_map_lookup_batch": (_INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER),
+    "bpf_map_delete_elem": (_INT, _INT, _POINTER),
     "bpf_map_delete_batch": (_INT, _INT, _POINTER, _POINTER, _POINTER),
     "bpf_obj_pin": (_INT, _INT, _TEXT),
     "bpf_obj_get": (_INT, _TEXT),

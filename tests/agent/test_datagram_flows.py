@@ -78,6 +78,13 @@ def test_much_is_reported_at_its_size_and_when_it_rests() -> None:
     assert flows.take([], 4 * SECOND) == []
 
 
+def test_what_is_open_at_the_end_is_told_so_far() -> None:
+    flows = table()
+    flows.take([one_sum()], SECOND)
+    (left,) = flows.rest(2 * SECOND)
+    assert (left.event, left.sent) == (FlowEvent.REPORT, 10)
+
+
 def test_a_port_that_is_not_common_is_none() -> None:
     flows = table()
     flows.take([one_sum(flows=1)], SECOND)

@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from agent.feeds.connection_bpf import BpfFeed
+from agent.kernel.pins import agent_folder, remove_all
+from agent.kernel.rings import Left, Rings
 from agent.sensors.connection import SENSOR
 from evidence.kinds.connection import Close, Open, Report
 from range.test_host import PrivateHost
-from tests.agent.feeds_at_work import Watched, opened, rung_of
+from tests.agent.feeds_at_work import Watched, context, moment, opened, rung_of
 
 pytestmark = pytest.mark.root
 
@@ -229,3 +233,39 @@ def test_a_storm_is_counted_to_the_last_connection(reset: bool, tmp_path: Path) 
         assert moved == STORM * 64
         assert all(one.actor is not None and one.actor.pid == os.getpid() for one in some)
     assert len(found) < STORM / 10
+
+
+def test_what_a_killed_run_had_not_kept_is_told_once(tmp_path: Path) -> None:
+    """The table of sums is pinned: one run counts, is killed before and after it kept what it told."""
+    folder = agent_folder(tmp_path)
+    if not isinstance(folder, Path):
+        pytest.skip(f"{folder.reason} ({folder.fix})")
+    told: list[int] = []
+    left = Left()
+    for keeps in (True, False, True):
+        rings = Rings(folder, left=left)
+        around = msgspec.structs.replace(context(tmp_path), rings=rings.of("connection"))
+        feed = BPF.open(around)
+        assert isinstance(feed, BpfFeed)
+        connect_often(20)
+        bodies = [one.body for one in (*feed.read(moment()), *feed.rest(moment()))]
+        if keeps:
+            told += [one.flows or 1 for one in bodies if isinstance(one, Close) and one.direction == "out"]
+            left = Left(rings.positions("connection"), rings.counted())
+            rings.release("connection")
+        abandon(feed)
+    remove_all(tmp_path)
+    assert sum(told) == 60
+
+
+def connect_often(times: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(times):
+            with socket.create_connection(server.getsockname()[:2]):
+                server.accept()[0].close()
+
+
+def abandon(feed: BpfFeed) -> None:
+    """Leave a feed as a kill does: nothing is unpinned."""
+    feed.kernel_object.pins = None
+    feed.close()
