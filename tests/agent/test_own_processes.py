@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.own_processes import OwnProcesses
 from evidence.kind import Actor, Endpoint
 from evidence.kinds.connection import Listen
+from evidence.kinds.dns import Query
 from evidence.kinds.file import Create
 from evidence.kinds.process import Exec, Exit
 
@@ -18,10 +19,11 @@ def test_what_the_agent_starts_is_its_own_until_it_ends() -> None:
     assert own.skip(Exec(pid=20, ppid=10))
     assert own.skip(Exec(pid=21, ppid=20))
     assert own.skip(listen(20))
+    assert own.skip(Query(name="collector.example", type="A", actor=Actor(pid=20)))
     assert own.skip(Exit(pid=20))
     assert not own.skip(listen(20))
     assert not own.skip(Exec(pid=20, ppid=1))
-    assert own.skipped == 4
+    assert own.skipped == 5
 
 
 def test_processes_beside_it_are_adopted() -> None:

@@ -18,6 +18,7 @@ KERNEL = "linux-image-cloud-amd64"
 TESTS = (
     "tests/system/test_process_real.py",
     "tests/system/test_connection_real.py",
+    "tests/system/test_dns_real.py",
     "tests/system/test_ring_real.py",
     "tests/system/test_acts.py",
 )
@@ -27,7 +28,9 @@ _PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static
 _INIT = """#!/bin/busybox sh
 b=/bin/busybox
 export PATH=/bin:/usr/bin HOME=/root PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
-for name in mount mkdir ls cat echo sleep ip ifconfig id kill ps; do $b ln -sf busybox /bin/$name; done
+for name in mount mkdir ls cat echo sleep ip ifconfig id kill ps unshare; do
+  $b ln -sf busybox /bin/$name
+done
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev

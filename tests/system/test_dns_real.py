@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from agent.errors import RungUnavailable
-from agent.kernel import bpf_object
+from agent.kernel import bpf_object, scope
+from agent.kernel.rings import Rings
 from agent.sensor import Context, Rung
 from agent.sensors.connection import SENSOR as CONNECTION
 from agent.sensors.dns import SENSOR
@@ -187,6 +188,38 @@ def test_what_is_no_dns_at_its_port_is_counted(around: Context) -> None:
         query_for(watched, wanted)
         (loss,) = watched.feed.losses(moment())
     assert (loss.cause, loss.count) == ("undecodable", 3)
+
+
+def test_a_flood_is_left_out_in_the_kernel_and_counted(around: Context) -> None:
+    raw = message(1, question(name()))
+    causes: set[str] = set()
+    with (
+        DnsServer("127.0.0.1") as server,
+        watching(around, Dns(ports=(server.port,))) as watched,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
+    ):
+        asker.connect(("127.0.0.1", server.port))
+        for _ in range(100):
+            for _ in range(6000):
+                asker.send(raw)
+            watched.read()
+            causes = {loss.cause for loss in watched.feed.losses(moment())}
+            if causes:
+                break
+    assert "rate_limited" in causes
+
+
+def test_an_agent_of_one_namespace_does_not_see_another(around: Context) -> None:
+    inside, outside = name(), name()
+    around = msgspec.structs.replace(around, rings=Rings(scope=scope.own()).of("dns"))
+    command = [sys.executable, "-m", "tests.system.dns_resolver", outside, "127.9.8.6"]
+    with DnsServer("127.0.0.1") as server, watching(around, Dns(ports=(server.port, 53))) as watched:
+        subprocess.run(["unshare", "--net", "--mount", *command], cwd=ROOT, check=True, capture_output=True)
+        exchange(server, message(1, question(inside)))
+        found = query_for(watched, inside)
+    assert found.actor is not None
+    assert found.actor.pid == os.getpid()
+    assert outside not in {one.body.name for one in watched.seen if isinstance(one.body, Query)}
 
 
 def test_a_name_resolved_by_the_c_library_names_the_connection_that_follows(

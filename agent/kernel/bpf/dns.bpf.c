@@ -23,6 +23,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define QUERY_ROOM 512
 #define ANSWER_ROOM 1232
 #define HELLO_ROOM 2048
+#define A_SECOND 1000000000ULL
+#define RECORDS_A_SECOND 5000 /* a tunnel at a DNS port must cost neither the host nor the reader more */
 #define PASS 1
 
 enum { QUERY = 1, ANSWER, HELLO };
@@ -40,6 +42,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct port_lists);
 } ports SEC(".maps");
+
+struct window {
+	__u64 begun;
+	__u64 used;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+/* Packets beyond the limit of their second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} limited SEC(".maps");
 
 /* A socket that asks. port is where its last packet was addressed to, before any NAT; 0 when that is no DNS port. */
 struct asker {
@@ -225,13 +247,33 @@ static __always_inline void copy(struct __sk_buff *skb, struct packet *packet, s
 	submit(record, sizeof(*record) + room);
 }
 
+static __always_inline bool within_rate(void)
+{
+	__u32 zero = 0;
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct window *window = bpf_map_lookup_elem(&windows, &zero);
+	__u64 *beyond = bpf_map_lookup_elem(&limited, &zero);
+
+	if (!window || !beyond)
+		return false;
+	if (now - window->begun >= A_SECOND) {
+		window->begun = now;
+		window->used = 0;
+	}
+	window->used += 1; /* two CPUs may count as one: the limit need not be exact, the loss is */
+	if (window->used <= RECORDS_A_SECOND)
+		return true;
+	*beyond += 1;
+	return false;
+}
+
 static __noinline int tell(struct __sk_buff *skb, struct packet *packet, struct asker *asker, __u8 type,
 			   __u32 most)
 {
 	__u32 size = skb->len - packet->payload;
 	__u32 copied = size > most ? most : size;
 
-	if (copied < DNS_HEADER)
+	if (copied < DNS_HEADER || !within_rate())
 		return 0;
 	if (copied <= 128)
 		copy(skb, packet, asker, type, size, copied, 128);
