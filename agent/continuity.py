@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from evidence.kinds.agent import LoggedIn, SensorHealth
 
 from . import logged_in
+from .identity import Identity
 from .kernel import pins, procfs, scope
 from .kernel.rings import Rings
 from .lanes import LANES, Lanes, Queued
 from .live_feed import Climbed, LiveFeed
 from .losses import LossBook, Lost
 from .sensor import Moment
+from .settings import Settings
 from .spool.outbox import Outbox
-from .unsealed import Unsealed
+from .unsealed import Spooled, Unsealed
 
 NAMESPACE = "namespace"
 
@@ -24,18 +25,19 @@ NAMESPACE = "namespace"
 class Continuity:
     """The state of this run that outlives a kill, and what the last run left of its own."""
 
-    def __init__(self, runtime: Path, state: Path, outbox: Outbox, boot: str, wanted: str) -> None:
-        """Read what the last run left; wanted is the setting `scope`.
+    def __init__(self, settings: Settings, outbox: Outbox, who: Identity, boot: str) -> None:
+        """Read what the last run left.
 
         Raises:
             RungUnavailable: the agent's own namespaces cannot be told.
         """
         sealed = {lane: outbox.sealed(lane) for lane in LANES}
         heads = {lane: outbox.head(lane).seq for lane in LANES}
-        self.unsealed = Unsealed(runtime, boot, sealed, heads)
+        spooled = Spooled(f"{who.agent} {who.epoch}", boot, sealed, heads)
+        self.unsealed = Unsealed(settings.runtime, spooled)
         self.left = self.unsealed.found
-        seen = scope.own() if wanted == NAMESPACE else scope.HOST
-        self.rings = Rings(pins.agent_folder(state), seen, self.left.left)
+        seen = scope.own() if settings.scope == NAMESPACE else scope.HOST
+        self.rings = Rings(pins.agent_folder(settings.state), seen, self.left.left)
         self._clean = outbox.clean
 
     def restore(self, lanes: Lanes, losses: LossBook, now: Moment) -> None:

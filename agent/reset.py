@@ -6,16 +6,21 @@ import shutil
 from pathlib import Path
 
 from .errors import IdentityError
+from .kernel import pins
 from .layout import Layout
 
 
 def remove(layout: Layout) -> tuple[Path, ...]:
     """Delete identity and spool and return what was deleted; the identity goes first.
 
+    What still recorded for an agent that was killed ends.
+
     Raises:
         IdentityError: a file cannot be deleted.
     """
     gone: list[Path] = []
+    if layout.state.exists():
+        pins.remove_all(layout.state)
     try:
         for path in (layout.identity, layout.watch, layout.ship, layout.spool):
             if path.is_dir() and not path.is_symlink():

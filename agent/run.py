@@ -105,7 +105,7 @@ def _parts(
     outbox = _open_outbox(settings, places, who)
     last_run, lanes, losses = LastRun(places.watch), Lanes(settings.batch), LossBook()
     boot = clock.boot_id()
-    continuity = Continuity(settings.runtime, settings.state, outbox, boot, settings.scope)
+    continuity = Continuity(settings, outbox, who, boot)
     continuity.restore(lanes, losses, clock.read())
     before = _before(outbox, last_run, settings, continuity.left.last_seq)
     signing = Signing(who.agent, who.epoch, who.signer, boot)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -176,7 +176,8 @@ class Settings(_Section, frozen=True):
 
     state: Path = Path("/var/lib/vedette")
     runtime: Path = Path("/run/vedette")
-    scope: str = "host"
+    scope: Literal["host", "namespace"] = "host"
+    """namespace: only the pid namespace the agent runs in, those nested in it, and its network namespace."""
     heartbeat: Seconds = 60.0
     collector: Collector = Collector()
     spool: Spool = Spool()

@@ -36,8 +36,8 @@ _NONE = {"priority": 0, "bulk": 0}
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lines of events by lane, ring positions, told losses by ring, and losses that wait to be signed.
 
-    With a statement (lane and number), losses are those that are left once this statement is stored. boot
-    stands in the first frame of a file.
+    With a statement (lane and number), losses are those that are left once this statement is stored. owner
+    and boot stand in the first frame of a file.
     """
 
     priority: list[bytes] = []
@@ -46,7 +46,20 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     counted: dict[str, list[int]] = {}
     losses: tuple[statement.Loss, ...] | None = None
     statement: tuple[Lane, int] | None = None
+    owner: str | None = None
     boot: str | None = None
+
+
+class Spooled(msgspec.Struct, frozen=True):
+    """Where this run begins: in whose name events are numbered, the boot id, and by lane what is stored.
+
+    sealed is the last event number of each lane, heads its last statement.
+    """
+
+    owner: str
+    boot: str
+    sealed: dict[Lane, int]
+    heads: dict[Lane, int]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -96,27 +109,25 @@ def encode(frame: Frame) -> bytes:
     return _HEAD.pack(len(body), zlib.crc32(body)) + body
 
 
-def recover(
-    found: list[Frame], boot: str, sealed: Mapping[Lane, int], heads: Mapping[Lane, int], *, whole: bool
-) -> Found:
-    """Return what counts of the frames of the last run, oldest first.
-
-    sealed is the last event number stored of each lane, heads its last statement.
-    """
+def recover(found: list[Frame], spooled: Spooled, *, whole: bool) -> Found:
+    """Return what counts of the frames of the last run, oldest first; those of another owner never do."""
     positions: dict[str, int] = {}
     counted: dict[str, list[int]] = {}
     losses: tuple[statement.Loss, ...] = ()
     lines: dict[Lane, list[bytes]] = {lane: [] for lane in LANES}
-    same_boot = False
+    ours = same_boot = False
     for frame in found:
-        same_boot = frame.boot == boot if frame.boot is not None else same_boot
+        if frame.boot is not None:
+            ours, same_boot = frame.owner == spooled.owner, frame.boot == spooled.boot
+        if not ours:
+            continue
         lines["priority"] += frame.priority
         lines["bulk"] += frame.bulk
         if same_boot:
             positions |= frame.positions
             counted |= frame.counted
         if frame.losses is not None and (
-            frame.statement is None or heads[frame.statement[0]] >= frame.statement[1]
+            frame.statement is None or spooled.heads[frame.statement[0]] >= frame.statement[1]
         ):
             losses = frame.losses
     events: list[tuple[Lane, Event[Body], bytes]] = []
@@ -125,7 +136,7 @@ def recover(
         for line in lines[lane]:
             for event in codec.decode(line).events:
                 last = max(last, event.seq)
-                if isinstance(event, Event) and event.seq > sealed[lane]:
+                if isinstance(event, Event) and event.seq > spooled.sealed[lane]:
                     events.append((lane, event, line))
     return Found(tuple(events), Left(positions, counted), losses, whole and bool(found), last)
 
@@ -133,20 +144,19 @@ def recover(
 class Unsealed:
     """The files of this run. A disk that takes nothing costs the safety, never an event."""
 
-    def __init__(
-        self, folder: Path, boot: str, sealed: Mapping[Lane, int], heads: Mapping[Lane, int]
-    ) -> None:
+    def __init__(self, folder: Path, spooled: Spooled) -> None:
         """Read what the last run left in folder, and begin."""
         self._folder = folder
         self._gap = folder / _GAP
         self._lines: dict[Lane, list[bytes]] = {lane: [] for lane in LANES}
-        self._state = Frame(boot=boot)
+        self._state = Frame(owner=spooled.owner, boot=spooled.boot)
         self._last = dict.fromkeys(LANES, 0)
         self._descriptor = -1
         self._size = 0
-        paths = sorted(folder.glob(f"{_PREFIX}*"), key=lambda path: int(path.suffix[1:]))
+        named = [path for path in folder.glob(f"{_PREFIX}*") if path.suffix[1:].isdecimal()]
+        paths = sorted(named, key=lambda path: int(path.suffix[1:]))
         read = [frame for path in paths for frame in frames(path.read_bytes())]
-        self.found = recover(read, boot, sealed, heads, whole=not self._gap.exists())
+        self.found = recover(read, spooled, whole=not self._gap.exists())
         """What the last run left."""
         last = {
             lane: max((e.seq for at, e, _ in self.found.events if at == lane), default=0) for lane in LANES

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.kernel.rings import Left
-from agent.unsealed import Found, Frame, Unsealed, encode, frames, recover
+from agent.unsealed import Found, Frame, Spooled, Unsealed, encode, frames, recover
 from evidence.event import stamp
 from evidence.kind import Lane
 from evidence.kinds.process import Exec
@@ -26,9 +26,13 @@ def line(seq: int, size: int = 1) -> bytes:
 
 
 def opened(
-    folder: Path, sealed: dict[Lane, int] | None = None, heads: dict[Lane, int] | None = None, boot: str = "b"
+    folder: Path,
+    sealed: dict[Lane, int] = NONE,
+    heads: dict[Lane, int] = NONE,
+    boot: str = "b",
+    owner: str = "o",
 ) -> Unsealed:
-    return Unsealed(folder, boot, sealed or NONE, heads or NONE)
+    return Unsealed(folder, Spooled(owner, boot, sealed, heads))
 
 
 def numbers(found: Found) -> list[tuple[Lane, int]]:
@@ -79,6 +83,14 @@ def test_positions_of_another_boot_do_not_count_and_its_events_do(tmp_path: Path
     first.keep({"7": 640}, {"7": [4, 0]}, None)
     found = opened(tmp_path, boot="another").found
     assert (numbers(found), found.left) == ([("bulk", 1)], Left())
+
+
+def test_another_identity_takes_nothing_over(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.add("bulk", 1, line(1))
+    first.keep({"7": 640}, {}, (LOSS,))
+    found = opened(tmp_path, owner="another").found
+    assert (numbers(found), found.left, found.losses) == ([], Left(), ())
 
 
 def test_files_go_once_their_events_are_sealed(tmp_path: Path) -> None:
@@ -142,7 +154,9 @@ def test_a_torn_file_gives_the_frames_before_the_tear(data: st.DataObject) -> No
 
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 255))
 def test_no_bytes_raise(noise: bytes, at: int, flipped: int) -> None:
-    raw = bytearray(encode(Frame(bulk=[line(1)], boot="b")) + encode(Frame(priority=[noise])) + noise)
+    raw = bytearray(
+        encode(Frame(bulk=[line(1)], owner="o", boot="b")) + encode(Frame(priority=[noise])) + noise
+    )
     raw[at % len(raw)] ^= flipped
-    found = recover(frames(bytes(raw)), "b", NONE, NONE, whole=True)
+    found = recover(frames(bytes(raw)), Spooled("o", "b", NONE, NONE), whole=True)
     assert numbers(found) in ([], [("bulk", 1)])
