@@ -19,7 +19,7 @@ from ..environment import PREFIXES
 from .capability import capability_names
 
 EXEC, EXIT = 1, 2
-_EXE_CUT, _CWD_CUT, _EXE_DELETED, _ARGV_LOST, _ELEVATED = 1, 2, 4, 8, 16
+_EXE_CUT, _CWD_CUT, _EXE_DELETED, _ARGV_LOST, _ELEVATED, _CGROUP_V1 = 1, 2, 4, 8, 16, 32
 _EXE_FLAGS = _EXE_CUT | _EXE_DELETED
 
 _TYPE = struct.Struct("=H")
@@ -43,7 +43,7 @@ Sha256 = Callable[[bytes, int, int | None, str | None], str | None]
 def parse(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exec | Exit, bool]:
     """Return when it happened (CLOCK_BOOTTIME ns), the body, and whether its end may be reported twice.
 
-    cgroup_path gives the path of a cgroup id.
+    cgroup_path gives the path of a cgroup id, of a negative one that of cgroup v1's pids hierarchy.
 
     Raises:
         ValueError: raw is not one of the two records.
@@ -109,7 +109,7 @@ def _exec(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exe
         capabilities=capability_names(capable) if euid and capable else (),
         memory_only=_memory_only(exe) if flags & _EXE_DELETED else None,
         tty=_tty(tty) if tty[0] else None,
-        cgroup=cgroup_path(cgroup),
+        cgroup=cgroup_path(-cgroup if flags & _CGROUP_V1 else cgroup),
         environment=_environment(raw[env_at:]) if env_size else None,
         ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
         escaped=_named(exe_escaped, cwd_escaped, argv_escaped),

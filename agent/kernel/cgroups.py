@@ -12,6 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 _MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+_PIDS = Path("/sys/fs/cgroup/pids")
 _FILEID_KERNFS = 0xFE
 _KEPT = 4096
 
@@ -31,14 +32,16 @@ class Cgroups:
     """Paths of cgroup ids, the last few thousand of them kept."""
 
     def __init__(self) -> None:
-        """Find the cgroup2 mount; without one, or without CAP_DAC_READ_SEARCH, every path is unknown."""
+        """Find cgroup2 and v1's pids; without a mount, or CAP_DAC_READ_SEARCH, its paths are unknown."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._known: OrderedDict[int, str | None] = OrderedDict()
-        self._root = cgroup2_root()
-        self._descriptor = -1 if self._root is None else os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        self._unified, self._pids = _opened(cgroup2_root()), _opened(_PIDS)
 
     def path(self, number: int) -> str | None:
-        """Return the path below the cgroup2 mount (/system.slice/ssh.service); None once it is gone."""
+        """Return the path below the cgroup2 mount (/system.slice/ssh.service); None once it is gone.
+
+        A negative number is an id of v1's pids hierarchy.
+        """
         if number in self._known:
             return self._known[number]
         found = self._known[number] = self._look_up(number)
@@ -47,16 +50,18 @@ class Cgroups:
         return found
 
     def close(self) -> None:
-        """Close the mount."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        """Close the mounts."""
+        for _, descriptor in (self._unified, self._pids):
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def _look_up(self, number: int) -> str | None:
-        if self._descriptor < 0:
+        root, descriptor = self._unified if number > 0 else self._pids
+        if descriptor < 0:
             return None
-        handle = _FileHandle(8, _FILEID_KERNFS, number)
+        handle = _FileHandle(8, _FILEID_KERNFS, abs(number))
         opened = self._libc.open_by_handle_at(
-            self._descriptor, ctypes.byref(handle), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+            descriptor, ctypes.byref(handle), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
         )
         if opened < 0:
             return None
@@ -64,7 +69,15 @@ class Cgroups:
             path = _text(os.readlink(f"/proc/self/fd/{opened}".encode()))  # noqa: PTH115 - as bytes
         finally:
             os.close(opened)
-        return "/" + path.removeprefix(str(self._root)).lstrip("/")
+        return "/" + path.removeprefix(str(root)).lstrip("/")
+
+
+def _opened(root: Path | None) -> tuple[Path | None, int]:
+    """Return a mount and its descriptor, -1 where there is none."""
+    try:
+        return root, -1 if root is None else os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return root, -1
 
 
 def _text(path: bytes) -> str:

@@ -100,6 +100,37 @@ def test_the_kernel_rung_tells_container_runtime_and_pod(
     assert done.user is None, "a container has accounts of its own"
 
 
+@pytest.mark.parametrize("unified", [None, "containerd.service"])
+def test_a_container_of_cgroup_v1_is_told_where_v2_has_it_elsewhere(
+    unified: str | None, root: Path, tmp_path: Path
+) -> None:
+    pids = Path("/sys/fs/cgroup/pids")
+    if not (pids / "cgroup.procs").exists():
+        pytest.skip("no cgroup v1 is mounted")
+    mark, folder = secrets.token_hex(8), pids / root.name / "docker" / ID
+    folder.mkdir(parents=True)
+    enter = f'echo 0 > "{folder}/cgroup.procs" && '
+    if unified is not None:
+        (root / unified).mkdir()
+        enter += f'echo 0 > "{root / unified}/cgroup.procs" && '
+    try:
+        with opened(BPF, tmp_path) as watched:
+            subprocess.run(["/bin/sh", "-c", f"{enter} exec /bin/true {mark}"], check=True)
+            done = seen(watched, mark)
+    finally:
+        for made in (folder, folder.parent, folder.parent.parent):
+            until_gone(made)
+    assert (done.container, done.container_runtime, done.unit) == (ID, "docker", None)
+
+
+def until_gone(cgroup: Path) -> None:
+    """Remove a cgroup; its last process may just be ending."""
+    deadline = time.monotonic() + 10
+    while cgroup.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            cgroup.rmdir()
+
+
 def test_a_name_that_is_no_text_harms_nothing(root: Path, tmp_path: Path) -> None:
     mark = secrets.token_hex(8)
     with opened(BPF, tmp_path) as watched:

@@ -17,6 +17,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ANCESTORS 6
 #define DEPTH 64
 #define NAME 256
+#define CONTAINER_ID 64
 #define PATH 1024 /* a component is begun below this, so a path takes at most PATH + NAME */
 #define ARGV 4096
 #define ENVIRONMENT 4096 /* bytes of it that are looked through */
@@ -26,7 +27,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define DATA 8192
 
 enum { EXEC = 1, EXIT = 2 };
-enum { EXE_CUT = 1, CWD_CUT = 2, EXE_DELETED = 4, ARGV_LOST = 8, ELEVATED = 16 };
+enum { EXE_CUT = 1, CWD_CUT = 2, EXE_DELETED = 4, ARGV_LOST = 8, ELEVATED = 16, CGROUP_V1 = 32 };
 
 struct ancestor {
 	__u64 start;
@@ -393,6 +394,32 @@ static __always_inline __u32 fill_environment(struct exec_record *record, struct
 	return record->environment_size;
 }
 
+/* Where containers are made with cgroup v1, v2 has them at its root or in their daemon's service: then the pids
+ * controller's cgroup is told, which every runtime makes. A container's cgroup is known by the length of its name.
+ */
+static __always_inline void fill_cgroup(struct exec_record *record, struct task_struct *task)
+{
+	char name[CONTAINER_ID + 2];
+
+	record->cgroup = bpf_get_current_cgroup_id();
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return;
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	__u64 at = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id) * sizeof(void *);
+	struct cgroup_subsys_state *state = NULL;
+
+	bpf_probe_read_kernel(&state, sizeof(state), (char *)set + bpf_core_field_offset(set->subsys) + at);
+	struct cgroup *own = BPF_CORE_READ(state, cgroup);
+
+	if (!BPF_CORE_READ(own, root, hierarchy_id) || !BPF_CORE_READ(own, level))
+		return;
+	if (BPF_CORE_READ(set, dfl_cgrp, level) &&
+	    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(own, kn, name)) <= CONTAINER_ID)
+		return;
+	record->cgroup = BPF_CORE_READ(own, kn, id);
+	record->flags |= CGROUP_V1;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -411,7 +438,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	record->mono = bpf_ktime_get_boot_ns();
 	record->pid = pid;
 	record->start = task->start_boottime;
-	record->cgroup = bpf_get_current_cgroup_id();
+	fill_cgroup(record, task);
 	fill_identity(record, task);
 	__u32 at = fill_paths(record, task, bprm, fill_parents(record, task));
 

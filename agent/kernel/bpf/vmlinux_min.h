@@ -177,6 +177,34 @@ struct thread_info {
 	__u32 status;
 };
 
+struct kernfs_node {
+	const char *name;
+	__u64 id;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup *dfl_cgrp;
+};
+
+enum cgroup_subsys_id {
+	pids_cgrp_id = 0,
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
@@ -198,6 +226,7 @@ struct task_struct {
 	struct task_struct *parent;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 };
 
 struct in6_addr {
