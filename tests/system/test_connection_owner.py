@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,26 +55,31 @@ def close_of(watched: Watched, direction: str, port: int) -> Close:
 
 @contextmanager
 def server_that(child: str, *arguments: str) -> Iterator[tuple[int, int]]:
-    """Run a Python program with a listening socket as descriptor 3; give its pid and port."""
+    """Run a Python program with a listening socket as descriptor 200; give its pid and port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         process = subprocess.Popen(
-            ["/usr/bin/env", "python3", "-c", child, *arguments], pass_fds=[_third(server)]
+            [sys.executable, "-I", "-c", child, *arguments],
+            pass_fds=[_inherited(server)],
+            stdout=subprocess.PIPE,
         )
+        assert process.stdout is not None
         try:
+            process.stdout.read(1)  # it is about to accept
             yield process.pid, port
         finally:
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.communicate()
 
 
-def _third(server: socket.socket) -> int:
+def _inherited(server: socket.socket) -> int:
     return os.dup2(server.fileno(), 200, inheritable=True)
 
 
 ACCEPTS = """
 import socket, time, ctypes, sys
 server = socket.socket(fileno=200)
+print("x", end="", flush=True)
 if sys.argv[1] == "address":
     ends = [server.accept()[0]]
 else:
@@ -101,6 +107,7 @@ HANDS_OVER = """
 import os, socket, sys
 from pathlib import Path
 server = socket.socket(fileno=200)
+print("x", end="", flush=True)
 accepted, _ = server.accept()
 if os.fork() == 0:
     Path("/proc/self/loginuid").write_text(sys.argv[1])
