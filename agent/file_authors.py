@@ -15,8 +15,6 @@ from evidence.kind import Actor, Body
 from evidence.kinds import file
 
 REMEMBERED = 512
-FRESH = 600_000_000_000
-"""Nanoseconds for which an author is remembered."""
 
 _WRITES = (file.Create, file.Change, file.Rename, file.Delete)
 Write = file.Create | file.Change | file.Rename | file.Delete
@@ -54,7 +52,7 @@ class Authors:
         )
 
     def learn(self, body: Body, mono: int) -> Body:
-        """Return a file event marked where its file's state is told; remember who wrote it."""
+        """Return a file event marked where its file's state is told; remember who wrote it at mono (ns)."""
         if not isinstance(body, _WRITES) or not self.covers(body.path):
             return body
         self._recent[body.path] = Author(mono, body.actor, body.explained_by)
@@ -63,7 +61,7 @@ class Authors:
             self._recent.popitem(last=False)
         return msgspec.structs.replace(body, told_by="state.changed")
 
-    def of(self, path: str, mono: int) -> Author | None:
-        """Return who wrote path of late, None where no file event told."""
+    def of(self, path: str, since: int) -> Author | None:
+        """Return who wrote path at since (ns) or later; None where no file event told of that."""
         found = self._recent.get(path)
-        return found if found is not None and mono - found.mono <= FRESH else None
+        return found if found is not None and found.mono >= since else None

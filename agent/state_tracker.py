@@ -41,8 +41,8 @@ class Tracker:
         kept = cursor.load()
         self.snapshot: Snapshot | None = kept.snapshot if kept is not None else None
         self._kept = kept
-        self.looked = False
-        """Whether it was looked at since the start: before, what differs happened while nobody watched."""
+        self.looked_at: int | None = None
+        """When it was looked at last since the start; before, what differs happened while nobody watched."""
         self.due: int | None = 0
         self._since: int | None = None
 
@@ -67,7 +67,7 @@ class Tracker:
         for one in found:
             snapshot |= self._former(one.path) if one.unread else self._said(one)
         before, self.snapshot = self.snapshot, snapshot
-        self.looked = True
+        self.looked_at = now
         self._since = None
         self.due = None if self.source.every is None else now + int(self.source.every * 1e9)
         if before == snapshot:

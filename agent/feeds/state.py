@@ -25,7 +25,7 @@ from ..state_diff import Difference
 from ..state_files import SSHD
 from ..state_folders import StateFolders
 from ..state_inputs import StateInputs, places_below
-from ..state_source import Homes, Place
+from ..state_source import Homes, Place, Source
 from ..state_tracker import Tracker, open_trackers
 from .tally import Tally
 
@@ -146,7 +146,7 @@ class StateFeed:
         """Read one source, unless a package transaction is still at it."""
         source = tracker.source
         dpkg = self._root / "var/lib/dpkg"
-        waits = source.packaged and tracker.looked and transaction_runs(dpkg)
+        waits = source.packaged and tracker.looked_at is not None and transaction_runs(dpkg)
         if waits and tracker.postpone(now.mono, _TRANSACTION):
             return []
         places = tuple(source.places(self._homes))
@@ -155,23 +155,22 @@ class StateFeed:
         if found is None:
             tracker.due = now.mono + _RETRY
             return []
-        down = not tracker.looked
+        since = tracker.looked_at
         differences = tracker.look(found, now.mono)
         if source.reads == "sockets" and not self._kernel_tells():
             tracker.due = now.mono + _LISTENERS
-        if source.name == "passwd" and (differences or down):
+        if source.name == "passwd" and (differences or since is None):
             self._refresh_homes(now)
         if differences:
             self._inventory_at = min(self._inventory_at, now.mono + _RETRY)
-        return [Observed(self._changed(tracker, one, places, now, down=down)) for one in differences]
+        return [Observed(self._changed(source, one, places, since)) for one in differences]
 
     def _changed(
-        self, tracker: Tracker, one: Difference, places: tuple[Place, ...], now: Moment, *, down: bool
+        self, source: Source, one: Difference, places: tuple[Place, ...], since: int | None
     ) -> Changed:
-        """Return a difference as an event, with who wrote the file where that is known."""
-        source = tracker.source
+        """Return a difference as an event, with who wrote the file since the last look, if known."""
         path = _path_of(one.subject, places) if source.reads == "files" else None
-        author = self._context.authors.of(path, now.mono) if path is not None and not down else None
+        author = self._context.authors.of(path, since) if path is not None and since is not None else None
         return Changed(
             source=source.name,
             subject=one.subject,
@@ -183,7 +182,7 @@ class StateFeed:
             more=one.more,
             actor=author.actor if author is not None else self._owner(one.subject),
             explained_by=author.explained_by if author is not None else None,
-            while_down=down,
+            while_down=since is None,
         )
 
     def _owner(self, subject: str) -> Actor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.file_authors import FRESH, REMEMBERED, Authors
+from agent.file_authors import REMEMBERED, Authors
 from evidence.kind import Actor
 from evidence.kinds.file import Create, Read
 from evidence.kinds.process import Exit
@@ -22,10 +22,15 @@ def test_a_covered_file_is_marked_and_its_author_remembered() -> None:
     body = made.learn(Create(path=PATH, actor=WHO), 5)
     assert isinstance(body, Create)
     assert body.told_by == "state.changed"
-    found = made.of(PATH, 5 + FRESH)
+    found = made.of(PATH, 5)
     assert found is not None
     assert found.actor == WHO
-    assert made.of(PATH, 6 + FRESH) is None
+
+
+def test_who_wrote_it_before_the_last_look_did_not_write_what_is_new() -> None:
+    made = authors()
+    made.learn(Create(path=PATH, actor=WHO), 5)
+    assert made.of(PATH, 6) is None
 
 
 def test_other_files_and_other_kinds_are_left_as_they_are() -> None:

@@ -313,6 +313,8 @@ def test_who_wrote_it_and_which_package_brought_it_come_from_the_file_event(runn
     assert event.told_by == "state.changed"
     told = running.one()
     assert (told.actor, told.explained_by) == (actor, package)
+    (running.root / path[1:]).unlink()
+    assert running.one().actor is None  # another act, and nobody said whose
 
 
 def test_secrets_in_lines_are_redacted_before_the_spool(running: Machine) -> None:

@@ -104,6 +104,8 @@ def test_this_host_is_told_and_a_job_with_who_wrote_it(around: Context, job: Pat
     gone, _ = until(feeds, lambda body: isinstance(body, Changed) and body.subject == str(job))
     assert isinstance(gone, Changed)
     assert gone.change == "gone"
+    assert gone.actor is not None
+    assert gone.actor.pid == os.getpid()
     for feed in feeds:
         feed.close()
 
