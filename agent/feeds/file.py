@@ -109,7 +109,7 @@ class FileFeed:
 
     def _authored(self, one: Observed, now: Moment) -> Observed:
         """Let whoever tells what the file says know who wrote it."""
-        body = self._authors.learn(one.body, now.mono)
+        body = self._authors.learn(one.body, now.mono if one.mono is None else one.mono)
         return one if body is one.body else Observed(body, mono=one.mono, time=one.time)
 
     def _gather(self, now: Moment) -> list[Observed]:
