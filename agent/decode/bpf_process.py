@@ -29,6 +29,8 @@ _HEADER = _WHO.size + _WHAT.size
 _EXIT = struct.Struct("=HHIQQQ4I")
 _ANCESTOR = struct.Struct("=QII")
 _WANTED = struct.Struct("=II")
+LAYOUT = " ".join(form.format for form in (_WHO, _WHAT, _EXIT, _ANCESTOR))
+"""Another build whose records have this form writes what is decoded here."""
 _NO_ID = 0xFFFFFFFF
 _PTS = re.compile(r"pts(\d+)\Z")
 _NAMES = ("exe", "cwd", "argv", "sha256")

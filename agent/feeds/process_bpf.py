@@ -32,7 +32,7 @@ class BpfFeed:
         Raises:
             RungUnavailable: it does not load here.
         """
-        self._reader = RingReader("exec", _RING_BYTES, context.rings)
+        self._reader = RingReader("exec", _RING_BYTES, context.rings, layout=bpf_process.LAYOUT)
         names = EnvironmentNames(context.settings.process.environment)
         with self._reader.object.mapped_word("environment") as page:
             table = bpf_process.wanted(names.prefixes())

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import RungUnavailable
-from .cgroups import cgroup2_root
+from . import bpf_program
 from .libbpf import IterAttachOptions, IterLinkInfo, libbpf, per_cpu_sums, raise_memlock, refused
 from .pins import Pins, digest
 from .scope import HOST, Scope
@@ -21,8 +21,6 @@ from .scope import HOST, Scope
 OBJECTS = Path(__file__).parent / "bpf"
 
 _SCOPE = "rodata.scope"
-_SECTIONS = {b"cgroup/connect_unix": (18, 49)}
-"""Program type and attach type (linux/bpf.h) of sections that libbpf knows since 1.3."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -152,34 +150,13 @@ class BpfObject:
         return int(found)
 
     def _maps(self) -> dict[str, int]:
-        maps: dict[str, int] = {}
-        found = self._lib.bpf_object__next_map(self._object, None)
-        while found:
-            maps[self._lib.bpf_map__name(found).decode()] = found
-            found = self._lib.bpf_object__next_map(self._object, found)
-        return maps
+        return bpf_program.maps(self._lib, self._object)
 
     def _programs(self) -> dict[str, int]:
-        programs: dict[str, int] = {}
-        program = self._lib.bpf_object__next_program(self._object, None)
-        while program:
-            programs[self._lib.bpf_program__name(program).decode()] = program
-            program = self._lib.bpf_object__next_program(self._object, program)
-        return programs
-
-    def _is_iterator(self, program: int) -> bool:
-        return bool(self._lib.bpf_program__section_name(program).startswith(b"iter"))
+        return bpf_program.programs(self._lib, self._object)
 
     def _is_wanted(self, program: str) -> bool:
         return not self._wanted or program in self._wanted
-
-    def _say_what_it_is(self, program: int) -> None:
-        """Name the type of a program whose section this libbpf may be too old to know."""
-        section = self._lib.bpf_program__section_name(program)
-        if section in _SECTIONS:
-            kind, attach = _SECTIONS[section]
-            self._lib.bpf_program__set_type(program, kind)
-            self._lib.bpf_program__set_expected_attach_type(program, attach)
 
     def _set_scope(self, scope: Scope) -> None:
         for name, found in self._maps().items():
@@ -200,15 +177,15 @@ class BpfObject:
         self._set_scope(scope)
         for name, program in self._programs().items():
             self._lib.bpf_program__set_autoload(program, self._is_wanted(name))
-            self._say_what_it_is(program)
+            bpf_program.say_what_it_is(self._lib, program)
         self._load()
         if self.pins is not None:
             self.pins.stop_others()
         for name, program in self._programs().items():
-            if not self._is_wanted(name) or self._is_iterator(program):
+            if not self._is_wanted(name) or bpf_program.is_iterator(self._lib, program):
                 continue  # an iterator is attached when somebody reads it
             try:
-                self._links[name] = self._attach(name, program)
+                self._links[name] = bpf_program.attach(self._lib, name, program)
             except RungUnavailable as refusal:
                 if name not in self._optional:
                     raise
@@ -244,8 +221,8 @@ class BpfObject:
                     raise refused(f"{name} of {self.name}.bpf.o cannot be taken up", -error)
             self._set_scope(scope)
             for name, program in self._programs().items():
-                self._say_what_it_is(program)
-                needed = self._is_iterator(program) and self._is_wanted(name)
+                bpf_program.say_what_it_is(self._lib, program)
+                needed = bpf_program.is_iterator(self._lib, program) and self._is_wanted(name)
                 self._lib.bpf_program__set_autoload(program, needed)
             self._load()
         except RungUnavailable:
@@ -259,23 +236,3 @@ class BpfObject:
     def _load(self) -> None:
         if error := self._lib.bpf_object__load(self._object):
             raise refused(f"{self.name}.bpf.o does not load", -error)
-
-    def _attach(self, name: str, program: int) -> int:
-        cgroup = self._lib.bpf_program__section_name(program).startswith(b"cgroup")
-        link = self._attach_to_root_cgroup(program) if cgroup else self._lib.bpf_program__attach(program)
-        if not link:
-            raise refused(f"{name} does not attach", ctypes.get_errno())
-        return int(link)
-
-    def _attach_to_root_cgroup(self, program: int) -> int | None:
-        """Return a link of program to the topmost cgroup that is seen, so that it sees every socket below."""
-        root = cgroup2_root()
-        if root is None:
-            fix = "mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
-            raise RungUnavailable("cgroup2 is not mounted: this host has only v1", fix)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            link: int | None = self._lib.bpf_program__attach_cgroup(program, descriptor)
-            return link
-        finally:
-            os.close(descriptor)

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: eBPF programs are loaded and pinned"),
     pytest.mark.skipif(bpffs() is None, reason="needs a mounted bpffs: mount -t bpf bpf /sys/fs/bpf"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(400),
 ]
 
 MANY = 5000
@@ -123,10 +123,10 @@ def numbers(agent: Agent) -> list[int]:
 
 def test_kills_at_any_moment_leave_each_exec_once(agent: Agent) -> None:
     marks: list[str] = []
-    for turn in range(6):
+    for turn in range(3):
         agent.start("watch")
         marks += run_marks(turn * 100, turn * 100 + 79)
-        time.sleep(turn * 0.25)  # between taken in and sealed, and after
+        time.sleep(turn * 0.6)  # between taken in and sealed, and after
         agent.stop(signal.SIGKILL)
         marks += run_marks(turn * 100 + 80, turn * 100 + 99)
     agent.start("watch")

@@ -1,0 +1,74 @@
+"""The programs and maps of an open eBPF object, and how each kind of program is attached."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from ..errors import RungUnavailable
+from .cgroups import cgroup2_root
+from .libbpf import refused
+
+_SECTIONS = {b"cgroup/connect_unix": (18, 49)}
+"""Program type and attach type (linux/bpf.h) of sections that libbpf knows since 1.3."""
+
+
+def maps(library: ctypes.CDLL, opened: int) -> dict[str, int]:
+    """Return the maps of an open object by name."""
+    found: dict[str, int] = {}
+    each = library.bpf_object__next_map(opened, None)
+    while each:
+        found[library.bpf_map__name(each).decode()] = each
+        each = library.bpf_object__next_map(opened, each)
+    return found
+
+
+def programs(library: ctypes.CDLL, opened: int) -> dict[str, int]:
+    """Return the programs of an open object by name."""
+    found: dict[str, int] = {}
+    each = library.bpf_object__next_program(opened, None)
+    while each:
+        found[library.bpf_program__name(each).decode()] = each
+        each = library.bpf_object__next_program(opened, each)
+    return found
+
+
+def is_iterator(library: ctypes.CDLL, program: int) -> bool:
+    """Return whether a program runs only when somebody reads it."""
+    return bool(library.bpf_program__section_name(program).startswith(b"iter"))
+
+
+def say_what_it_is(library: ctypes.CDLL, program: int) -> None:
+    """Name the type of a program whose section this libbpf may be too old to know."""
+    section = library.bpf_program__section_name(program)
+    if section in _SECTIONS:
+        kind, place = _SECTIONS[section]
+        library.bpf_program__set_type(program, kind)
+        library.bpf_program__set_expected_attach_type(program, place)
+
+
+def attach(library: ctypes.CDLL, name: str, program: int) -> int:
+    """Attach a loaded program to what its section names, and return its link.
+
+    Raises:
+        RungUnavailable: the kernel refuses.
+    """
+    cgroup = library.bpf_program__section_name(program).startswith(b"cgroup")
+    link = _attach_to_root_cgroup(library, program) if cgroup else library.bpf_program__attach(program)
+    if not link:
+        raise refused(f"{name} does not attach", ctypes.get_errno())
+    return int(link)
+
+
+def _attach_to_root_cgroup(library: ctypes.CDLL, program: int) -> int | None:
+    """Return a link of program to the topmost cgroup that is seen, so that it sees every socket below."""
+    root = cgroup2_root()
+    if root is None:
+        fix = "mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
+        raise RungUnavailable("cgroup2 is not mounted: this host has only v1", fix)
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        link: int | None = library.bpf_program__attach_cgroup(program, descriptor)
+        return link
+    finally:
+        os.close(descriptor)
