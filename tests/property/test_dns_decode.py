@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import ssl
 
@@ -192,10 +193,11 @@ def test_no_bytes_make_the_parser_raise_but_value_error(raw: bytes, cut: bool) -
             assert len(one.data) <= 4 * 255
 
 
+@functools.cache
 def hello(host: str | None) -> bytes:
     """Return the ClientHello that OpenSSL sends."""
     out = ssl.MemoryBIO()
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = host is not None
     client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=host)
     with contextlib.suppress(ssl.SSLWantReadError):
