@@ -39,12 +39,14 @@ class Explainer(Protocol):
 class Sight(msgspec.Struct, frozen=True):
     """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event.
 
-    former is the name in the trees that a rename was told to come from; the rest is as in the file kinds.
+    absent: nothing was there a moment ago. former is the name in the trees that a rename was told to come
+    from. The rest is as in the file kinds.
     """
 
     found: str
     actor: Actor | None = None
     quiet: bool = False
+    absent: bool = False
     late: bool = False
     container_path: str | None = None
     former: bytes | None = None
@@ -73,6 +75,8 @@ class FileHistory:
     def look(self, path: bytes, sight: Sight) -> Generator[int | Body, None, Looked | None]:
         """Compare path with the baseline in steps; yield bytes read and events; return what is there now."""
         above, name = os.path.split(path)
+        if sight.absent and self._baseline.get(path) is None:
+            return None  # it came and went between two looks
         try:
             folder = open_folder(above)
         except OSError:  # it is gone, or a link leads there by now, which is no way into the tree

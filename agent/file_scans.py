@@ -1,7 +1,7 @@
 """Which trees wait to be scanned, and the scan that runs: one at a time, held back for the host.
 
 A scan keeps to files and bytes a second and to a share of a core, reads in the idle I/O class, and creeps
-while others wait for CPU or disk: one slice a second. It never stops, or a host that is always busy would
+while others wait for CPU or disk: a tenth of its pace. It never stops, or a host that is always busy would
 never be checked (R27). A tree is left alone after its scan for as long as that took, so that an overflow
 which repeats does not keep the scan going without end.
 """
@@ -23,7 +23,7 @@ Job = Generator[Step | Observed, None, None]
 EVENTS = 2_000
 """Events of one slice, at most."""
 
-_SLICE, _CREEP = 4_000_000, 1_000_000_000
+_SLICE, _CREEP = 4_000_000, 200_000_000
 
 
 class Scans:

@@ -20,7 +20,7 @@ from evidence.kind import Actor
 from .baseline import Baseline
 from .file_history import FileHistory, Sight
 from .file_scans import EVENTS, Job, Scans
-from .kernel.no_follow import exists
+from .kernel.no_follow import present
 from .kernel.pressure import Pressure
 from .packages import Packages, is_installer
 from .sensor import Context, Moment, Observed
@@ -191,8 +191,9 @@ class FileWork:
             del self._pending[pending.path]
             pending.actor = self._named(pending)
         if due:
-            due.sort(key=lambda pending: not exists(pending.path))
-            self._live.append(self._look(parts, due))
+            there = present(pending.path for pending in due)
+            due.sort(key=lambda pending: pending.path not in there)
+            self._live.append(self._look(parts, due, there))
 
     def _named(self, pending: Noted) -> Actor | None:
         """Ask again who it was: an exec may be told after the change that it made."""
@@ -224,15 +225,15 @@ class FileWork:
             yield step if isinstance(step, Step) else Observed(step)
         parts.baseline.set_fact(_fact(root), b"1")
 
-    def _look(self, parts: _Parts, due: list[Noted]) -> Job:
+    def _look(self, parts: _Parts, due: list[Noted], there: set[bytes]) -> Job:
         """Look at changed paths; a folder that appeared is scanned, for what came before it was watched."""
         for noted in due:
-            sight = self._sight(parts, noted)
+            sight = self._sight(parts, noted, absent=noted.path not in there)
             look = parts.scan.scan if noted.appeared else parts.scan.look
             for step in look(noted.path, sight):
                 yield step if isinstance(step, Step) else Observed(step, mono=noted.mono)
 
-    def _sight(self, parts: _Parts, noted: Noted) -> Sight:
+    def _sight(self, parts: _Parts, noted: Noted, *, absent: bool) -> Sight:
         root = self._trees.root_of(noted.path) or noted.path
         inside = noted.former is not None and self._trees.holds(noted.former)
         away = noted.latter is not None and not self._trees.holds(noted.latter)
@@ -240,6 +241,7 @@ class FileWork:
             "live",
             noted.actor,
             quiet=not noted.appeared and not _complete(parts, root),
+            absent=absent,
             late=noted.late,
             container_path=noted.container_path,
             former=noted.former if inside else None,

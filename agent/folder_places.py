@@ -41,8 +41,11 @@ class FolderPlaces:
         """Return a folder's path; None when it is foreign, or gone."""
         key = fsid + handle
         known = self._ours.get(key)
-        if known is not None or key in self.foreign:
+        if known is not None:
             return known
+        if key in self.foreign:
+            self.foreign[key] += 1
+            return None
         found = self._look_up(fsid, handle)
         if found is None:
             return None

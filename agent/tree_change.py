@@ -71,21 +71,23 @@ class Trees:
         self.roots = tuple(trees)
         self.barred = tuple(barred)
         self._exclude = tuple(exclude)
+        self._excluded = frozenset(self._exclude), tuple(map(_below, self._exclude))
+        self._inside = tuple(map(_below, self.roots))
 
     def holds(self, path: bytes) -> bool:
         """Return whether path is in a tree and not excluded."""
-        return any(_is_within(path, root) for root in self.roots) and not self.excludes(path)
+        return (path in self.roots or path.startswith(self._inside)) and not self.excludes(path)
 
     def root_of(self, path: bytes) -> bytes | None:
         """Return the tree that holds path; None when none does."""
-        for root in self.roots:
-            if _is_within(path, root):
-                return None if self.excludes(path) else root
-        return None
+        if not self.holds(path):
+            return None
+        return next(root for root in self.roots if _is_within(path, root))
 
     def excludes(self, path: bytes) -> bool:
         """Return whether path, or a folder it is in, is excluded."""
-        return any(_is_within(path, root) for root in self._exclude)
+        exact, below = self._excluded
+        return path in exact or path.startswith(below)
 
     def excludes_below(self, folder: bytes) -> bool:
         """Return whether anything that is excluded lies in folder, at any depth, or is folder."""
@@ -93,4 +95,9 @@ class Trees:
 
 
 def _is_within(path: bytes, root: bytes) -> bool:
-    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+    return path == root or path.startswith(_below(root))
+
+
+def _below(folder: bytes) -> bytes:
+    """Return what every path in folder begins with."""
+    return folder.rstrip(b"/") + b"/"

@@ -59,20 +59,26 @@ def parse_fanotify(raw: bytes, skip: MutableMapping[bytes, int] | None = None) -
     """
     at, end = 0, len(raw)
     while at + _EVENT.size <= end:
-        if skip and at + _FIRST.size <= end:
-            length, version, _, metadata, _, _, _, kind, _, _, _, size = _FIRST.unpack_from(raw, at)
-            start = at + _AT
-            key = raw[start : start + _FSID + _HANDLE.size + size]
+        if at + _FIRST.size <= end:
+            length, version, _, metadata, mask, _, pid, kind, _, info, _, size = _FIRST.unpack_from(raw, at)
             if (
-                key in skip
-                and version == _VERSION
+                version == _VERSION
                 and metadata == _EVENT.size
                 and kind in (_DFID_NAME, _DFID)
-                and _FIRST.size <= length <= end - at
+                and _FIRST.size + size <= _EVENT.size + info <= length <= end - at
             ):
-                skip[key] += 1
-                at += length
-                continue
+                start = at + _AT
+                named = start + _FSID + _HANDLE.size + size
+                key = raw[start:named]
+                if skip and key in skip:
+                    skip[key] += 1
+                    at += length
+                    continue
+                if _EVENT.size + info == length:  # the usual one: told by these bytes alone
+                    name = raw[named : at + length].partition(b"\0")[0]
+                    yield Raw(mask, pid, key[:_FSID], key[_FSID:], name)
+                    at += length
+                    continue
         length, version, _, metadata, mask, _, pid = _EVENT.unpack_from(raw, at)
         if version != _VERSION or not _EVENT.size <= metadata <= length <= end - at:
             return

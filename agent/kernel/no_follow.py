@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterable
 
 _OPENAT2 = 437
 """The same number on every architecture (openat2(2), Linux 5.6)."""
@@ -51,15 +52,31 @@ def _step_by_step(path: bytes) -> int:
 
 def exists(path: bytes) -> bool:
     """Return whether something is at path, reached through no link."""
-    folder, name = os.path.split(path)
+    return bool(present((path,)))
+
+
+def present(paths: Iterable[bytes]) -> set[bytes]:
+    """Return those of paths at which something is, reached through no link; each folder is opened once."""
+    names: dict[bytes, list[bytes]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        names.setdefault(folder, []).append(name)
+    found: set[bytes] = set()
+    for folder, inside in names.items():
+        try:
+            fd = open_folder(folder)
+        except OSError:
+            continue
+        try:
+            found.update(folder.rstrip(b"/") + b"/" + name for name in inside if _is_there(fd, name))
+        finally:
+            os.close(fd)
+    return found
+
+
+def _is_there(folder: int, name: bytes) -> bool:
     try:
-        fd = open_folder(folder)
+        os.stat(name or b".", dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
-    try:
-        os.stat(name or b".", dir_fd=fd, follow_symlinks=False)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
     return True
