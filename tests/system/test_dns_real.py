@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from agent.errors import RungUnavailable
-from agent.kernel import bpf_object, scope
+from agent.kernel import bpf_program, scope
 from agent.kernel.rings import Rings
 from agent.sensor import Context, Rung
 from agent.sensors.connection import SENSOR as CONNECTION
@@ -261,7 +261,7 @@ def test_a_tls_client_names_its_peer_where_no_answer_did(around: Context) -> Non
 def test_where_only_cgroup_v1_is_mounted_the_reason_and_the_fix_are_told(
     around: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bpf_object, "cgroup2_root", lambda: None)
+    monkeypatch.setattr(bpf_program, "cgroup2_root", lambda: None)
     with pytest.raises(RungUnavailable, match="only v1") as refused:
         BPF.open(around)
     assert refused.value.fix is not None
