@@ -148,19 +148,14 @@ static __always_inline void fill_record(struct flow_record *record, struct sourc
 	record->packets_in = !out;
 }
 
-static __always_inline int add_packet(struct __sk_buff *skb, bool out)
+static __always_inline void add_packet(struct __sk_buff *skb, struct source *source, bool out)
 {
 	struct words *words = shared_words();
-	struct bpf_sock *sk = skb->sk;
 	struct flow_record record = {};
 	struct packet packet = {};
-	struct source *source;
 
-	if (!sk || !words)
-		return PASS;
-	source = bpf_sk_storage_get(&sources, sk, 0, 0);
-	if (!source || !read_packet(skb, &packet))
-		return PASS;
+	if (!words || !read_packet(skb, &packet))
+		return;
 	if (out) { /* who sends is current: the packet leaves in its system call */
 		struct task_struct *task = bpf_get_current_task_btf();
 
@@ -179,19 +174,34 @@ static __always_inline int add_packet(struct __sk_buff *skb, bool out)
 	}
 	if (!add_sum(words, &record))
 		lose(LOSS_NO_MEMORY);
-	return PASS;
+}
+
+/* Most packets are of TCP, whose sockets have no source: they cost one look. */
+static __always_inline struct source *source_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_storage_get(&sources, sk, 0, 0) : 0;
 }
 
 SEC("cgroup_skb/egress")
 int on_egress(struct __sk_buff *skb)
 {
-	return add_packet(skb, true);
+	struct source *source = source_of(skb);
+
+	if (source)
+		add_packet(skb, source, true);
+	return PASS;
 }
 
 SEC("cgroup_skb/ingress")
 int on_ingress(struct __sk_buff *skb)
 {
-	return add_packet(skb, false);
+	struct source *source = source_of(skb);
+
+	if (source)
+		add_packet(skb, source, false);
+	return PASS;
 }
 
 SEC("cgroup/sock_create")
