@@ -1,6 +1,6 @@
-"""Open, write, close and unlink a file and connect a socket, all through an io_uring and by no system call.
+"""Open, write and close a file, unlink another and connect a socket, all through an io_uring.
 
-usage: ring_operations.py FILE PORT
+usage: ring_operations.py FILE OTHER PORT
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ def main() -> int:
     ring.do(CLOSE, opened, 0, 0)
     print("written", flush=True)
     sys.stdin.readline()
-    ring.do(UNLINKAT, HERE, ctypes.addressof(path), 0)
-    port = int(sys.argv[2])
+    other = ctypes.create_string_buffer(os.fsencode(sys.argv[2]))
+    ring.do(UNLINKAT, HERE, ctypes.addressof(other), 0)
+    port = int(sys.argv[3])
     to = ctypes.create_string_buffer(
         struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, b"\x7f\0\0\1")
     )
