@@ -313,3 +313,69 @@ def test_a_fault_of_the_disk_is_a_loss_and_the_feed_arms_again(
     assert settle(feed) == []
     (tree / "etc/x").touch()
     assert paths(settle(feed, bool), Create) == [str(tree / "etc/x")]
+
+
+def test_what_comes_from_outside_and_goes_there_is_told_with_its_other_name(tree: Path, start: Start) -> None:
+    feed = start("fanotify")
+    settle(feed)
+    (tree.parent / "payload").write_text("x")
+    shell("mv ../payload etc/job", tree)
+    come = one(settle(feed, bool))
+    assert isinstance(come, Create)
+    assert (come.moved_from, come.late) == (str(tree.parent / "payload"), True)
+    shell("mv etc/job ../taken", tree)
+    gone = one(settle(feed, bool))
+    assert isinstance(gone, Delete)
+    assert gone.moved_to == str(tree.parent / "taken")
+
+
+def test_a_rename_and_a_change_at_once_are_one_rename(tree: Path, start: Start) -> None:
+    (tree / "etc/a").write_text("x")
+    feed = start("fanotify")
+    settle(feed)
+    shell("mv etc/a etc/b; echo more >> etc/b", tree)
+    renamed = one(settle(feed, bool))
+    assert isinstance(renamed, Rename)
+    assert renamed.former == str(tree / "etc/a")
+
+
+def test_another_name_for_a_file_and_a_link_are_creates(tree: Path, start: Start, rung: str) -> None:
+    (tree / "etc/a").write_text("x")
+    feed = start(rung)
+    settle(feed)
+    shell("ln etc/a etc/hard; ln -s /etc/shadow etc/soft; chown 12:34 etc/a", tree)
+    bodies = settle(feed, lambda seen: len(paths(seen, Create)) >= 2 and len(paths(seen, Attributes)) >= 1)
+    assert set(paths(bodies, Create)) == {str(tree / "etc/hard"), str(tree / "etc/soft")}
+    states = {body.path: body.after for body in bodies if isinstance(body, Create)}
+    soft = states[str(tree / "etc/soft")]
+    assert soft is not None
+    assert (soft.type, soft.target, soft.sha256) == ("link", "/etc/shadow", None)
+    owned = next(body.after for body in bodies if isinstance(body, Attributes))
+    assert owned is not None
+    assert (owned.uid, owned.gid) == (12, 34)
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere(tree: Path, start: Start, rung: str) -> None:
+    (tree.parent / "secret").mkdir()
+    (tree.parent / "secret/key").write_text("secret")
+    (tree / "etc/sub/key").write_text("plain")
+    feed = start(rung)
+    settle(feed)
+    shell("rm -r etc/sub; ln -s ../../secret etc/sub; touch etc/sub/key", tree)
+    bodies = settle(feed, lambda seen: len(paths(seen, Delete)) >= 2)
+    settle(feed)
+    assert str(tree / "etc/sub/key") in paths(bodies, Delete)
+    assert str(tree / "etc/sub/key") not in [*paths(bodies, Create), *paths(bodies, Change)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
+def test_a_change_from_another_mount_namespace_has_the_path_it_has_there(tree: Path, start: Start) -> None:
+    feed = start("fanotify")
+    settle(feed)
+    (tree.parent / "inside").mkdir()
+    script = f"mount --bind {tree}/etc {tree.parent}/inside; echo x > {tree.parent}/inside/volume; read go"
+    with subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE) as container:
+        (created,) = [body for body in settle(feed, bool) if isinstance(body, Create)]
+        container.communicate(b"\n")
+    assert created.path == str(tree / "etc/volume")
+    assert created.container_path in (str(tree.parent / "inside/volume"), str(tree / "etc/volume"))

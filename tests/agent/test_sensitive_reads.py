@@ -24,7 +24,7 @@ class ExecTable:
     """Names every pid, as the table of executed programs does for one that is gone."""
 
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
-        return Actor(pid=pid, start=mono, exe="/bin/cat", auid=1000, session=7)
+        return Actor(pid=pid, start=5, exe="/bin/cat", auid=1000, session=7)
 
 
 def clock() -> Moment:
@@ -120,3 +120,59 @@ def test_another_name_for_the_file_is_no_way_around(
     cat(tmp_path / "harmless")
     (event,) = reads(feed)
     assert event.path == str(tmp_path / "shadow")
+
+
+def test_a_decoy_is_told_at_once_and_one_that_is_missing_is_said(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "passwords.xlsx").write_text("bait")
+    feed = opened(decoys=("passwords.xlsx", "missing"))
+    assert feed.losses() == {f"there is no decoy {tmp_path}/missing": 1}
+    with subprocess.Popen(["tail", "-f", tmp_path / "passwords.xlsx"], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.read(4) == b"bait"
+        (event,) = [seen.body for seen in feed.read(clock())]
+        reader.kill()
+    assert isinstance(event, Read)
+    assert (event.decoy, event.bytes, event.files, event.late) == (True, 4, 1, False)
+    assert reads(feed) == []
+
+
+def test_further_reads_are_gathered_and_the_sums_are_exact(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "tree/deep").mkdir(parents=True)
+    names = [tmp_path / f"tree/deep/id_{number}" for number in range(20)]
+    for number, name in enumerate(names):
+        name.write_bytes(bytes(number + 1))
+    feed = opened("tree")
+    script = f"exec 3<{names[0]}; read go; for file in {tmp_path}/tree/deep/*; do exec 3<$file; done"
+    with subprocess.Popen(["bash", "-c", script], stdin=subprocess.PIPE) as reader:
+        deadline = time.monotonic() + 20
+        first: list[Read] = []
+        while not first and time.monotonic() < deadline:
+            first = [seen.body for seen in feed.read(clock()) if isinstance(seen.body, Read)]
+        assert [(one.files, one.opens, one.bytes) for one in first] == [(1, 1, 1)]
+        assert reader.stdin is not None
+        reader.stdin.write(b"\n")
+    rest = reads(feed)
+    assert sum(one.files for one in rest) == 19
+    assert sum(one.bytes or 0 for one in rest) == sum(range(2, 21))
+    assert sum(one.opens for one in rest) == 20
+    assert rest[-1].late
+    assert all((one.first or 0) <= (one.last or 0) for one in rest)
+    assert len(rest) < 5
+
+
+def test_a_file_that_appears_in_a_sensitive_tree_is_seen(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "tree").mkdir()
+    feed = opened("tree")
+    (tmp_path / "tree/new").mkdir()
+    assert reads(feed) == []
+    (tmp_path / "tree/new/key").write_text("secret")
+    assert reads(feed) == []
+    cat(tmp_path / "tree/new/key")
+    (event,) = reads(feed)
+    assert (event.path, event.bytes) == (str(tmp_path / "tree/new/key"), 6)
