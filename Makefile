@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf bench-collector bench-agent bench-idle test-faults test-kernels test-soak fuzz clean
+.PHONY: demo test check install bpf bench-collector bench-agent bench-baseline bench-idle test-faults test-kernels test-soak fuzz clean
 
 demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -47,6 +47,9 @@ bench-agent: install ## JSON=FILE: the agent beside auditd, laurel and execsnoop
 
 bench-idle: install ## JSON=FILE: memory and idle cost of a running agent
 	@$(PY) -m tests.bench.agent_idle --json $(JSON)
+
+bench-baseline: install ## JSON=FILE: a first baseline of 100,000 files beside aide's
+	@$(PY) -m tests.bench.baseline --json $(JSON)
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
