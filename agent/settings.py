@@ -120,7 +120,7 @@ class File(_Section, frozen=True):
         "/home/*/.ssh/id_*",
     )
     decoys: tuple[str, ...] = ()
-    """Files that nobody has a reason to open (canaries), by path or pattern: none, for only you know where."""
+    """Files nobody has a reason to open (canaries), by path or pattern: none, for only you know where."""
     dpkg: str = "/var/lib/dpkg"
     """dpkg's database, by which changes are explained; where there is none, rpm is asked."""
     hash_limit_bytes: Positive = 100 << 20
@@ -132,7 +132,7 @@ class File(_Section, frozen=True):
     scan_cpu_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
     """Of one core: a scan of the whole host is never urgent, what runs there is."""
     scan_pressure: Annotated[float, msgspec.Meta(gt=0, le=100)] = 50.0
-    """Percent of the last ten seconds in which somebody waited for CPU or disk: above it a scan only creeps."""
+    """Percent of the last ten seconds in which somebody waited for CPU or disk: above it a scan creeps."""
     read_window: Seconds = 60.0
     """How often further reads of sensitive files are told; the first of a process is told at once."""
 
@@ -153,7 +153,7 @@ class Acts(_Section, frozen=True):
     """Security-relevant acts that no exec and no connection shows."""
 
     syscalls: bool = False
-    """Whether hooks on system calls may serve where nothing better loads: they slow every call of the host."""
+    """Whether hooks on system calls may serve where nothing better loads: they slow every call here."""
     sockets: tuple[str, ...] = (
         "/run/docker.sock",
         "/run/containerd/containerd.sock",

@@ -15,8 +15,9 @@ import msgspec
 from evidence.kinds.process import Exec
 from evidence.text import to_text
 
+from .bpf_process import known
 from .netlink import HEADER
-from .proc_files import Snapshot, known
+from .proc_files import Snapshot
 
 SYSCALL, CWD, EXECVE, END = 1300, 1307, 1309, 1320
 _HEAD = re.compile(rb"audit\((\d{1,12})\.(\d{3}):(\d{1,20})\): ?")
