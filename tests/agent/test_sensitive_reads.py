@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root
 class ExecTable:
     """Names every pid, as the table of executed programs does for one that is gone."""
 
-    def actor(self, pid: int, mono: int | None = None) -> Actor | None:
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
         return Actor(pid=pid, start=5, exe="/bin/cat", auid=1000, session=7)
 
 

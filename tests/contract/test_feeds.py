@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from agent.sensors import all_sensors
 from agent.sensors.connection import SENSOR as CONNECTION
 from agent.sensors.dns import SENSOR as DNS
 from agent.sensors.process import SENSOR as PROCESS
+from agent.timeline import Timeline
 from evidence.kinds.connection import Close, Listen, Open, Report
 from evidence.kinds.dns import Query
 from evidence.kinds.process import Exec, Exit
+from tests.agent.audit_rule import ruled
 from tests.agent.feeds_at_work import context, moment, opened, wait
 
 pytestmark = pytest.mark.root
@@ -35,6 +39,16 @@ polling = pytest.mark.parametrize(
     ],
 )
 every_feed = pytest.mark.parametrize("rung", [pytest.param(one.values[1], id=one.id) for one in EVERY_RUNG])
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the kernel tell what the audit rung reads; the other rungs need nobody's rules."""
+    is_audit = "rung" in request.fixturenames and request.getfixturevalue("rung").name == "audit"
+    with ruled() if is_audit else contextlib.nullcontext():
+        yield
+
+
 KINDS = {"process": Exec | Exit, "connection": Open | Report | Close | Listen, "dns": Query}
 
 
@@ -55,12 +69,12 @@ def test_shows_bodies_of_its_kinds_with_a_time_that_has_been(
     sensor: Sensor, rung: Rung, tmp_path: Path
 ) -> None:
     with opened(rung, tmp_path) as watched:
-        begun = moment().mono
+        begun, timeline = moment().mono, Timeline(moment())
         watched.until(watched.feed.trigger())
         for one in watched.seen:
             assert isinstance(one.body, KINDS[sensor.name])
-            assert one.mono is not None
-            assert begun - 1_000_000_000 <= one.mono <= moment().mono
+            mono = timeline.place(one, moment()).mono
+            assert begun - 1_000_000_000 <= mono <= moment().mono
 
 
 @every_feed

@@ -14,12 +14,16 @@ from collector.settings import Settings
 from evidence import bundle, checkpoint, codec, dsse, enrolment, entry, frame, host_receipts, receipt, seal
 from evidence.kind import Actor, Body, Endpoint, Part
 from evidence.kinds import BY_NAME
-from evidence.kinds.agent import SensorHealth
+from evidence.kinds.agent import LoggedIn, SensorHealth
 from evidence.kinds.file import Explanation, FileState
 from evidence.kinds.process import Ancestor
+from evidence.kinds.state import Interface, User
 
 PLAIN = {int: "integer", str: "string", bool: "boolean", float: "number", type(None): "null"}
-PARTS: tuple[type[Part], ...] = (Actor, Endpoint, Ancestor, FileState, Explanation, SensorHealth)
+PARTS: tuple[type[Part], ...] = (
+    *(Actor, Endpoint, Ancestor, FileState, Explanation, SensorHealth, LoggedIn),
+    *(Interface, User),
+)
 
 
 def type_name(shape: Any) -> str:
