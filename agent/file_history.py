@@ -39,13 +39,15 @@ class Explainer(Protocol):
 class Sight(msgspec.Struct, frozen=True):
     """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event.
 
-    absent: nothing was there a moment ago. former is the name in the trees that a rename was told to come
+    unlearned: the first scan of its tree goes on, so what is not known need not be new. absent: nothing was
+    there a moment ago. former is the name in the trees that a rename was told to come
     from. The rest is as in the file kinds.
     """
 
     found: str
     actor: Actor | None = None
     quiet: bool = False
+    unlearned: bool = False
     absent: bool = False
     late: bool = False
     container_path: str | None = None
@@ -76,7 +78,9 @@ class FileHistory:
         """Compare path with the baseline in steps; yield bytes read and events; return what is there now."""
         above, name = os.path.split(path)
         if sight.absent and self._baseline.get(path) is None:
-            return None  # it came and went between two looks
+            if sight.unlearned:
+                yield self._finish(Delete(path=""), path, None, sight)
+            return None  # else it came and went between two looks
         try:
             folder = open_folder(above)
         except OSError:  # it is gone, or a link leads there by now, which is no way into the tree
@@ -112,7 +116,7 @@ class FileHistory:
             if looked.state.type == "dir":
                 self._baseline.move(former, path)
         if not sight.quiet:
-            body = _compare(path, known, looked.state, content, former)
+            body = _told(_compare(path, known, looked.state, content, former), sight)
             if body is not None:
                 yield self._finish(body, path, looked, sight)
         return looked
@@ -182,6 +186,14 @@ class FileHistory:
             container_path=sight.container_path,
             **other,
         )
+
+
+def _told(body: Body | None, sight: Sight) -> Body | None:
+    """Call a change what were a creation had its tree been learned before; a folder is then no event."""
+    if not sight.unlearned or not isinstance(body, Create):
+        return body
+    is_folder = body.after is not None and body.after.type == "dir"
+    return None if is_folder else Change(path="", after=body.after)
 
 
 def _compare(

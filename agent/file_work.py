@@ -240,7 +240,7 @@ class FileWork:
         return Sight(
             "live",
             noted.actor,
-            quiet=not noted.appeared and not _complete(parts, root),
+            unlearned=not noted.appeared and not _complete(parts, root),
             absent=absent,
             late=noted.late,
             container_path=noted.container_path,

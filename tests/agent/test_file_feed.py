@@ -119,6 +119,28 @@ def test_the_first_baseline_is_silent_and_the_trigger_is_seen(tree: Path, start:
     assert any(map(test, settle(feed, lambda bodies: any(map(test, bodies)))))
 
 
+def test_what_happens_while_the_first_scan_goes_on_is_told(tree: Path, start: Start) -> None:
+    for number in range(300):
+        (tree / f"etc/{number:03d}").write_text("x")
+    feed = start("fanotify", scan_files_per_s=10)
+    names = ("gone", "grown", "new")
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        feed.read(clock())
+        time.sleep(0.02)
+    (tree / "etc/298").unlink()
+    (tree / "etc/299").write_text("longer")
+    (tree / "etc/new").write_text("y")
+    bodies: list[Body] = []
+    until = time.monotonic() + 20
+    while time.monotonic() < until and len(bodies) < len(names):
+        bodies += [seen.body for seen in feed.read(clock())]
+        time.sleep(0.02)
+    found = {(type(body), str(getattr(body, "path", None)).rpartition("/")[2]) for body in bodies}
+    assert found == {(Delete, "298"), (Change, "299"), (Create, "new")}
+    assert all(getattr(body, "before", None) is None for body in bodies), "what it was is not known yet"
+
+
 def test_create_change_attributes_rename_delete(tree: Path, start: Start, rung: str) -> None:
     feed = start(rung)
     settle(feed)
