@@ -60,7 +60,10 @@ class Invocation:
         except AgentError as error:
             return self._fail(str(error), FAULT)
         except Exception as error:  # noqa: BLE001 - the last guard before a user would see a traceback
-            unexpected = f"{what}: unexpected {type(error).__name__}: {error}"
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            unexpected = (
+                f"{what}: unexpected {type(error).__name__}: {error} (line {place.lineno} of {place.name})"
+            )
             return self._fail(f"{unexpected}; run it again with --debug and report it", FAULT)
 
     def _fail(self, message: str, code: int) -> int:

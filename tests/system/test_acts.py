@@ -189,6 +189,7 @@ def test_seizing_and_reading_memory_name_the_target(rung: Rung, tmp_path: Path) 
 
 
 @each_hook(ptrace.SENSOR)
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user takes part")
 def test_a_process_of_another_user_is_reached_into(rung: Rung, tmp_path: Path) -> None:
     script = (
         "class Part(ctypes.Structure):\n"
@@ -229,6 +230,7 @@ def test_mounts_tell_where_and_what(rung: Rung, tmp_path: Path) -> None:
 
 
 @each_hook(namespace.SENSOR)
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make namespaces")
 def test_entering_and_making_namespaces_tell_which(rung: Rung, tmp_path: Path) -> None:
     script = (
         "opened = os.open(f'/proc/{sys.argv[1]}/ns/net', os.O_RDONLY)\n"

@@ -144,6 +144,7 @@ def host(tmp_path: Path) -> Iterator[PrivateHost]:
         yield running
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for sshd and namespaces")
 def test_an_sftp_download_is_bytes_out_of_the_session_that_logged_in(
     host: PrivateHost, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_an_sftp_download_is_bytes_out_of_the_session_that_logged_in(
     assert body.bytes_out < FILE_SIZE * 1.1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for sshd and namespaces")
 def test_what_leaves_in_an_open_session_is_told_as_of_that_session(host: PrivateHost, tmp_path: Path) -> None:
     key = host.add_user("vdsecond", "battery staple")
     with opened(BPF, tmp_path) as watched:

@@ -258,6 +258,7 @@ def test_a_tls_client_names_its_peer_where_no_answer_did(around: Context) -> Non
     assert (flow.remote.name, flow.remote.named_by) == (wanted, "tls")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 def test_where_only_cgroup_v1_is_mounted_the_reason_and_the_fix_are_told(
     around: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
