@@ -133,8 +133,12 @@ class Redactor:
         if assigned and self._names_secret(assigned["name"], program):
             return assigned["name"] + assigned["sep"] + self._whole(assigned["value"])
         quote, inner = _unquote(word)
-        if _SPACE.search(inner):
-            return quote + self.text(inner) + quote
+        # Of one piece and without quotes around it, it would come back here as it is, for ever.
+        if _SPACE.search(inner) and (quote or len(_PIECES.findall(inner)) > 1):
+            try:
+                return quote + self.text(inner) + quote
+            except RecursionError:  # quoted over and over: nobody's script
+                return self.mark(word)
         return self._anywhere(word)
 
     def _names_secret(self, name: str, program: str | None) -> bool:

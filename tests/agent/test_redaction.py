@@ -214,3 +214,13 @@ def test_whatever_case_a_hint_is_written_in_it_is_found(text: str) -> None:
     any_case = re.compile(HINT.pattern.replace("dentified", "identified"), re.IGNORECASE)
     if any_case.search(text):
         assert HINT.search(text.casefold())
+
+
+@pytest.mark.parametrize(
+    "word",
+    ['say"my password is"', '--note="password a b"', "x'token: y z'", "'" * 3 + "password a b" + "'" * 3],
+)
+def test_a_word_that_is_quoted_in_part_ends(word: str) -> None:
+    redactor = Redactor(b"key", settings.Redaction())
+    assert len(redactor.argv(("tool", word))) == 2
+    redactor.text(f"tool {word}")
