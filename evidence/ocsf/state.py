@@ -1,14 +1,13 @@
-"""The attributes of OCSF's discovery classes that inventory and changes of state give. Pure."""
+"""What a host is and what changed of it: OCSF's inventory and configuration classes. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
 
-from .kinds import state
-
-Json = dict[str, Any]
+from ..kinds import state
+from .parties import actor
+from .shape import CONFIG_CHANGE, DEVICE_INVENTORY, LOW, SOFTWARE_INVENTORY, Json, Shape, Shapes
 
 _LINUX = 200
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
@@ -16,8 +15,8 @@ _STATES = {"appeared": 2, "changed": 99, "gone": 1}
 """OCSF's state of a setting: 1 disabled, 2 enabled, 99 other."""
 
 
-def device(body: state.Host) -> Json:
-    """Return what an inventory adds to an event's device."""
+def _inventory(body: state.Host) -> Shape:
+    """Say what an inventory adds to an event's device."""
     os_name = {"name": body.os or "Linux", "type_id": _LINUX}
     if body.kernel is not None:
         os_name["kernel_release"] = body.kernel
@@ -26,28 +25,27 @@ def device(body: state.Host) -> Json:
         said["boot_uid"] = body.boot
     if body.instance_id is not None:
         said["instance_uid"] = body.instance_id
-    return said
+    return Shape(2, {"device": said})
 
 
-def change(body: state.Changed) -> Json:
-    """Return the attributes of a change: the state is OCSF's, the detail names lines and fields."""
+def _changed(body: state.Changed) -> Shape:
+    """Give OCSF's state, and a detail that names lines and fields."""
     parts = (("added", body.added), ("removed", body.removed), ("changed", body.changed))
     detail = "; ".join(f"{name}: {', '.join(lines)}" for name, lines in parts if lines)
-    return {
+    attributes = {
         "state_id": _STATES[body.change],
         "state": f"{body.source} {body.subject} {body.change}",
         "status_detail": detail or body.change,
+        "actor": actor(body.actor),
     }
+    return Shape(1, attributes, LOW)
 
 
-def sbom(body: state.Packages) -> Json:
-    """Return a list of packages as OCSF's software bill of materials."""
-    return {
-        "package": {"name": body.manager, "version": body.packages_sha256},
-        "software_components": [
-            {"name": name, "version": version} for name, version in body.packages.items()
-        ],
-    }
+def _packages(body: state.Packages) -> Shape:
+    """Give a list of packages as OCSF's software bill of materials."""
+    parts = [{"name": name, "version": version} for name, version in body.packages.items()]
+    whole = {"name": body.manager, "version": body.packages_sha256}
+    return Shape(2, {"sbom": {"package": whole, "software_components": parts}})
 
 
 def _interfaces(body: state.Host) -> list[Json]:
@@ -69,3 +67,10 @@ def _address(text: str) -> Json | None:
     except ValueError:
         return None
     return {"ip": str(read.ip).partition("%")[0], "subnet_prefix": read.network.prefixlen}
+
+
+SHAPES: Shapes = {
+    state.Changed: (CONFIG_CHANGE, _changed),
+    state.Host: (DEVICE_INVENTORY, _inventory),
+    state.Packages: (SOFTWARE_INVENTORY, _packages),
+}
