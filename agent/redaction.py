@@ -21,6 +21,8 @@ _MARK = re.compile(r"\[redacted:[0-9a-f]{16}\]")
 _PIECES = re.compile(r"(?:[^\s\"'|;&]+|\"[^\"]*\"|'[^']*'|[\"'])+|[|;&]+|\s+")
 _SPACE = re.compile(r"\s")
 _FILE_AND_USER = 3
+_DEEPEST = 4
+"""Levels of command lines in words of others (`sh -c "ssh h 'mysql -p…'"`); what is deeper is marked."""
 _HARMLESS, _HARMLESS_LENGTH = 8192, 128
 """Words, and their characters, that are remembered to hold no hint of a secret."""
 
@@ -60,7 +62,7 @@ class Redactor:
         if harmless.issuperset(argv):
             return tuple(argv)
         if self._may_hold(" ".join([word for word in argv if word not in harmless])):
-            return tuple(self._command(argv))
+            return tuple(self._command(argv, 0))
         if len(harmless) > _HARMLESS:
             harmless.clear()
         harmless.update([word for word in argv if len(word) <= _HARMLESS_LENGTH])
@@ -68,6 +70,9 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return a command line, or a line of a log or file, without the secrets in it."""
+        return self._text(text, 0)
+
+    def _text(self, text: str, depth: int) -> str:
         if not self._may_hold(text):
             return text
         if len(text) > TEXT_LIMIT:
@@ -76,7 +81,8 @@ class Redactor:
         command: list[int] = []
         for at, piece in enumerate([*pieces, ";"]):
             if not piece.strip("|;&"):
-                for place, word in zip(command, self._command([pieces[i] for i in command]), strict=True):
+                words = self._command([pieces[place] for place in command], depth)
+                for place, word in zip(command, words, strict=True):
                     pieces[place] = word
                 command = []
             elif not piece.isspace():
@@ -88,7 +94,7 @@ class Redactor:
             return True
         return HINT.search(text.casefold()) is not None or PROGRAMS.search(f" {text}") is not None
 
-    def _command(self, words: Sequence[str]) -> list[str]:
+    def _command(self, words: Sequence[str], depth: int) -> list[str]:
         """Redact the words of one command; a word that names a known program sets the options that count."""
         done: list[str] = []
         program: str | None = None
@@ -102,7 +108,7 @@ class Redactor:
                 program = program_of(word) or program
             attached = self._attached(word, program)
             secret_next = attached is None and self._announces(word, program, words)
-            done.append(attached or (word if secret_next else self._word(word, program)))
+            done.append(attached or (word if secret_next else self._word(word, program, depth)))
         if program == "htpasswd" and len(done) > _FILE_AND_USER and any(_is_batch(word) for word in done):
             done[-1] = self._whole(done[-1])
         return done
@@ -124,7 +130,7 @@ class Redactor:
                 return option + self._whole(word[len(option) :])
         return None
 
-    def _word(self, word: str, program: str | None) -> str:
+    def _word(self, word: str, program: str | None, depth: int) -> str:
         if len(word) > TEXT_LIMIT:
             return self.mark(word) if self._may_hold(word) else word
         if program == "openssl" and word.startswith("pass:"):
@@ -133,12 +139,9 @@ class Redactor:
         if assigned and self._names_secret(assigned["name"], program):
             return assigned["name"] + assigned["sep"] + self._whole(assigned["value"])
         quote, inner = _unquote(word)
-        # Of one piece and without quotes around it, it would come back here as it is, for ever.
+        # Of one piece and without quotes around it, it would come back here as it is.
         if _SPACE.search(inner) and (quote or len(_PIECES.findall(inner)) > 1):
-            try:
-                return quote + self.text(inner) + quote
-            except RecursionError:  # quoted over and over: nobody's script
-                return self.mark(word)
+            return quote + (self._text(inner, depth + 1) if depth < _DEEPEST else self.mark(inner)) + quote
         return self._anywhere(word)
 
     def _names_secret(self, name: str, program: str | None) -> bool:

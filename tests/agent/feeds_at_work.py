@@ -80,6 +80,17 @@ class Watched:
         pytest.fail(f"not seen among {len(self.seen)} bodies")
 
 
+@contextlib.contextmanager
+def on_cpu(number: int) -> Iterator[None]:
+    """Keep this process, and what it starts, on one CPU."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {number})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def run(program: str, *arguments: str | bytes) -> int:
     """Run a program to its end and return its pid."""
     pid = os.posix_spawn(program, [program, *arguments], {})

@@ -224,3 +224,48 @@ def test_a_word_that_is_quoted_in_part_ends(word: str) -> None:
     redactor = Redactor(b"key", settings.Redaction())
     assert len(redactor.argv(("tool", word))) == 2
     redactor.text(f"tool {word}")
+
+
+SHELL = [
+    "'",
+    '"',
+    " ",
+    ";",
+    "|",
+    "=",
+    "-p",
+    "password",
+    "token:",
+    "mysql",
+    "sh -c ",
+    "\n",
+    "\\",
+    "a",
+    "pass:",
+    "--",
+]
+
+
+@given(st.lists(st.sampled_from(SHELL), max_size=40).map("".join))
+def test_any_quoting_ends_and_redacting_the_words_keeps_their_number(text: str) -> None:
+    redacting = redactor()
+    assert len(redacting.argv(("mysql", text, text[::-1]))) == 3
+    assert isinstance(redacting.text(text), str)
+
+
+def test_what_is_quoted_deeper_than_anybody_writes_is_replaced_as_a_whole() -> None:
+    secret, word = "sw0rdfish", "mysql --password=sw0rdfish db"
+    for depth in range(12):
+        said = redactor().argv(("sh", "-c", word))
+        assert secret not in " ".join(said), depth
+        word = f'"sh {word}"' if depth % 2 else f"'sh {word}'"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 500, 5000])
+def test_quotes_without_end_cost_little_depth(count: int) -> None:
+    for word in (
+        "'" * count + "password a b" + "'" * count,
+        "x'password " * count,
+        '"' * count + " token=a ",
+    ):
+        assert len(redactor().argv(("tool", word))) == 2
