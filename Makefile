@@ -33,7 +33,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml packaging/prerequisites.sh
 	@touch $@
 
 bpf: ## the kernel objects; without clang the next rung of the sensors is used
-	@if command -v $(CLANG) >/dev/null 2>&1; then $(MAKE) --no-print-directory $(BPF); \
+	@if command -v $(CLANG) >/dev/null 2>&1; then $(MAKE) --silent $(BPF); \
 	 else echo "clang is missing: process and connection sensors use their next rung" >&2; fi
 
 agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)

@@ -129,12 +129,12 @@ def _demo(folder: Path, options: argparse.Namespace) -> None:
 
 
 def _tell_health(site: Site) -> None:
-    """Name each sensor's rung, and why a better one is not in use."""
-    status = site.status()
-    for sensor in status["watch"]["sensors"]:
-        _say(f"  sensor {sensor['name']}: {sensor['rung']}{', degraded' if sensor['degraded'] else ''}")
-    for problem in status["problems"]:
-        _say(f"  {problem}")
+    """Name the rung of each sensor, and those that would see more on another host."""
+    sensors = site.status()["watch"]["sensors"]
+    for title, degraded in (("seen by", False), ("seen by a lower rung", True)):
+        named = [f"{one['name']} ({one['rung'] or 'none'})" for one in sensors if one["degraded"] == degraded]
+        if named:
+            _say(f"  {title}: {', '.join(named)}")
 
 
 def _incident(

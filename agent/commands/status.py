@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from evidence.kinds.agent import SensorHealth
 
 from .. import status
 from ..command import FINE, FOUND, Command, Invocation
@@ -54,20 +56,25 @@ def _problems(found: Status, ship: ShipState | None, age: float, gone: int) -> I
         )
     if ship is not None and ship.problem is not None:
         yield f"ship: {ship.problem}"
-    for sensor in found.sensors:
-        if sensor.degraded:
-            yield f"{sensor.name}: {_why(sensor)}"
+    yield from _degraded([sensor for sensor in found.sensors if sensor.degraded])
 
 
-def _why(sensor: SensorStatus) -> str:
-    """Say which rung is in use instead of which, and why."""
-    failed = [
-        f"{one.rung}: {one.reason}" + (f" ({one.fix})" if one.fix else "")
-        for one in sensor.tried
-        if not one.works
-    ]
-    use = f"uses {sensor.rung}" if sensor.rung else "sees nothing"
-    return f"{use}; {'; '.join(failed) or sensor.problem or 'not opened yet'}"
+def _degraded(sensors: Sequence[SensorStatus]) -> Iterable[str]:
+    """Name the sensors that see nothing, then each rung that failed once, with the sensors it failed for."""
+    for sensor in sensors:
+        if sensor.rung is None:
+            why = sensor.problem or (None if sensor.tried else "not opened yet")
+            yield f"{sensor.name}: sees nothing{f'; {why}' if why else ''}"
+        elif sensor.problem is not None:
+            yield f"{sensor.name}: {sensor.problem}"
+    lost: dict[SensorHealth, list[str]] = {}
+    for sensor in sensors:
+        for health in sensor.tried:
+            if not health.works:
+                lost.setdefault(health, []).append(sensor.name)
+    for health, names in lost.items():
+        fix = f" ({health.fix})" if health.fix else ""
+        yield f"{', '.join(names)}: not by {health.rung}: {health.reason}{fix}"
 
 
 def _show(call: Invocation, found: Status, ship: ShipState | None, problems: list[str]) -> None:

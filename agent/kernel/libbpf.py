@@ -96,10 +96,12 @@ def libbpf() -> ctypes.CDLL:
 def refused(what: str, error: int) -> RungUnavailable:
     """Return the exception for a refusal of the kernel, with the fix that fits its errno."""
     fix = None
-    if error in (errno.EPERM, errno.EACCES):
+    if error in (errno.EPERM, errno.EACCES) and os.geteuid() == 0:
+        fix = "not to be had where lockdown or a sandbox forbids it to root"
+    elif error in (errno.EPERM, errno.EACCES):
         fix = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
     elif error in (errno.ENOENT, errno.ESRCH, errno.EINVAL):
-        fix = "use a kernel of 5.12 or later with BTF (/sys/kernel/btf/vmlinux)"
+        fix = "use a kernel that has it, of 5.12 or later with BTF"
     return RungUnavailable(f"{what}: {os.strerror(error)}", fix)
 
 

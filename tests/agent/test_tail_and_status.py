@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent import cli, status
@@ -148,8 +149,23 @@ def test_a_degraded_sensor_is_named_with_reason_and_fix(
     assert cli.main(["status", "--config", config(tmp_path), "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["degraded"]
-    assert answer["problems"] == ["process: uses next; best: no BTF (use a newer kernel)"]
+    assert answer["problems"] == ["process: not by best: no BTF (use a newer kernel)"]
     assert answer["watch"]["lanes"]["priority"]["seq"] == 7
+
+
+def test_a_rung_that_fails_for_many_is_named_once_and_a_blind_sensor_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = report(degraded=True).sensors[0].tried
+    names = ("mount", "ptrace")
+    degraded = [SensorStatus(name, "next", degraded=True, tried=tried) for name in names]
+    blind = SensorStatus("unix", None, degraded=True, problem="the feed ended")
+    status.write(tmp_path, msgspec.structs.replace(report(), sensors=(*degraded, blind)))
+    assert cli.main(["status", "--config", config(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["problems"] == [
+        "unix: sees nothing; the feed ended",
+        "mount, ptrace: not by best: no BTF (use a newer kernel)",
+    ]
 
 
 def test_a_spool_that_takes_nothing_and_a_watch_that_ended_are_degraded(
