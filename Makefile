@@ -52,7 +52,7 @@ bench-baseline: install ## JSON=FILE: a first baseline of 100,000 files beside a
 	@$(PY) -m tests.bench.baseline --json $(JSON)
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
-	@$(PY) -m pytest tests/system/test_faults.py --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
+	@$(PY) -m pytest tests/system/test_faults.py --slow --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
 
 test-soak: install ## MINUTES=60: short processes come and go, and nothing of the agent grows
 	@$(PY) -m pytest tests/system/test_soak.py --soak-seconds=$$(( $(or $(MINUTES),60) * 60 )) -s

@@ -56,9 +56,7 @@ def close_of(watched: Watched, **ports: int) -> Close:
     return body
 
 
-@pytest.mark.parametrize(
-    "size", [1, 1000, 10_000_000, pytest.param(1_000_000_000, id="1GB", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("size", [1, 1000, 10_000_000, 1_000_000_000])
 @pytest.mark.parametrize(("family", "address"), LOOPBACKS)
 def test_bytes_told_are_bytes_sent(
     family: socket.AddressFamily, address: str, size: int, tmp_path: Path
