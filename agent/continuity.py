@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from evidence.kinds.agent import LoggedIn, SensorHealth
 
 from . import logged_in
+from .errors import AgentError
 from .identity import Identity
-from .kernel import pins, procfs, scope
+from .kernel import pin_folders, procfs, scope
+from .kernel.pin_folders import AgentFolder, Unpinned
 from .kernel.rings import Rings
 from .lanes import LANES, Lanes, Queued
+from .layout import Layout
 from .live_feed import Climbed, LiveFeed
 from .losses import LossBook, Lost
 from .sensor import Moment
@@ -30,6 +34,7 @@ class Continuity:
 
         Raises:
             RungUnavailable: the agent's own namespaces cannot be told.
+            AgentError: another watch runs with this state.
         """
         sealed = {lane: outbox.sealed(lane) for lane in LANES}
         heads = {lane: outbox.head(lane).seq for lane in LANES}
@@ -37,7 +42,8 @@ class Continuity:
         self.unsealed = Unsealed(settings.runtime, spooled)
         self.left = self.unsealed.found
         seen = scope.own() if settings.scope == NAMESPACE else scope.HOST
-        self.rings = Rings(pins.agent_folder(settings.state), seen, self.left.left)
+        folder = _own_folder(Layout(settings.state).watch)
+        self.rings = Rings(folder, seen, self.left.left)
         self._clean = outbox.clean
 
     def restore(self, lanes: Lanes, losses: LossBook, now: Moment) -> None:
@@ -98,3 +104,16 @@ class Continuity:
         last = climbed.tried[-1]
         health = SensorHealth(rung=last.rung, works=last.works, reason=problem.reason, fix=problem.fix)
         return Climbed(climbed.feed, climbed.rung, (*climbed.tried[:-1], health), climbed.seen)
+
+
+def _own_folder(home: Path) -> AgentFolder | Unpinned:
+    """Return the folder for the pins of this agent, whose state is in home, and remove those of dead ones.
+
+    Raises:
+        AgentError: another watch runs with this state.
+    """
+    found = pin_folders.agent_folder(home)
+    if isinstance(found, AgentFolder) and pin_folders.hold(home) is None:
+        raise AgentError(f"another watch runs with the state in {home.parent}; stop it first")
+    pin_folders.remove_gone()
+    return found

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from .errors import IdentityError
-from .kernel import pins
+from .kernel import pin_folders
 from .layout import Layout
 
 
@@ -19,8 +19,7 @@ def remove(layout: Layout) -> tuple[Path, ...]:
         IdentityError: a file cannot be deleted.
     """
     gone: list[Path] = []
-    if layout.state.exists():
-        pins.remove_all(layout.state)
+    pin_folders.remove_all(layout.watch)
     try:
         for path in (layout.identity, layout.watch, layout.ship, layout.spool):
             if path.is_dir() and not path.is_symlink():

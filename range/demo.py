@@ -98,6 +98,7 @@ def clean() -> None:
     with contextlib.suppress(FileNotFoundError):
         folder = Path((_MARKER / "folder").read_text())
         _kill_processes_of(folder)
+        Site(folder).unpin()
         _remove(folder)
     if os.geteuid() == 0:
         remove_namespace()

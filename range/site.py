@@ -157,6 +157,26 @@ class Site:
             yield
         finally:
             stop(process)
+            self.unpin()
+
+    def unpin(self) -> None:
+        """End what an agent that had to be killed left recording in the kernel.
+
+        Raises:
+            CommandFailed: it has not ended.
+        """
+        if not (self.folder / "agent.toml").exists():
+            return  # without its settings the command would be about another agent
+        end = time.monotonic() + _STOP_SECONDS
+        while True:
+            try:
+                self.agent("unpin")
+            except CommandFailed:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def status(self) -> dict[str, Any]:
         """Return what `vedette-agent status --json` says; empty where it cannot say anything yet."""

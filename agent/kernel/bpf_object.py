@@ -15,7 +15,8 @@ import msgspec
 from ..errors import RungUnavailable
 from . import bpf_program
 from .libbpf import IterAttachOptions, IterLinkInfo, libbpf, per_cpu_sums, raise_memlock, refused
-from .pins import Pins, digest
+from .pin_folders import AgentFolder, digest
+from .pins import Pins
 from .scope import HOST, Scope
 
 OBJECTS = Path(__file__).parent / "bpf"
@@ -27,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
     """What the programs of an object see, and the agent's folder in bpffs (None: nothing is pinned)."""
 
     scope: Scope = HOST
-    pins: Path | None = None
+    pins: AgentFolder | None = None
 
 
 class BpfObject:

@@ -11,13 +11,14 @@ from pathlib import Path
 from ..errors import RungUnavailable
 from .bpf_object import BpfObject, Place
 from .libbpf import libbpf, map_info, per_cpu_sums
-from .pins import Pins, remove
+from .pin_folders import remove
+from .pins import Pins
 from .ring import Ring
 from .rings import SensorRings
 
 AWAKE, ASLEEP, HURRY = 0.05, 5.0, 0.001
-LIMIT = 8192
-"""Records a read takes at most."""
+LIMIT = 1024
+"""Records a read takes at most: however many wait, the other sensors and the lanes get their turn."""
 
 _LOSSES = ("ring_full", "no_memory")
 """The order of `enum loss` in bpf/emit.h."""
@@ -100,6 +101,11 @@ class RingReader:
     def handed_on(self) -> int:
         """The position up to which what was read has been given out."""
         return self._ends[0]
+
+    @property
+    def unread(self) -> float:
+        """How full the ring is of what was not read, from 0 to 1."""
+        return self._ring.unread / self._ring.size
 
     def fileno(self) -> int:
         """Return the ring's descriptor, readable when the programs wake the reader."""

@@ -6,13 +6,12 @@ had not kept, and the next start reads on from there.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from .bpf_object import Place
-from .pins import Unpinned
+from .pin_folders import AgentFolder, Unpinned
 from .scope import HOST, Scope
 
 
@@ -65,11 +64,11 @@ class Rings:
     """All open rings of a process, by sensor."""
 
     def __init__(
-        self, pins: Path | Unpinned | None = None, scope: Scope = HOST, left: Left | None = None
+        self, pins: AgentFolder | Unpinned | None = None, scope: Scope = HOST, left: Left | None = None
     ) -> None:
         """Take the agent's folder in bpffs, or why there is none."""
         self.unpinned = pins if isinstance(pins, Unpinned) else None
-        self.place = Place(scope, pins if isinstance(pins, Path) else None)
+        self.place = Place(scope, pins if isinstance(pins, AgentFolder) else None)
         self.left = left or Left()
         self._open: dict[str, list[Reader]] = {}
 

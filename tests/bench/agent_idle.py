@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from tests.agent.fake_collector import FakeCollector, running
+from tests.system.agent_at_work import unpinned
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
+        unpinned(Path(folder) / "state"),
         running(FakeCollector(), Path(folder)) as collector,
     ):
         os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through

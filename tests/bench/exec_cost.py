@@ -27,6 +27,7 @@ from evidence.kind import Body
 from evidence.kinds.process import Exec
 from tests.agent.fake_collector import FakeCollector, running
 from tests.bench.agent_idle import children, comm, configure, cpu_ns, enrol, pss
+from tests.system.agent_at_work import unpinned
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "/bin/true"
@@ -49,6 +50,7 @@ def main() -> int:
     STATISTICS.write_text("1")
     with (
         tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
+        unpinned(Path(folder) / "state"),
         running(FakeCollector(), Path(folder)) as collector,
     ):
         os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through

@@ -15,6 +15,7 @@ from evidence.kinds.connection import Close
 from tests.agent.fake_collector import FakeCollector
 from tests.bench.agent_idle import ROOT, children, cpu_ns, enrol, pss
 from tests.bench.exec_cost import arrived, cost
+from tests.system.agent_at_work import unpinned
 
 _RULES = """-D
 -b 8192
@@ -224,7 +225,8 @@ class Vedette(Sensor):
 
     def stop(self) -> None:
         """End it."""
-        _end(self._agent)
+        with unpinned(self._config.parent / "state"):
+            _end(self._agent)
 
     def spent(self) -> float:
         """Return that of supervisor, watch, ship and of the programs in the kernel."""

@@ -126,6 +126,7 @@ class FaultSite:
         """End what runs."""
         for side in tuple(self._processes):
             self.stop(side)
+        self.site.unpin()
 
     @staticmethod
     def kill(pid: int, number: int = signal.SIGKILL) -> None:

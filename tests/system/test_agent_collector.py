@@ -21,8 +21,8 @@ import pytest
 
 from evidence import host_receipts
 from evidence.host_receipts import HostReceipts
+from tests.system.agent_at_work import ROOT, unpinned
 
-ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 QUIET = """
 [file]
@@ -117,7 +117,8 @@ def pair() -> Iterator[Pair]:
     try:
         yield found
     finally:
-        found.stop(found.agent)
+        with unpinned(folder / "agent"):
+            found.stop(found.agent)
         found.stop(found.collector)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from agent.feeds.connection_bpf import BpfFeed
-from agent.kernel.pins import agent_folder, remove_all
+from agent.kernel.pin_folders import Unpinned, agent_folder, remove_all
 from agent.kernel.rings import Left, Rings
 from agent.sensors.connection import SENSOR
 from evidence.kinds.connection import Close, Open, Report
@@ -247,7 +247,7 @@ def test_a_storm_is_counted_to_the_last_connection(reset: bool, tmp_path: Path) 
 def test_what_a_killed_run_had_not_kept_is_told_once(tmp_path: Path) -> None:
     """The table of sums is pinned: one run counts, is killed before and after it kept what it told."""
     folder = agent_folder(tmp_path)
-    if not isinstance(folder, Path):
+    if isinstance(folder, Unpinned):
         pytest.skip(f"{folder.reason} ({folder.fix})")
     told: list[int] = []
     left = Left()

@@ -23,6 +23,7 @@ from evidence.kinds.login import Accepted
 from evidence.kinds.process import Exec
 from range.test_host import PrivateHost
 from tests.agent import enrolled_host
+from tests.system.agent_at_work import unpinned
 
 ROOT = Path(__file__).parents[2]
 LANES: tuple[Lane, Lane] = ("priority", "bulk")
@@ -116,10 +117,11 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
         pytest.skip(f"not installed: {', '.join(missing)} (apt-get install cron at)")
     with PrivateHost(tmp_path / "host") as host:
         made = Jobs(host, tmp_path)
-        try:
-            yield made
-        finally:
-            made.stop()
+        with unpinned(tmp_path / "state"):
+            try:
+                yield made
+            finally:
+                made.stop()
 
 
 @pytest.mark.timeout(240)

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.kernel.pins import remove_all
+from evidence.kind import Body
 from evidence.kinds.agent import Sensor, Start
 from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec, Exit
-from tests.agent import enrolled_host
-from tests.system.test_watch_real import ROOT, Agent
+from tests.system.agent_at_work import ROOT, Agent
 
 TRUE = "/usr/bin/true"
 UNSHARE = ("/usr/bin/unshare", "--pid", "--net", "--mount-proc", "--fork", "--kill-child")
@@ -34,7 +33,6 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        enrolled_host.enrol(folder / "state")
         self.agent = Agent(folder)
         config = self.agent.config
         config.write_text('scope = "namespace"\n' + config.read_text())
@@ -61,9 +59,9 @@ class Host:
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
-        remove_all(self.agent.folder / "state")
+        self.agent.close()
 
-    def bodies(self) -> list[object]:
+    def bodies(self) -> list[Body]:
         return self.agent.bodies()
 
 

@@ -5,30 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.system.agent_at_work import ROOT, Agent
 
-from agent.kernel import pins
-from tests.agent import enrolled_host
-
-from .test_watch_real import Agent
-
-ROOT = Path(__file__).parents[2]
 CANARY = "hunter2-not-for-support"
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    enrolled_host.enrol(tmp_path / "state")
-    made = Agent(tmp_path)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
-    pins.remove_all(tmp_path / "state")
 
 
 def command(agent: Agent, *words: str) -> subprocess.CompletedProcess[str]:

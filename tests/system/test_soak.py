@@ -6,18 +6,14 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from agent.kernel import pins
-from tests.agent import enrolled_host
 from tests.bench.agent_idle import children, pss
-
-from .test_watch_real import Agent
+from tests.system.agent_at_work import Agent
 
 PER_MINUTE = 10_000
 _BURST = 50
@@ -40,18 +36,6 @@ class Sample:
     pss: int
     descriptors: int
     events: int
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    enrolled_host.enrol(tmp_path / "state")
-    made = Agent(tmp_path)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
-    pins.remove_all(tmp_path / "state")
 
 
 def sample(agent: Agent) -> Sample:

@@ -13,19 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from agent import identity
 from agent.errors import RungUnavailable
 from agent.kernel import bpf_object
 from agent.kernel.bpf_reader import RingReader
-from agent.kernel.pins import agent_folder, bpffs, remove_all
+from agent.kernel.pin_folders import agent_folder, bpffs, remove_all
 from agent.kernel.rings import Left, Rings
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec, Exit
-from tests.agent import enrolled_host
-from tests.agent.enrolled_host import sealed
 from tests.agent.feeds_at_work import run
-from tests.system.test_watch_real import LANES, Agent
+from tests.system.agent_at_work import Agent
 
 pytestmark = [
     pytest.mark.root,
@@ -37,28 +34,6 @@ pytestmark = [
 MANY = 5000
 SMALL = 1 << 16
 TRUE = "/usr/bin/true"
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    enrolled_host.enrol(tmp_path / "state")
-    made = Agent(tmp_path)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.kill()
-        made.process.communicate()
-    remove_all(tmp_path / "state")
-
-
-def pins(agent: Agent) -> list[str]:
-    folder = agent_folder(agent.folder / "state")
-    assert isinstance(folder, Path)
-    found = sorted(path.name.split("-")[0] for path in folder.iterdir())
-    if not found:
-        folder.rmdir()
-    return found
 
 
 def run_marks(first: int, last: int) -> list[str]:
@@ -89,7 +64,7 @@ def test_what_is_executed_while_watch_is_dead_is_recorded_once_each(agent: Agent
         agent.start("watch")
         marks = run_marks(1, 50)
         agent.stop(signal.SIGKILL)
-        assert {"exec", "connection"} <= set(pins(agent))
+        assert {"exec", "connection"} <= agent.pins()
         marks += run_marks(51, 50 + MANY)
         agent.start("watch")
         marks += run_marks(51 + MANY, 100 + MANY)
@@ -107,18 +82,9 @@ def test_what_is_executed_while_watch_is_dead_is_recorded_once_each(agent: Agent
     causes = {loss.cause for said in agent.statements() for loss in said.loss}
     assert "file: agent died" in causes
     assert not {cause for cause in causes if cause.startswith(("process:", "agent died"))}
-    assert numbers(agent) == list(range(1, len(bodies) + 1)), "no number is missing, none given twice"
-    assert pins(agent) == [], "a stop leaves nothing behind"
-
-
-def numbers(agent: Agent) -> list[int]:
-    who = identity.load(agent.places)
-    return sorted(
-        event.seq
-        for lane in LANES
-        for _, events in sealed(agent.places.spool, lane, key=who.spool_key, public=who.signer.public)
-        for event in events
-    )
+    numbers = sorted(event.seq for event in agent.events())
+    assert numbers == list(range(1, len(bodies) + 1)), "no number is missing, none given twice"
+    assert agent.pins() == set(), "a stop leaves nothing behind"
 
 
 def test_kills_at_any_moment_leave_each_exec_once(agent: Agent) -> None:

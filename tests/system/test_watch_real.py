@@ -8,24 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from agent import identity
 from agent.identity_watch import PATIENCE
-from agent.kernel import pins
-from agent.layout import Layout
 from agent.privilege import ship_account
-from evidence.kind import Lane
 from evidence.kinds.agent import Start, Stop
-from evidence.kinds.process import Exec, IdentityChanged
-from evidence.statement import Statement
-from tests.agent import enrolled_host
-
-ROOT = Path(__file__).parents[2]
-LANES: tuple[Lane, Lane] = ("priority", "bulk")
+from evidence.kinds.process import IdentityChanged
+from tests.system.agent_at_work import ROOT, Agent
 
 _OPEN_AS_SHIP = """
 import sys
@@ -43,75 +34,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: ship has to be another user"),
 ]
-
-
-class Agent:
-    """An agent with a state of its own, run as a user would."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.places = Layout(folder / "state")
-        self.config = folder / "agent.toml"
-        self.config.write_text(
-            f"state = '{folder}/state'\nruntime = '{folder}/run'\nheartbeat = 1\n"
-            "[file]\ntrees = []\nsensitive = []\n[collector]\ningest = 'https://127.0.0.1:1'\n"
-        )
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "agent.cli", *words, "--config", str(self.config)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        self.wait((self.folder / "run/status.json").exists, "watch reports")
-        return self.process
-
-    def wait(self, true: Callable[[], bool], what: str) -> None:
-        """Wait until it is true; the test's own time limit ends what never comes."""
-        while not true():
-            if self.process is not None and self.process.poll() is not None:
-                pytest.fail(f"{what}: the agent ended with {self.process.returncode}")
-            time.sleep(0.05)
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        _, _ = self.process.communicate(timeout=30)
-        (self.folder / "run/status.json").unlink(missing_ok=True)
-        return self.process.returncode
-
-    def statements(self) -> list[Statement]:
-        return [said for said, _ in self._sealed()]
-
-    def bodies(self) -> list[object]:
-        return [body for _, bodies in self._sealed() for body in bodies]
-
-    def marks(self) -> list[str]:
-        """Return the marks of all sealed `true MARK` in the order of their sealing."""
-        execs = [body for body in self.bodies() if isinstance(body, Exec) and body.exe == "/usr/bin/true"]
-        return [body.argv[1] for body in execs if len(body.argv) == 2 and body.argv[1].startswith("mark-")]
-
-    def _sealed(self) -> list[tuple[Statement, list[object]]]:
-        who = identity.load(self.places)
-        found = [
-            part
-            for lane in LANES
-            for part in enrolled_host.sealed(
-                self.places.spool, lane, key=who.spool_key, public=who.signer.public
-            )
-        ]
-        return [(said, [event.body for event in events]) for said, events in found]
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    enrolled_host.enrol(tmp_path / "state")
-    made = Agent(tmp_path)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.kill()
-        made.process.communicate()
-    pins.remove_all(tmp_path / "state")
 
 
 def run_marks(first: int, last: int) -> list[str]:
