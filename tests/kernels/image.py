@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 ROOT = Path(__file__).parents[2]
-_TREES = ("agent", "evidence", "tests/agent", "tests/system", "tests/golden", "tests/property")
+_TREES = ("agent", "evidence", "range", "tests/agent", "tests/system", "tests/golden", "tests/property")
 _NOT_NEEDED = re.compile(r"site-packages|tests?|idlelib|lib2to3|ensurepip|tkinter|turtledemo|config.*")
 _NOT_THE_AGENTS = re.compile(
     r"(pyarrow|duckdb|_duckdb|mypy|mypyc|pip|setuptools|uvloop|ruff|uvicorn|argon2|.*__mypyc).*"

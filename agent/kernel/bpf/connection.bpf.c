@@ -50,12 +50,12 @@ struct {
 
 static __always_inline void fill_tuple(struct tuple *tuple, struct sock *sk)
 {
-	tuple->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	tuple->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
-		map_ipv4(tuple->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
-		map_ipv4(tuple->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	tuple->local_port = sk->__sk_common.skc_num;
+	tuple->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	tuple->netns = sk->__sk_common.skc_net.net->ns.inum;
+	if (sk->__sk_common.skc_family == AF_INET) {
+		map_ipv4(tuple->local, sk->__sk_common.skc_rcv_saddr);
+		map_ipv4(tuple->remote, sk->__sk_common.skc_daddr);
 	} else {
 		BPF_CORE_READ_INTO(&tuple->local, sk, __sk_common.skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO(&tuple->remote, sk, __sk_common.skc_v6_daddr);
@@ -68,23 +68,26 @@ static __always_inline void fill_tuple(struct tuple *tuple, struct sock *sk)
  */
 static __always_inline void count_bytes(struct flow *flow, struct sock *sk, int state)
 {
-	struct tcp_sock *tcp = (void *)sk;
-	__u32 next = BPF_CORE_READ(tcp, snd_nxt);
-	__u64 out = BPF_CORE_READ(tcp, bytes_acked) + (__u32)(next - BPF_CORE_READ(tcp, snd_una));
-	__u64 in = BPF_CORE_READ(tcp, bytes_received);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp)
+		return;
+	__u32 next = tcp->snd_nxt;
+	__u64 out = tcp->bytes_acked + (__u32)(next - tcp->snd_una);
+	__u64 in = tcp->bytes_received;
 	bool fin_queued = state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
 			  state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
 
-	if (fin_queued && next == BPF_CORE_READ(tcp, write_seq) && out)
+	if (fin_queued && next == tcp->write_seq && out)
 		out--;
 	if (flow->direction == OUTBOUND && out)
 		out--;
-	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DONE) && in)
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DONE) && in)
 		in--;
 	flow->out = out;
 	flow->in = in;
-	flow->segs_out = BPF_CORE_READ(tcp, segs_out);
-	flow->segs_in = BPF_CORE_READ(tcp, segs_in);
+	flow->segs_out = tcp->segs_out;
+	flow->segs_in = tcp->segs_in;
 }
 
 static __always_inline void fill_record(struct flow_record *record, struct flow *flow, __u16 type, __u64 mono)
@@ -104,6 +107,7 @@ static __always_inline void fill_record(struct flow_record *record, struct flow 
 	record->tuple = flow->tuple;
 }
 
+/* Begin to follow a socket; one that connects again begins anew. */
 static __always_inline struct flow *keep(struct sock *sk, __u8 direction)
 {
 	struct flow *flow = bpf_sk_storage_get(&flows, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -112,6 +116,8 @@ static __always_inline struct flow *keep(struct sock *sk, __u8 direction)
 		lose(LOSS_NO_MEMORY);
 		return 0;
 	}
+	if (flow->cookie)
+		__builtin_memset(flow, 0, sizeof(*flow));
 	flow->cookie = bpf_get_socket_cookie(sk);
 	flow->direction = direction;
 	return flow;
@@ -189,7 +195,7 @@ static __always_inline bool waits_for_release(struct sock *sk, struct flow *flow
 {
 	struct words *words = shared_words();
 
-	if (flow->released || !words || !words->sees_release || !BPF_CORE_READ(sk, sk_socket))
+	if (flow->released || !words || !words->sees_release || !sk->sk_socket)
 		return false;
 	return !flow->owner.pid || (flow->direction != OUTBOUND && flow->owner.session == UNKNOWN_ID);
 }
@@ -198,15 +204,13 @@ static __always_inline void closed(struct sock *sk, struct flow *flow, int from)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 
-	if (flow->established) {
-		count_bytes(flow, sk, from);
-		if (waits_for_release(sk, flow)) {
-			flow->ended = now;
-			return;
-		}
+	if (!flow->established || flow->ended)
+		return;
+	count_bytes(flow, sk, from);
+	if (waits_for_release(sk, flow))
+		flow->ended = now;
+	else
 		tell_end(flow, now);
-	}
-	bpf_sk_storage_delete(&flows, sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -31,7 +31,7 @@ static __always_inline void fill_owner_of(struct owner *owner, struct task_struc
 		return;
 	struct task_struct *leader = task->group_leader;
 
-	owner->pid = scoped_pid(leader);
+	owner->pid = known_pid(leader);
 	owner->start = leader->start_boottime;
 	owner->uid = task->cred->uid.val;
 	owner->auid = UNKNOWN_ID;
@@ -42,12 +42,12 @@ static __always_inline void fill_owner_of(struct owner *owner, struct task_struc
 		owner->session = task->sessionid;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < FORKS; i++) {
-		if (!(BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC))
+		if (!(leader->flags & PF_FORKNOEXEC))
 			break;
-		leader = BPF_CORE_READ(leader, real_parent, group_leader);
+		leader = leader->real_parent->group_leader;
 	}
-	owner->exec_pid = scoped_pid(leader);
-	owner->exec_start = BPF_CORE_READ(leader, start_boottime);
+	owner->exec_pid = known_pid(leader);
+	owner->exec_start = leader->start_boottime;
 }
 
 static __always_inline void fill_owner(struct owner *owner)

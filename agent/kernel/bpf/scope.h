@@ -70,10 +70,16 @@ static __always_inline __u32 scoped_pid(struct task_struct *leader)
 	return number_in_namespace((__u64)BPF_CORE_READ(task, thread_pid));
 }
 
+/* The same of a leader whose type the verifier knows: its fields are read without a call. */
+static __always_inline __u32 known_pid(struct task_struct *leader)
+{
+	return scope.pid ? scoped_pid(leader) : leader->tgid;
+}
+
 /* Whether a socket is to be seen: by its own network namespace, whoever runs at the moment. */
 static __always_inline bool socket_in_scope(struct sock *sk)
 {
-	return !scope.net || BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) == scope.net;
+	return !scope.net || sk->__sk_common.skc_net.net->ns.inum == scope.net;
 }
 
 #endif
