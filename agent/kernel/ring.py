@@ -67,6 +67,11 @@ class Ring:
         """The bytes that can still be written."""
         return int(self.size - (self._written[0] - self._position[0]))
 
+    @property
+    def unread(self) -> int:
+        """The bytes that wait to be read."""
+        return int(self._written[0] - self.at)
+
     def pending(self) -> bool:
         """Return whether something waits to be read."""
         return self.at < self._written[0]
