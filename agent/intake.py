@@ -1,4 +1,8 @@
-"""From what a feed saw to a queued event: own processes out, enrich, choose a lane, stamp, queue or shed."""
+"""From what a feed saw to a queued event: own processes out, enrich, choose a lane, stamp, queue or shed.
+
+What the governor sheds still teaches the tables who is who: a process whose exec was shed has its identity,
+parents, program and place there, and no command line.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ import msgspec
 
 from evidence.codec import LINE_LIMIT, encode_line
 from evidence.event import stamp
-from evidence.kind import Body, Lane, kind_of
-from evidence.kinds.process import Exec
+from evidence.kind import Actor, Body, Lane, kind_of
+from evidence.kinds.process import Exec, Exit
 
+from .decode.proc_files import Snapshot
 from .enrich import Enricher, Enrichment, Surroundings
 from .identity_watch import IdentityWatch
 from .interactive import InteractiveSessions
@@ -20,6 +25,7 @@ from .lanes import Lanes, Queued
 from .losses import LossBook, Lost
 from .own_processes import OwnProcesses
 from .sensor import Moment, Observed
+from .shedding import SUGGESTION, Shedding
 from .timeline import Timeline
 
 
@@ -32,6 +38,10 @@ class Observer(Protocol):
 
     def observe(self, body: Body, mono: int) -> None:
         """Take a body seen at mono (ns)."""
+        ...
+
+    def told(self, pid: int, start: int | None) -> Exec | Snapshot | None:
+        """Return what is known of the process (pid, start in ns since boot)."""
         ...
 
 
@@ -67,11 +77,13 @@ class Intake:
         hasher: Hasher,
         last_seq: int,
         publish: Callable[[bytes], None],
+        shedding: Shedding,
         remember: Callable[[Lane, int, bytes], None] = lambda *_: None,
     ) -> None:
         """Take the parts.
 
-        remember is given lane, number and line of every queued event, publish its line.
+        remember is given lane, number and line of every queued event, publish its line. shedding tells which
+        events are not worth their cost now.
         """
         self._lanes = lanes
         self._losses = losses
@@ -81,6 +93,7 @@ class Intake:
         self._hasher = hasher
         self._seq = last_seq
         self._publish = publish
+        self.shedding = shedding
         self._remember = remember
         self.events = 0
         """Queued since start."""
@@ -89,12 +102,16 @@ class Intake:
 
     def take(self, seen: Iterable[Observed], timeline: Timeline, now: Moment) -> None:
         """Queue what a feed saw."""
-        tables = self._tables
+        tables, shedding = self._tables, self.shedding
         for one in seen:
             at = timeline.place(one, now)
             body = self._first(one.body)
             tables.processes.observe(body, at.mono)
             if tables.own.skip(body):
+                continue
+            if (cause := one.shed or shedding.sheds(body, at.mono)) is not None:
+                tables.identities.observe(body, at.mono)
+                self._shed(body, cause, at, SUGGESTION)
                 continue
             body = self._then(body)
             tables.identities.observe(body, at.mono)
@@ -132,13 +149,18 @@ class Intake:
 
     def _shed(self, body: Body, cause: str, at: Moment, suggestion: str | None) -> None:
         self.shed += 1
-        lost = Lost("watch", cause, 1, at.time, at.time, kind_of(body), _producer(body), suggestion)
+        lost = Lost("watch", cause, 1, at.time, at.time, kind_of(body), self._producer(body), suggestion)
         self._losses.add(lost)
 
-
-def _producer(body: Body) -> str | None:
-    """Return the program behind an event, for the list of top producers."""
-    if isinstance(body, Exec):
-        return body.exe
-    actor = getattr(body, "actor", None)
-    return actor.exe if actor is not None else getattr(body, "exe", None) or getattr(body, "program", None)
+    def _producer(self, body: Body) -> str | None:
+        """Return who is behind an event, for the list of top producers: program, user, and cgroup or unit."""
+        who: Body | Actor | Snapshot | None = body
+        if isinstance(body, Exit):
+            who = self._tables.processes.told(body.pid, body.start) or body
+        elif not isinstance(body, Exec):
+            who = getattr(body, "actor", None) or body
+        program = getattr(who, "exe", None) or getattr(who, "program", None)
+        uid = getattr(who, "uid", None)
+        place = getattr(who, "cgroup", None) or getattr(who, "unit", None)
+        user = None if uid is None else f"uid {uid}"
+        return ", ".join(part for part in (program, user, place) if part) or None

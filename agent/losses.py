@@ -53,14 +53,15 @@ class _Gathered:
             self.count = (self.count or 0) + lost.count
             _count(self.kinds, (lost.kind or self.sensor)[:_NAME], lost.count, _KINDS)
             if lost.producer is not None:
-                _count(self.top, lost.producer, lost.count, _PRODUCERS)
+                _count_producer(self.top, lost.producer, lost.count)
         for producer, count in (lost.top or {}).items():
-            _count(self.top, producer, count, _PRODUCERS)
+            _count_producer(self.top, producer, count)
         self.from_ = _least(self.from_, lost.from_)
         self.to = _most(self.to, lost.to)
 
     def event(self) -> Loss:
-        top = sorted(self.top.items(), key=lambda item: -item[1])[:_TOP]
+        named = ((name, count) for name, count in self.top.items() if name != _REST)
+        top = sorted(named, key=lambda item: -item[1])[:_TOP]
         return Loss(
             sensor=self.sensor,
             cause=self.cause,
@@ -159,14 +160,27 @@ def _joined(one: statement.Loss, two: statement.Loss) -> statement.Loss:
 
 
 def _least(one: int | None, two: int | None) -> int | None:
-    return min((at for at in (one, two) if at is not None), default=None)
+    if one is None or two is None:
+        return two if one is None else one
+    return min(one, two)
 
 
 def _most(one: int | None, two: int | None) -> int | None:
-    return max((at for at in (one, two) if at is not None), default=None)
+    if one is None or two is None:
+        return two if one is None else one
+    return max(one, two)
 
 
 def _count(counts: dict[str, int], name: str, more: int, bound: int) -> None:
     if name not in counts and len(counts) >= bound:
         name = _REST
+    counts[name] = counts.get(name, 0) + more
+
+
+def _count_producer(counts: dict[str, int], name: str, more: int) -> None:
+    """Count for a producer. A full table gives up its lesser half: many names shall hide no loud one."""
+    if name not in counts and len(counts) >= _PRODUCERS:
+        for lesser in sorted(counts, key=counts.__getitem__)[: _PRODUCERS // 2]:
+            if lesser != _REST:
+                counts[_REST] = counts.get(_REST, 0) + counts.pop(lesser)
     counts[name] = counts.get(name, 0) + more

@@ -74,6 +74,11 @@ class ProcessTable:
         elif isinstance(body, Exit):
             self._exited(body, mono)
 
+    def told(self, pid: int, start: int | None) -> Exec | Snapshot | None:
+        """Return what is known of the process (pid, start) without a look into /proc."""
+        process = self._table.get((pid, start))
+        return process.source if process is not None else None
+
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         """Return who pid was at mono (now if None); None when that is not known."""
         key = self._find(pid, mono) or self._read(pid, mono)

@@ -17,7 +17,7 @@ import msgspec
 from evidence.enrolment import Facts
 from evidence.kind import Body
 
-from . import clock, enrich, identity, layout, machine, privilege, self_report, settings_file
+from . import clock, enrich, governor, identity, layout, machine, privilege, self_report, settings_file
 from .accounts import Accounts
 from .batching import Batching
 from .certificate_notice import CertificateNotice
@@ -27,12 +27,14 @@ from .enrich import Surroundings
 from .environment import EnvironmentNames
 from .errors import AgentError
 from .exe_hash import ExeHasher
+from .governor import Governor
 from .identity import Identity
 from .identity_watch import IdentityWatch
 from .intake import Intake, Tables
 from .interactive import InteractiveSessions
 from .keeper import Keeper
 from .kernel import procfs
+from .kernel.cpu_quota import cpu_quota
 from .kernel.host_paths import HostPaths
 from .ladder import AUTO, climb
 from .lanes import Lanes
@@ -50,6 +52,7 @@ from .self_report import Before, SelfReport, Setting, Subject
 from .sensor import Context, Feed, Sensor
 from .sensors import all_sensors
 from .settings import Settings
+from .shedding import Shedding
 from .signals import StopSignals
 from .spool import inbox
 from .spool.disk import LocalDisk
@@ -114,7 +117,10 @@ def _parts(
     redactor = Redactor(who.redaction_key, settings.redaction)
     processes = ProcessTable(settings.process.table, partial(_look_up, redactor))
     own = OwnProcesses({os.getpid()} | ({supervisor} if supervisor is not None else set()))
-    tables = Tables(processes, own, InteractiveSessions(settings.batch.session_quota), IdentityWatch())
+    sessions = InteractiveSessions(settings.batch.session_quota)
+    tables = Tables(processes, own, sessions, IdentityWatch())
+    share = governor.budget(settings.governor.cpu_share, cpu_quota())
+    shedding = Shedding(Governor(share, clock.read().mono, time.process_time_ns()), sessions)
     intake = Intake(
         lanes,
         losses,
@@ -130,9 +136,11 @@ def _parts(
         hasher=ExeHasher(time.monotonic_ns),
         last_seq=before.last_seq,
         publish=tail.publish,
+        shedding=shedding,
         remember=continuity.unsealed.add,
     )
-    feeds = _feeds(Context(settings, places.watch, processes, clock.read), continuity)
+    context = Context(_scanning(settings, share), places.watch, processes, clock.read, shedding=shedding)
+    feeds = _feeds(context, continuity)
     facts, notifier = machine.read(), Notifier(os.environ, supervisor)
     subject = Subject(facts, who.agent, os.getpid(), clock.read().time)
     return Parts(
@@ -146,12 +154,20 @@ def _parts(
         outside=Outside(settings.runtime, notifier, own, supervisor),
         begin=_begin(settings, Beginning(facts, before, last_run, losses, feeds, continuity)),
         keep=continuity.keeper(losses),
+        govern=lambda mono: shedding.measure(mono, time.process_time_ns()),
         notices=CertificateNotice(partial(inbox.read_state, LocalDisk(), places.inbox), last_run).due,
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
         test_wished=signals.take_test,
         watchdog=notifier.watchdog,
     )
+
+
+def _scanning(settings: Settings, share: float) -> Settings:
+    """Return settings under which a scan uses half of the share watch has at most: it shall cost no event."""
+    scan = min(settings.file.scan_cpu_share, share / 2)
+    file = msgspec.structs.replace(settings.file, scan_cpu_share=scan)
+    return msgspec.structs.replace(settings, file=file)
 
 
 def _feeds(context: Context, continuity: Continuity) -> tuple[LiveFeed, ...]:

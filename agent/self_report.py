@@ -155,6 +155,7 @@ class SelfReport:
             last_stored=batching.last_stored,
             last_receipt=batching.last_receipt,
             problem=batching.problem,
+            shedding=self._intake.shedding.cause,
         )
 
 

@@ -20,6 +20,7 @@ from .dns_names import DnsNames
 from .file_authors import Authors
 from .kernel.rings import SensorRings
 from .settings import Settings
+from .shedding import Shedding
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -30,11 +31,15 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False):
-    """A body and when it happened; a feed sets the clock its source gave it, watch derives the other."""
+    """A body and when it happened; a feed sets the clock its source gave it, watch derives the other.
+
+    shed is why this event is shed: then only what the tables of processes need was decoded.
+    """
 
     body: Body
     mono: int | None = None
     time: int | None = None
+    shed: str | None = None
 
 
 class Processes(Protocol):
@@ -50,7 +55,8 @@ class Context(msgspec.Struct, frozen=True):
 
     names are filled from DNS answers, and tell which name a remote address came from. authors joins file
     events with what the files say. rungs gives the rung in use by sensor. rings is what a rung opens its
-    objects with, so that they outlive a kill; None where nothing is to be pinned.
+    objects with, so that they outlive a kill; None where nothing is to be pinned. shedding tells what need
+    not be decoded; None where all is wanted.
     """
 
     settings: Settings
@@ -61,6 +67,7 @@ class Context(msgspec.Struct, frozen=True):
     authors: Authors = msgspec.field(default_factory=Authors)
     rungs: Callable[[], dict[str, str | None]] = dict
     rings: SensorRings | None = None
+    shedding: Shedding | None = None
 
 
 class Feed(Protocol):

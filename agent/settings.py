@@ -164,6 +164,14 @@ class Acts(_Section, frozen=True):
     """Sockets that give power over the host: connections to any socket of these names are told."""
 
 
+class Governor(_Section, frozen=True):
+    """When watch sheds bulk events, by count: never priority ones."""
+
+    cpu_share: Annotated[float, msgspec.Meta(gt=0, le=64)] = 0.5
+    """Of one core, over ten seconds: a storm of execs on two cores costs less. Where the unit has a CPUQuota,
+    four fifths of that are the most."""
+
+
 class Redaction(_Section, frozen=True):
     """Further patterns whose values never leave the host, besides the built-in ones."""
 
@@ -190,4 +198,5 @@ class Settings(_Section, frozen=True):
     file: File = File()
     host_state: HostState = HostState()
     acts: Acts = Acts()
+    governor: Governor = Governor()
     redaction: Redaction = Redaction()

@@ -38,7 +38,10 @@ class LaneStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The whole of it. Times are UTC ns; problem is why the spool does not take batches, if it does not."""
+    """The whole of it. Times are UTC ns; problem is why the spool does not take batches, if it does not.
+
+    shedding is why bulk events are shed now, if they are.
+    """
 
     time: int
     pid: int
@@ -55,6 +58,7 @@ class Status(msgspec.Struct, frozen=True):
     last_stored: int | None = None
     last_receipt: int | None = None
     problem: str | None = None
+    shedding: str | None = None
 
     @property
     def degraded(self) -> bool:

@@ -72,8 +72,9 @@ class Parts:
 
     begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns
     the reason to stop, once there is one. notices returns what else to tell at a heartbeat. keep is called
-    once all that the named feed saw has been taken in. waits are descriptors beside the feeds' and what each
-    calls for. test_wished tells, once for each wish, that every sensor shall see its own trigger now.
+    once all that the named feed saw has been taken in. govern is given the time (monotonic ns) each turn.
+    waits are descriptors beside the feeds' and what each calls for. test_wished tells, once for each wish,
+    that every sensor shall see its own trigger now.
     """
 
     clock: Callable[[], Moment]
@@ -89,6 +90,7 @@ class Parts:
     test_wished: Callable[[], bool] = lambda: False
     notices: Callable[[], Iterable[Body]] = tuple
     keep: Callable[[str], None] = lambda _: None
+    govern: Callable[[int], None] = lambda _: None
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
     watchdog: float | None = None
 
@@ -130,6 +132,7 @@ class Watch:
         ready = {key.fd: key.data for key, _ in self._selector.select(self._timeout())}
         began = self._now = self._parts.clock()
         self._follow_clock()
+        self._parts.govern(began.mono)
         for act in ready.values():
             if act is not None:
                 act()

@@ -12,6 +12,7 @@ from .. import status
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import NotEnrolled
 from ..layout import Layout
+from ..shedding import SUGGESTION
 from ..spool import inbox, survey
 from ..spool.disk import LocalDisk
 from ..spool.inbox import ShipState
@@ -56,6 +57,8 @@ def _problems(found: Status, ship: ShipState | None, age: float, gone: int) -> I
         )
     if ship is not None and ship.problem is not None:
         yield f"ship: {ship.problem}"
+    if found.shedding is not None:
+        yield f"bulk events are shed: {found.shedding}; {SUGGESTION}"
     yield from _degraded([sensor for sensor in found.sensors if sensor.degraded])
 
 

@@ -27,6 +27,7 @@ _WHO = struct.Struct("=HHIQQQQ6I")
 _WHAT = struct.Struct("=I5H18sQ40s")
 _HEADER = _WHO.size + _WHAT.size
 _EXIT = struct.Struct("=HHIQQQ4I")
+_TTY_AT = _WHO.size + struct.calcsize("=I5H")
 _ANCESTOR = struct.Struct("=QII")
 _WANTED = struct.Struct("=II")
 LAYOUT = " ".join(form.format for form in (_WHO, _WHAT, _EXIT, _ANCESTOR))
@@ -118,6 +119,42 @@ def _exec(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exe
         missing=_named(exe is None, cwd is None, flags & _ARGV_LOST > 0, digest is None),
     )
     return mono, body, False
+
+
+def header(raw: bytes) -> tuple[int, int | None, int | None, bool] | None:
+    """Return an exec's time, ppid, session, and whether it has a terminal; None of any other record."""
+    if len(raw) < _HEADER or _TYPE.unpack_from(raw)[0] != EXEC:
+        return None
+    _, _, _, mono, _, _, _, ppid, *_, session = _WHO.unpack_from(raw)
+    return mono, ppid or None, known(session), raw[_TTY_AT] != 0
+
+
+def outline(raw: bytes, cgroup_path: CgroupPath) -> Exec:
+    """Return program, parents, place and identity of an exec, without what costs more to decode.
+
+    Raises:
+        ValueError: raw is no exec record.
+    """
+    _, flags, pid, _, start, parent_start, cgroup, ppid, uid, gid, euid, auid, session = _WHO.unpack_from(raw)
+    _, count, exe_size, *_ = _WHAT.unpack_from(raw, _WHO.size)
+    exe_at = _HEADER + count * _ANCESTOR.size
+    if exe_at + exe_size > len(raw):
+        raise ValueError(f"exec record of pid {pid}: its program does not end within {len(raw)} bytes")
+    return Exec(
+        pid=pid,
+        start=start,
+        ppid=ppid or None,
+        parent_start=parent_start if ppid else None,
+        exe=_exe(raw[exe_at : exe_at + exe_size], flags & _EXE_FLAGS)[0],
+        uid=known(uid),
+        gid=known(gid),
+        euid=known(euid),
+        auid=known(auid),
+        session=known(session),
+        cgroup=cgroup_path(-cgroup if flags & _CGROUP_V1 else cgroup),
+        ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
+        missing=("cwd", "argv", "sha256"),
+    )
 
 
 def wanted(prefixes: Iterable[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
@@ -15,6 +16,7 @@ from ..exe_hash import ExeHasher
 from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
 from ..sensor import Context, Moment, Observed
+from ..shedding import Shedding
 from .process_trigger import run_marked
 from .tally import Tally
 
@@ -39,6 +41,8 @@ class BpfFeed:
             page[: len(table)] = table
         self._cgroups = Cgroups()
         self._hasher = ExeHasher(lambda: context.clock().mono)
+        self._shedding = context.shedding
+        self._own = os.getpid()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
         self._tally = Tally("process", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"})
 
@@ -54,8 +58,15 @@ class BpfFeed:
     def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
         """Return the execs and exits that wait in the ring, each decoded when it is asked for."""
         parse, path, sha256 = bpf_process.parse, self._cgroups.path, self._hasher.of_content
-        for raw in self._reader.read():
+        records = self._reader.read()
+        shedding = self._shedding
+        if shedding is not None:
+            shedding.ring(self._reader.unread)
+        for raw in records:
             try:
+                if shedding is not None and shedding.cause and (shed := self._shed(raw, shedding)):
+                    yield shed
+                    continue
                 mono, body, shared = parse(raw, path, sha256)
             except ValueError:
                 self._tally.add("undecodable")
@@ -63,6 +74,21 @@ class BpfFeed:
             if (shared or self._ended) and isinstance(body, Exit) and self._repeated(body):
                 continue
             yield Observed(body, mono)
+
+    def _shed(self, raw: bytes, shedding: Shedding) -> Observed | None:
+        """Return the outline of an exec that is shed; watch's own are not, for they may be its triggers.
+
+        Raises:
+            ValueError: raw is none of our records.
+        """
+        header = bpf_process.header(raw)
+        if header is None:
+            return None
+        mono, ppid, session, tty = header
+        cause = shedding.sheds_exec(session, mono, tty=tty) if ppid != self._own else None
+        if cause is None:
+            return None
+        return Observed(bpf_process.outline(raw, self._cgroups.path), mono, shed=cause)
 
     def _repeated(self, body: Exit) -> bool:
         """Return whether another thread of that process has reported its end already."""

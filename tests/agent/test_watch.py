@@ -11,6 +11,7 @@ from agent import settings
 from agent.batching import Batching
 from agent.enrich import Surroundings, all_enrichments
 from agent.errors import RungUnavailable
+from agent.governor import Governor
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
 from agent.interactive import InteractiveSessions
@@ -28,6 +29,7 @@ from agent.sealer import Sealer, Signing
 from agent.self_report import Before, Cost, SelfReport, Setting, Subject, start
 from agent.sensor import Context, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
+from agent.shedding import Shedding
 from agent.watch import Parts, Watch
 from evidence.codec import LINE_LIMIT
 from evidence.kind import Body, kind_of
@@ -113,6 +115,10 @@ class Bench:
         self.disk = FakeDisk()
         self.host = Host(self.disk, limits=LIMITS)
         self.outside = Quiet()
+        self.sessions = InteractiveSessions(100)
+        self.governor = Governor(0.5, self.now.mono, 0)
+        self.shedding = Shedding(self.governor, self.sessions)
+        self.cpu = 0
         self.settings = Settings(batch=batch or settings.Batch(), heartbeat=5.0)
         self.folder = folder
         self.step: Callable[[int], str | None] = lambda _: "done"
@@ -129,7 +135,7 @@ class Bench:
     def _parts(self) -> Parts:
         lanes, losses = Lanes(self.settings.batch), LossBook()
         processes = ProcessTable(1000, lambda _: None)
-        tables = Tables(processes, OwnProcesses({99_999}), InteractiveSessions(100), IdentityWatch())
+        tables = Tables(processes, OwnProcesses({99_999}), self.sessions, IdentityWatch())
         redactor = Redactor(b"k" * 32, settings.Redaction())
         intake = Intake(
             lanes,
@@ -140,6 +146,7 @@ class Bench:
             hasher=NoHash(),
             last_seq=0,
             publish=lambda _: None,
+            shedding=self.shedding,
         )
         sealer = Sealer(self.host.outbox, self.host.open, Signing(AGENT, 1, KEY, "boot"), lambda: None)
         facts = read_facts()
@@ -161,6 +168,7 @@ class Bench:
                 )
             ],
             stopped=self._stopped,
+            govern=lambda mono: self.shedding.measure(mono, self.cpu),
         )
 
     def _sensor(self) -> Sensor:

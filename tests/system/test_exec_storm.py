@@ -12,6 +12,7 @@ from agent import settings
 from agent.enrich import Surroundings, all_enrichments
 from agent.environment import EnvironmentNames
 from agent.exe_hash import ExeHasher
+from agent.governor import Governor
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
 from agent.interactive import InteractiveSessions
@@ -23,6 +24,7 @@ from agent.processes import ProcessTable
 from agent.redaction import Redactor
 from agent.sensor import Feed
 from agent.sensors.process import SENSOR
+from agent.shedding import Shedding
 from agent.timeline import Timeline
 from evidence import codec
 from evidence.event import Event
@@ -43,7 +45,7 @@ class Pipeline:
         self.lanes, self.losses = Lanes(limits or settings.Batch()), LossBook()
         self.timeline = Timeline(moment())
         self.arrived: list[bytes] = []
-        processes = ProcessTable(65_536, read_process)
+        processes, sessions = ProcessTable(65_536, read_process), InteractiveSessions(500)
         around = Surroundings(
             processes,
             Redactor(b"k" * 32, settings.Redaction()),
@@ -53,12 +55,13 @@ class Pipeline:
         self.intake = Intake(
             self.lanes,
             self.losses,
-            Tables(processes, OwnProcesses(()), InteractiveSessions(500), IdentityWatch()),
+            Tables(processes, OwnProcesses(()), sessions, IdentityWatch()),
             all_enrichments(),
             around,
             hasher=ExeHasher(lambda: 0),
             last_seq=0,
             publish=lambda _: None,
+            shedding=Shedding(Governor(1.0, 0, 0), sessions),
         )
 
     def turn(self) -> None:
