@@ -23,6 +23,8 @@ _TICK = 1_000_000_000
 _STATUS = 5_000_000_000
 _PACE = 5_000_000
 """Nanoseconds from one turn to the next at least, unless a feed is in a hurry: bursts are read in bunches."""
+_EARLY = 50_000_000
+"""Nanoseconds by which a timed read may come early, to share a turn: each turn has a cost of its own."""
 _SILENCE = 10
 """Heartbeats without an event after which a feed must see its own trigger."""
 _FLUSH = 2.0
@@ -136,8 +138,9 @@ class Watch:
         for act in ready.values():
             if act is not None:
                 act()
+        soon = self._now.mono + _EARLY
         for feed in self._parts.feeds:
-            due = feed.read_at is not None and feed.read_at <= self._now.mono
+            due = feed.read_at is not None and feed.read_at <= soon
             if due or not ready.keys().isdisjoint(self._fds.get(feed.name, ())):
                 self._read(feed)
         if self._now.mono >= self._tick_at:

@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter, deque
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 
 from ..errors import RungUnavailable
@@ -16,12 +17,12 @@ from .pins import Pins
 from .ring import Ring
 from .rings import SensorRings
 
-AWAKE, ASLEEP, HURRY = 0.05, 5.0, 0.001
+AWAKE, ASLEEP, HURRY = 0.1, 5.0, 0.001
 LIMIT = 1024
 """Records a read takes at most: however many wait, the other sensors and the lanes get their turn."""
 
-_LOSSES = ("ring_full", "no_memory")
-"""The order of `enum loss` in bpf/emit.h."""
+_COUNTERS = ("ring_full", "no_memory", "", "rate_limited")
+"""`enum loss` of bpf/emit.h; what is unnamed is no loss."""
 
 _SLEEPS, _AT_RISK, _READ = 0, 1, 2
 """Words of the page that is shared with the programs. Two are the reader's own: how many records it took out
@@ -33,7 +34,7 @@ _KILLED, _REPLACED = "agent died", "other version"
 class RingReader:
     """One object and its ring.
 
-    While records come, nobody is woken for them and `period` asks for a timed read every 50 ms. After two
+    While records come, nobody is woken for them and `period` asks for a timed read every 100 ms. After two
     empty reads the reader sets the word the programs look at, and sleeps until the next record wakes it.
     """
 
@@ -75,7 +76,7 @@ class RingReader:
             self.object.close()
             raise RungUnavailable(f"{name}: the ring cannot be mapped: {error}") from error
         self._words = memoryview(self._word)[:24].cast("Q")
-        self.counted = [0] * len(_LOSSES)
+        self.counted = [0] * len(_COUNTERS)
         self.period = AWAKE
         self._ends = deque([self._ring.at] * (behind + 1), maxlen=behind + 1)
         if rings is not None:
@@ -139,9 +140,8 @@ class RingReader:
 
     def lost(self) -> dict[str, int]:
         """Return how many records were lost since the last call, by cause; causes of none are left out."""
-        now = self.object.counters("losses", len(_LOSSES))
-        for cause, new, old in zip(_LOSSES, now, self.counted, strict=True):
-            self._lost[cause] += max(0, new - old)
+        now = self.object.counters("losses", len(_COUNTERS))
+        self._lose(now, self.counted)
         self.counted = now
         found, self._lost = {cause: count for cause, count in self._lost.items() if count}, Counter()
         return found
@@ -195,8 +195,11 @@ class RingReader:
                     self._waiting.extend(records)
                 else:
                     self._lost[_REPLACED] += len(records)
-            told = rings.left.counted.get(str(info.id), [0] * len(_LOSSES))
-            for cause, new, old in zip(
-                _LOSSES, per_cpu_sums(library, descriptors[1], len(_LOSSES)), told, strict=True
-            ):
-                self._lost[cause] += max(0, new - old)
+            counters = per_cpu_sums(library, descriptors[1], len(_COUNTERS))
+            self._lose(counters, rings.left.counted.get(str(info.id), []))
+
+    def _lose(self, counters: list[int], told: list[int]) -> None:
+        """Note what was lost since so much was told, perhaps by a version that knew fewer causes."""
+        for cause, new, old in zip_longest(_COUNTERS, counters, told, fillvalue=0):
+            if cause:
+                self._lost[str(cause)] += max(0, int(new) - int(old))
