@@ -6,14 +6,13 @@ import email.utils
 import time
 from pathlib import Path
 
-import requests
-
 from evidence import endpoints
 
-from . import delivery, tls
+from . import delivery
 from .delivery import Reply
 from .layout import Layout
 from .settings import Collector
+from .tls import Answer, Connection, context
 
 _BATCH_TYPE = "application/vnd.vedette.batch"
 
@@ -26,7 +25,7 @@ class Channel:
         self._certificate, self._ca = layout.certificate, layout.ca
         self._base = collector.ingest.rstrip("/")
         self._timeout = collector.timeout
-        self._session: requests.Session | None = None
+        self._connection: Connection | None = None
         self._stamp: tuple[int, int] | None = None
 
     def __call__(self, body: bytes, known: int) -> Reply:
@@ -37,46 +36,37 @@ class Channel:
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         """Post body to path of the ingest listener."""
         try:
-            session = self._open()
-            with session.post(
-                self._base + path,
-                data=body,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return _reply(response)
-        except (OSError, ValueError, requests.RequestException) as error:
+            return _reply(self._open().ask("POST", path, body, headers))
+        except (OSError, ValueError) as error:
             self.close()
             return Reply(None, problem=f"{self._base}: {_cause(error)}")
 
     def close(self) -> None:
         """Close the connection; the next post opens one."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _open(self) -> requests.Session:
-        """Return the session, a new one after a renewal or a new bundle: no restart is needed."""
+    def _open(self) -> Connection:
+        """Return the connection, a new one after a renewal or a new bundle: no restart is needed."""
         stamp = (_changed(self._certificate), _changed(self._ca))
-        if self._session is None or stamp != self._stamp:
+        if self._connection is None or stamp != self._stamp:
             self.close()
-            made = tls.context(self._ca.read_text(), self._certificate)
-            self._session, self._stamp = tls.session(made, self._ca), stamp
-        return self._session
+            made = context(self._ca.read_text(), self._certificate)
+            self._connection, self._stamp = Connection(self._base, made, self._timeout), stamp
+        return self._connection
 
 
 def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _reply(response: requests.Response) -> Reply:
+def _reply(answer: Answer) -> Reply:
     return Reply(
-        status=response.status_code,
-        body=tls.body(response),
-        retry_after=delivery.retry_after(response.headers.get("Retry-After")),
-        clock_offset=_offset(response.headers.get("Date")),
+        status=answer.status,
+        body=answer.body,
+        retry_after=delivery.retry_after(answer.headers.get("retry-after")),
+        clock_offset=_offset(answer.headers.get("date")),
     )
 
 

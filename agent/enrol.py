@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -195,39 +194,35 @@ def _ask(layout: Layout, collector: Collector, token: Token, keys: Keys, facts: 
     made = tls.context(layout.ca.read_text())
     signer = PrivateKey(keys.seed)
     try:
-        with tls.session(made, layout.ca) as session:
-            nonce = _nonce(session, base, collector.timeout)
+        with tls.Connection(base, made, collector.timeout) as connection:
+            nonce = _nonce(connection, base)
             proof = Proof(nonce, token.id, csr_digest(keys.csr), signer.public.hex(), facts)
             envelope = dsse.encode(msgspec.json.encode(proof), PROOF_TYPE, signer)
             body = msgspec.json.encode(Request(token.secret, keys.csr, envelope.decode()))
-            raw = _call(session, "POST", base + endpoints.ENROL, body, collector.timeout)
+            raw = _call(connection, "POST", base, endpoints.ENROL, body)
         return msgspec.json.decode(raw, type=Reply)
-    except (requests.RequestException, EvidenceError) as error:
+    except (OSError, EvidenceError) as error:
         raise DeliveryError(f"{base}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DeliveryError(f"{base}: the answer is no enrolment: {error}") from error
 
 
-def _nonce(session: requests.Session, base: str, timeout: float) -> str:
-    raw = _call(session, "GET", base + endpoints.NONCE, None, timeout)
+def _nonce(connection: tls.Connection, base: str) -> str:
+    raw = _call(connection, "GET", base, endpoints.NONCE, None)
     found = msgspec.json.decode(raw, type=dict[str, str])
     if "nonce" not in found:
         raise DeliveryError(f"{base}{endpoints.NONCE}: no nonce in the answer")
     return found["nonce"]
 
 
-def _call(session: requests.Session, method: str, url: str, body: bytes | None, timeout: float) -> bytes:
-    headers = {"Content-Type": "application/json"}
-    with session.request(
-        method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
-    ) as response:
-        raw = tls.body(response)
-        if response.status_code == _OK:
-            return raw
-    refusal = delivery.read_refusal(raw)
-    reason = refusal.message if refusal else f"HTTP {response.status_code}"
+def _call(connection: tls.Connection, method: str, base: str, path: str, body: bytes | None) -> bytes:
+    answer = connection.ask(method, path, body, {"Content-Type": "application/json"})
+    if answer.status == _OK:
+        return answer.body
+    refusal = delivery.read_refusal(answer.body)
+    reason = refusal.message if refusal else f"HTTP {answer.status}"
     hint = "; the exact reason is in the collector's log" if refusal else ""
-    raise DeliveryError(f"{url}: refused: {reason}{hint}")
+    raise DeliveryError(f"{base}{path}: refused: {reason}{hint}")
 
 
 def _keep(layout: Layout, stored: Stored, reply: Reply, keys: Keys, spool_key: bytes) -> None:

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
-import requests
 from cryptography import x509
 
 from evidence import endpoints
@@ -58,7 +57,7 @@ class Renewer:
         try:
             pause = self._step(now)
             self.problem = None
-        except (OSError, ValueError, DeliveryError, requests.RequestException) as error:
+        except (OSError, ValueError, DeliveryError) as error:
             self._asked = None
             self.problem = f"certificate: cannot be renewed: {error}"[:500]
         self._next = now + pause
@@ -111,22 +110,11 @@ class Renewer:
     def _enrolment(self, method: str, path: str, body: bytes | None) -> bytes:
         """Ask the enrolment listener, which wants no client certificate."""
         made = tls.context(self._layout.ca.read_text())
-        with (
-            tls.session(made, self._layout.ca) as session,
-            session.request(
-                method,
-                self._collector.enrol.rstrip("/") + path,
-                data=body,
-                headers=_JSON,
-                timeout=self._collector.timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            raw = tls.body(response)
-            if response.status_code != _OK:
-                raise DeliveryError(f"HTTP {response.status_code}: {raw[:200]!r}")
-            return raw
+        with tls.Connection(self._collector.enrol, made, self._collector.timeout) as connection:
+            answer = connection.ask(method, path, body, _JSON)
+        if answer.status != _OK:
+            raise DeliveryError(f"HTTP {answer.status}: {answer.body[:200]!r}")
+        return answer.body
 
     def _keep(self, key: bytes, raw: bytes) -> None:
         """Keep what was issued, anchors first; each file is replaced as a whole.

@@ -1,13 +1,20 @@
-"""HTTPS as ship and enrolment need it: TLS 1.3, a pinned bundle of anchors, nothing from the environment."""
+"""HTTPS as ship and enrolment need it: TLS 1.3, a pinned bundle of anchors, nothing from the environment.
+
+On the standard library's http.client: a library above it would hold six more megabytes in ship for good.
+"""
 
 from __future__ import annotations
 
+import http.client
+import select
 import ssl
+import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
-import requests
-from requests.adapters import HTTPAdapter
+import msgspec
 
 from .version import VERSION
 
@@ -15,15 +22,12 @@ REPLY_LIMIT = 128 << 10
 """Bytes of an answer; none of ours is longer."""
 
 
-class _Adapter(HTTPAdapter):
-    """Connections made with one TLS context."""
+class Answer(msgspec.Struct, frozen=True):
+    """What came back: status, headers by name in lower case, at most REPLY_LIMIT bytes of the body."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 def context(anchors: str, certificate: Path | None = None) -> ssl.SSLContext:
@@ -41,28 +45,67 @@ def context(anchors: str, certificate: Path | None = None) -> ssl.SSLContext:
     return made
 
 
-def session(made: ssl.SSLContext, anchors: Path) -> requests.Session:
-    """Return a session over one context.
+class Connection:
+    """One connection to one listener, opened by the first request and kept open; no redirect is followed."""
 
-    requests loads `verify` into the context again, so anchors must be the same bundle; trust_env is off, or
-    REQUESTS_CA_BUNDLE and proxies of the environment would defeat the pin.
-    """
-    opened = requests.Session()
-    opened.trust_env = False
-    opened.verify = str(anchors)
-    opened.headers.update({"User-Agent": f"vedette-agent/{VERSION}", "Accept-Encoding": "identity"})
-    opened.mount("https://", _Adapter(made))
-    return opened
+    def __init__(self, base: str, made: ssl.SSLContext, timeout: float) -> None:
+        """Take the listener's https:// address, which may have a path, and seconds for each wait.
+
+        Raises:
+            ValueError: base is no https:// address.
+        """
+        parts = urllib.parse.urlsplit(base)
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError(f"{base!r} is no https:// address")
+        self._path = parts.path.rstrip("/")
+        self._http = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=made)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Send a request and return the answer. After an error the next request opens a new connection.
+
+        Raises:
+            OSError: no answer that is one came (TLS, time and protocol included).
+        """
+        if self._is_stale():
+            self.close()
+        try:
+            self._http.request(
+                method, self._path + path, body, {**headers, "User-Agent": f"vedette-agent/{VERSION}"}
+            )
+            with self._http.getresponse() as response:
+                answer = _read(response)
+                if not response.isclosed():
+                    self.close()  # the rest is not read, so nothing more can be asked here
+                return answer
+        except http.client.HTTPException as error:
+            self.close()
+            raise ConnectionError(f"no HTTP answer: {str(error) or type(error).__name__}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next request opens one."""
+        self._http.close()
+
+    def _is_stale(self) -> bool:
+        """Return whether the other side has ended the connection while nothing was asked."""
+        sock = self._http.sock
+        return sock is not None and bool(select.select([sock], [], [], 0)[0])
 
 
-def body(response: requests.Response) -> bytes:
-    """Return a streamed answer's body, at most REPLY_LIMIT bytes of it."""
-    parts: list[bytes] = []
-    size = 0
-    for part in response.iter_content(65_536):
-        parts.append(part)
-        size += len(part)
-        if size >= REPLY_LIMIT:
-            response.close()
-            break
-    return b"".join(parts)[:REPLY_LIMIT]
+def _read(response: http.client.HTTPResponse) -> Answer:
+    body = response.read(REPLY_LIMIT)
+    if response.length and len(body) < REPLY_LIMIT:
+        raise ConnectionError(f"the answer ends {response.length} bytes early")
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)

@@ -7,17 +7,23 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIST = """
-import sys
-from agent import run
-from agent.sensors import all_sensors
-all_sensors()
-print(*sys.modules)
-"""
+WATCH = "from agent import run; from agent.sensors import all_sensors; all_sensors()"
+SHIP = "import agent.ship_process"
+
+
+def modules_after(work: str) -> set[str]:
+    code = f"{work}; import sys; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(said.stdout.split())
 
 
 def test_the_libraries_of_the_lower_rungs_are_not_loaded_with_the_sensors() -> None:
-    said = subprocess.run([sys.executable, "-c", LIST], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(said.stdout.split())
+    loaded = modules_after(WATCH)
     assert "agent.sensors.file" in loaded
     assert loaded.isdisjoint({"psutil", "watchdog", "requests", "cryptography.x509"})
+
+
+def test_ship_loads_neither_sensors_nor_a_library_for_http() -> None:
+    loaded = modules_after(SHIP)
+    assert "agent.tls" in loaded
+    assert loaded.isdisjoint({"agent.sensors", "agent.kernel", "requests", "urllib3", "importlib.metadata"})
