@@ -77,6 +77,29 @@ def test_paths_and_arguments_keep_every_byte(exe: list[bytes], cwd: list[bytes],
     assert [(one.pid, one.start) for one in body.ancestry] == [(3, 20), (1, 10), (2, 11)]
 
 
+@given(st.lists(NAMES, max_size=5), NAMES, IDS, st.integers(0, 3))
+def test_the_outline_of_an_exec_is_what_its_whole_record_says(
+    exe: list[bytes], argv: bytes, auid: int, forks: int
+) -> None:
+    record = exec_record(exe, [], argv + b"\0", auid=auid, forks=forks)
+    mono, body, _ = parse(record)
+    assert isinstance(body, Exec)
+    outline = bpf_process.outline(record, lambda _: "/x")
+    left_out = {"cwd", "argv", "argv_length", "sha256", "tty", "environment", "capabilities"}
+    for field in set(Exec.__struct_fields__) - left_out - {"escaped", "missing", "elevated", "memory_only"}:
+        assert getattr(outline, field) == getattr(body, field), field
+    assert outline.argv == ()
+    assert outline.missing == ("cwd", "argv", "sha256")
+    assert bpf_process.header(record) == (mono, body.ppid, body.session, body.tty is not None)
+
+
+@given(st.binary(max_size=600), st.sampled_from((b"", b"\1\0", b"\2\0")))
+def test_any_bytes_have_a_header_and_an_outline_or_are_refused(raw: bytes, kind: bytes) -> None:
+    if bpf_process.header(kind + raw) is not None:
+        with contextlib.suppress(ValueError):
+            bpf_process.outline(kind + raw, lambda _: None)
+
+
 @given(IDS)
 def test_an_identity_that_is_not_set_is_none_and_never_root(auid: int) -> None:
     _, body, _ = parse(exec_record([b"a"], [], b"", auid=auid))
