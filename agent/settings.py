@@ -55,6 +55,9 @@ class Process(_Section, frozen=True):
         "SUDO_USER",
     )
     """Names of variables that are kept of a program's environment; a star at the end stands for any end."""
+    ring_mib: Literal[1, 2, 4, 8, 16, 32, 64, 128] = 32
+    """Of kernel memory, for what waits to be read: 100,000 execs and ends take up to 15, and a ring half full
+    counts as a flood. Lower it where memory is short."""
 
 
 class Connection(_Section, frozen=True):

@@ -20,7 +20,6 @@ from ..shedding import Shedding
 from .process_trigger import run_marked
 from .tally import Tally
 
-_RING_BYTES = 4 << 20
 _ENDED = 256
 """Ends remembered while their other threads may still report the same."""
 
@@ -34,7 +33,8 @@ class BpfFeed:
         Raises:
             RungUnavailable: it does not load here.
         """
-        self._reader = RingReader("exec", _RING_BYTES, context.rings, layout=bpf_process.LAYOUT)
+        ring_bytes = context.settings.process.ring_mib << 20
+        self._reader = RingReader("exec", ring_bytes, context.rings, layout=bpf_process.LAYOUT)
         names = EnvironmentNames(context.settings.process.environment)
         with self._reader.object.mapped_word("environment") as page:
             table = bpf_process.wanted(names.prefixes())
