@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,13 +48,21 @@ def test_the_demo_shows_the_incident_its_proof_and_its_forgery(tmp_path: Path) -
     assert traces() == []
 
 
+@contextlib.contextmanager
+def demo_under_way() -> Iterator[subprocess.Popen[str]]:
+    """Start a demo, wait until its site runs, and end it however the test ends."""
+    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            assert any("seen by" in line for line in demo.stdout)
+            yield demo
+        finally:
+            demo.kill()
+
+
 @pytest.mark.timeout(120)
 def test_an_interrupted_demo_leaves_nothing() -> None:
-    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        for line in demo.stdout:
-            if "sensor" in line:
-                break
+    with demo_under_way() as demo:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
     assert traces() == []
@@ -60,11 +70,7 @@ def test_an_interrupted_demo_leaves_nothing() -> None:
 
 @pytest.mark.timeout(120)
 def test_clean_removes_what_a_killed_demo_left() -> None:
-    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        for line in demo.stdout:
-            if "sensor" in line:
-                break
+    with demo_under_way() as demo:
         demo.kill()
     assert traces() != []
     subprocess.run([*DEMO, "--clean"], cwd=ROOT, check=True)
