@@ -5,6 +5,7 @@ On the standard library's http.client: a library above it would hold six more me
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - names are looked up by it: ship can load nothing once root is given up
 import http.client
 import select
 import ssl

@@ -27,3 +27,8 @@ def test_ship_loads_neither_sensors_nor_a_library_for_http() -> None:
     loaded = modules_after(SHIP)
     assert "agent.tls" in loaded
     assert loaded.isdisjoint({"agent.sensors", "agent.kernel", "requests", "urllib3", "importlib.metadata"})
+
+
+def test_all_that_ship_needs_to_look_up_a_name_is_loaded_before_it_gives_up_root() -> None:
+    look_up = "import socket; socket.getaddrinfo('localhost', 1); 'localhost'.encode('idna')"
+    assert modules_after(f"{SHIP}; import socket") == modules_after(f"{SHIP}; {look_up}")
