@@ -1,4 +1,4 @@
-"""Settings of this process that only the kernel's prctl(2) gives."""
+"""Settings of this process that only prctl(2) and mallopt(3) give."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _NAME_BYTES = 15
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE = 128 << 10
+
 
 def die_with_parent(name: str) -> None:
     """Be shown as name, and get SIGTERM when the parent ends, however it ends."""
@@ -19,3 +22,15 @@ def die_with_parent(name: str) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def give_back_memory() -> None:
+    """Let what is freed go back to the kernel, where glibc would keep it for the next time.
+
+    Its limits grow with each large block that is freed, and libbpf frees megabytes of BTF for each object:
+    from then on such blocks lie in the heap, which can only shrink from its end.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # musl has none, and keeps nothing
+        for option, value in ((_M_TRIM_THRESHOLD, _LARGE), (_M_MMAP_THRESHOLD, _LARGE), (_M_ARENA_MAX, 1)):
+            libc.mallopt(option, value)

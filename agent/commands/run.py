@@ -32,6 +32,7 @@ def _run(call: Invocation) -> int:
 
 
 def _watch(settings: Settings, supervisor: int) -> int:
+    process.give_back_memory()
     from .. import run  # noqa: PLC0415 - each process loads only its own parts
 
     return run.watch(settings, supervisor)

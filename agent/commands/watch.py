@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .. import run
+from .. import process, run
 from ..command import Command, Invocation
 
 
 def _run(call: Invocation) -> int:
+    process.give_back_memory()
     return run.watch(call.settings())
 
 
