@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+import msgspec
+
 from evidence.kinds.process import Ancestor, Exec, Exit
 from evidence.text import to_text
 
@@ -23,19 +25,21 @@ _EXE_CUT, _CWD_CUT, _EXE_DELETED, _ARGV_LOST, _ELEVATED, _CGROUP_V1 = 1, 2, 4, 8
 _EXE_FLAGS = _EXE_CUT | _EXE_DELETED
 
 _TYPE = struct.Struct("=H")
-_WHO = struct.Struct("=HHIQQQQ6I")
-_WHAT = struct.Struct("=I5H18sQ40s")
-_HEADER = _WHO.size + _WHAT.size
+_OWN = struct.Struct("=HHIQQIHH")
+_ALIKE = struct.Struct("=HQQ6IQ40sHH20s")
+_ALIKE_AT = _OWN.size - 2
+"""Where what execs have in common begins: with the flags, which end the part that is an exec's own."""
+_HEADER = _ALIKE_AT + _ALIKE.size
 _EXIT = struct.Struct("=HHIQQQ4I")
-_TTY_AT = _WHO.size + struct.calcsize("=I5H")
 _ANCESTOR = struct.Struct("=QII")
 _WANTED = struct.Struct("=II")
-LAYOUT = " ".join(form.format for form in (_WHO, _WHAT, _EXIT, _ANCESTOR))
+LAYOUT = " ".join(form.format for form in (_OWN, _ALIKE, _EXIT, _ANCESTOR))
 """Another build whose records have this form writes what is decoded here."""
 _NO_ID = 0xFFFFFFFF
 _PTS = re.compile(r"pts(\d+)\Z")
 _NAMES = ("exe", "cwd", "argv", "sha256")
 _REMEMBERED = 1024
+_MODELS = 256
 _CUT_CHARACTER = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 
 CgroupPath = Callable[[int], str | None]
@@ -43,20 +47,74 @@ Sha256 = Callable[[bytes, int, int | None, str | None], str | None]
 """From struct content, pid, ppid and path to the hex SHA-256, None if not to be had."""
 
 
-def parse(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exec | Exit, bool]:
-    """Return when it happened (CLOCK_BOOTTIME ns), the body, and whether its end may be reported twice.
+class Decoder:
+    """Decodes records; what execs of one parent and program have in common is decoded once and remembered."""
 
-    cgroup_path gives the path of a cgroup id, of a negative one that of cgroup v1's pids hierarchy.
+    def __init__(self, cgroup_path: CgroupPath, sha256: Sha256) -> None:
+        """Take what gives the path of a cgroup id, of a negative one that of cgroup v1's pids hierarchy."""
+        self._cgroup_path = cgroup_path
+        self._sha256 = sha256
+        self._models: dict[bytes, Exec] = {}
 
-    Raises:
-        ValueError: raw is not one of the two records.
-    """
-    kind = _TYPE.unpack_from(raw)[0] if len(raw) >= _TYPE.size else 0
-    if kind == EXIT and len(raw) == _EXIT.size:
-        return _exit(raw)
-    if kind == EXEC and len(raw) >= _HEADER:
-        return _exec(raw, cgroup_path, sha256)
-    raise ValueError(f"no process record: type {kind}, {len(raw)} bytes")
+    def parse(self, raw: bytes) -> tuple[int, Exec | Exit, bool]:
+        """Return when it happened (CLOCK_BOOTTIME ns), the body, and whether its end may be reported twice.
+
+        Raises:
+            ValueError: raw is not one of the two records.
+        """
+        kind = _TYPE.unpack_from(raw)[0] if len(raw) >= _TYPE.size else 0
+        if kind == EXIT and len(raw) == _EXIT.size:
+            return _exit(raw)
+        if kind == EXEC and len(raw) >= _HEADER:
+            return self._exec(raw)
+        raise ValueError(f"no process record: type {kind}, {len(raw)} bytes")
+
+    def outline(self, raw: bytes) -> Exec:
+        """Return program, parents, place and identity of an exec, without what costs more to decode.
+
+        Raises:
+            ValueError: raw is no exec record.
+        """
+        _, argv_at, pid, _, start, *_ = _OWN.unpack_from(raw)
+        alike = raw[_ALIKE_AT:argv_at]
+        model = self._models.get(alike) or _model(alike, self._cgroup_path, lambda *_: None, pid)
+        return msgspec.structs.replace(
+            model,
+            pid=pid,
+            start=start,
+            cwd=None,
+            sha256=None,
+            tty=None,
+            elevated=False,
+            capabilities=(),
+            memory_only=None,
+            missing=("cwd", "argv", "sha256"),
+            escaped=tuple(name for name in model.escaped if name != "cwd"),
+        )
+
+    def _exec(self, raw: bytes) -> tuple[int, Exec, bool]:
+        _, argv_at, pid, mono, start, length, environment_size, _ = _OWN.unpack_from(raw)
+        environment_at = len(raw) - environment_size
+        if argv_at > environment_at:
+            raise ValueError(f"exec record of pid {pid}: its parts are more than {len(raw)} bytes")
+        alike = raw[_ALIKE_AT:argv_at]
+        model = self._models.get(alike) or self._new(alike, pid)
+        argv, escaped = _argv(raw[argv_at:environment_at], length)
+        body = msgspec.structs.replace(model, pid=pid, start=start, argv=argv, argv_length=length)
+        if escaped:
+            body = msgspec.structs.replace(body, escaped=(*body.escaped, "argv"))
+        if environment_size:
+            body = msgspec.structs.replace(body, environment=_environment(raw[environment_at:]))
+        return mono, body, False
+
+    def _new(self, alike: bytes, pid: int) -> Exec:
+        """Decode what execs have in common; it is kept once it is whole."""
+        model = _model(alike, self._cgroup_path, self._sha256, pid)
+        if model.sha256 is not None:
+            if len(self._models) >= _MODELS:
+                self._models.clear()
+            self._models[alike] = model
+        return model
 
 
 def _exit(raw: bytes) -> tuple[int, Exit, bool]:
@@ -76,85 +134,54 @@ def _exit(raw: bytes) -> tuple[int, Exit, bool]:
     return mono, body, bool(shared)
 
 
-def _exec(raw: bytes, cgroup_path: CgroupPath, sha256: Sha256) -> tuple[int, Exec, bool]:
-    _, flags, pid, mono, start, parent_start, cgroup, ppid, uid, gid, euid, auid, session = _WHO.unpack_from(
-        raw
+def _model(alike: bytes, cgroup_path: CgroupPath, sha256: Sha256, pid: int) -> Exec:
+    """Return what execs have in common, of a record's part from the flags up to argv.
+
+    Raises:
+        ValueError: its parts do not add up.
+    """
+    if len(alike) < _ALIKE.size:
+        raise ValueError(f"exec record of pid {pid}: argv begins within its header")
+    fields = _ALIKE.unpack_from(alike)
+    flags, parent_start, cgroup, ppid, uid, gid, euid, auid, session, capable, content, count, size, tty = (
+        fields
     )
-    length, count, exe_size, cwd_size, argv_size, env_size, tty, capable, content = _WHAT.unpack_from(
-        raw, _WHO.size
-    )
-    exe_at = _HEADER + count * _ANCESTOR.size
-    cwd_at = exe_at + exe_size
-    argv_at = cwd_at + cwd_size
-    env_at = argv_at + argv_size
-    if env_at + env_size != len(raw):
-        raise ValueError(f"exec record of pid {pid}: its parts do not add up to {len(raw)} bytes")
-    exe, exe_escaped = _exe(raw[exe_at:cwd_at], flags & _EXE_FLAGS)
-    cwd, cwd_escaped = _path(raw[cwd_at:argv_at]) if not flags & _CWD_CUT else (None, False)
-    argv, argv_escaped = _argv(raw[argv_at:env_at], length)
+    exe_at = _ALIKE.size + count * _ANCESTOR.size
+    cwd_at = exe_at + size
+    if cwd_at > len(alike):
+        raise ValueError(f"exec record of pid {pid}: its parts are more than {len(alike)} bytes")
+    exe, exe_escaped = _exe(alike[exe_at:cwd_at], flags & _EXE_FLAGS)
+    cwd, cwd_escaped = _path(alike[cwd_at:]) if not flags & _CWD_CUT else (None, False)
     digest = sha256(content, pid, ppid or None, exe)
-    body = Exec(
+    return Exec(
         pid=pid,
-        start=start,
         ppid=ppid or None,
         parent_start=parent_start if ppid else None,
         exe=exe,
         cwd=cwd,
-        argv=argv,
-        argv_length=length,
         sha256=digest,
-        uid=None if uid == _NO_ID else uid,
-        gid=None if gid == _NO_ID else gid,
-        euid=None if euid == _NO_ID else euid,
-        auid=None if auid == _NO_ID else auid,
-        session=None if session == _NO_ID else session,
+        uid=known(uid),
+        gid=known(gid),
+        euid=known(euid),
+        auid=known(auid),
+        session=known(session),
         elevated=bool(flags & _ELEVATED),
         capabilities=capability_names(capable) if euid and capable else (),
         memory_only=_memory_only(exe) if flags & _EXE_DELETED else None,
         tty=_tty(tty) if tty[0] else None,
         cgroup=cgroup_path(-cgroup if flags & _CGROUP_V1 else cgroup),
-        environment=_environment(raw[env_at:]) if env_size else None,
-        ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
-        escaped=_named(exe_escaped, cwd_escaped, argv_escaped),
+        ancestry=_ancestry(alike, count, ppid, parent_start) if count else (),
+        escaped=_named(exe_escaped, cwd_escaped),
         missing=_named(exe is None, cwd is None, flags & _ARGV_LOST > 0, digest is None),
     )
-    return mono, body, False
 
 
 def header(raw: bytes) -> tuple[int, int | None, int | None, bool] | None:
     """Return an exec's time, ppid, session, and whether it has a terminal; None of any other record."""
     if len(raw) < _HEADER or _TYPE.unpack_from(raw)[0] != EXEC:
         return None
-    _, _, _, mono, _, _, _, ppid, *_, session = _WHO.unpack_from(raw)
-    return mono, ppid or None, known(session), raw[_TTY_AT] != 0
-
-
-def outline(raw: bytes, cgroup_path: CgroupPath) -> Exec:
-    """Return program, parents, place and identity of an exec, without what costs more to decode.
-
-    Raises:
-        ValueError: raw is no exec record.
-    """
-    _, flags, pid, _, start, parent_start, cgroup, ppid, uid, gid, euid, auid, session = _WHO.unpack_from(raw)
-    _, count, exe_size, *_ = _WHAT.unpack_from(raw, _WHO.size)
-    exe_at = _HEADER + count * _ANCESTOR.size
-    if exe_at + exe_size > len(raw):
-        raise ValueError(f"exec record of pid {pid}: its program does not end within {len(raw)} bytes")
-    return Exec(
-        pid=pid,
-        start=start,
-        ppid=ppid or None,
-        parent_start=parent_start if ppid else None,
-        exe=_exe(raw[exe_at : exe_at + exe_size], flags & _EXE_FLAGS)[0],
-        uid=known(uid),
-        gid=known(gid),
-        euid=known(euid),
-        auid=known(auid),
-        session=known(session),
-        cgroup=cgroup_path(-cgroup if flags & _CGROUP_V1 else cgroup),
-        ancestry=_ancestry(raw, count, ppid, parent_start) if count else (),
-        missing=("cwd", "argv", "sha256"),
-    )
+    _, _, _, ppid, _, _, _, _, session, *_, tty = _ALIKE.unpack_from(raw, _ALIKE_AT)
+    return _OWN.unpack_from(raw)[3], ppid or None, known(session), tty[0] != 0
 
 
 def wanted(prefixes: Iterable[bytes]) -> bytes:
@@ -223,8 +250,8 @@ def _tty(name: bytes) -> str | None:
     return _PTS.sub(r"pts/\1", text) or None
 
 
-def _ancestry(raw: bytes, count: int, ppid: int, parent_start: int) -> tuple[Ancestor, ...]:
+def _ancestry(alike: bytes, count: int, ppid: int, parent_start: int) -> tuple[Ancestor, ...]:
     """Return the parent, which was only forked, and its ancestors up to the first that executed something."""
-    chain = _ANCESTOR.iter_unpack(raw[_HEADER : _HEADER + count * _ANCESTOR.size])
+    chain = _ANCESTOR.iter_unpack(alike[_ALIKE.size : _ALIKE.size + count * _ANCESTOR.size])
     forked = [Ancestor(pid=pid, start=start) for start, pid, _ in chain if pid]
     return (Ancestor(pid=ppid, start=parent_start), *forked)

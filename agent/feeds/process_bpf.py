@@ -40,7 +40,8 @@ class BpfFeed:
             table = bpf_process.wanted(names.prefixes())
             page[: len(table)] = table
         self._cgroups = Cgroups()
-        self._hasher = ExeHasher(lambda: context.clock().mono)
+        hasher = ExeHasher(lambda: context.clock().mono)
+        self._decoder = bpf_process.Decoder(self._cgroups.path, hasher.of_content)
         self._shedding = context.shedding
         self._own = os.getpid()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
@@ -57,7 +58,7 @@ class BpfFeed:
 
     def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
         """Return the execs and exits that wait in the ring, each decoded when it is asked for."""
-        parse, path, sha256 = bpf_process.parse, self._cgroups.path, self._hasher.of_content
+        parse = self._decoder.parse
         records = self._reader.read()
         shedding = self._shedding
         if shedding is not None:
@@ -67,7 +68,7 @@ class BpfFeed:
                 if shedding is not None and shedding.cause and (shed := self._shed(raw, shedding)):
                     yield shed
                     continue
-                mono, body, shared = parse(raw, path, sha256)
+                mono, body, shared = parse(raw)
             except ValueError:
                 self._tally.add("undecodable")
                 continue
@@ -88,7 +89,7 @@ class BpfFeed:
         cause = shedding.sheds_exec(session, mono, tty=tty) if ppid != self._own else None
         if cause is None:
             return None
-        return Observed(bpf_process.outline(raw, self._cgroups.path), mono, shed=cause)
+        return Observed(self._decoder.outline(raw), mono, shed=cause)
 
     def _repeated(self, body: Exit) -> bool:
         """Return whether another thread of that process has reported its end already."""

@@ -24,8 +24,8 @@ def _sha256(content: bytes, pid: int, ppid: int | None, exe: str | None) -> str:
 
 
 PARSERS: dict[str, Callable[[bytes], object]] = {
-    "exec": lambda raw: bpf_process.parse(raw, lambda _: "/system.slice/cron.service", _sha256)[1],
-    "exit": lambda raw: bpf_process.parse(raw, lambda _: None, _sha256)[1],
+    "exec": lambda raw: bpf_process.Decoder(lambda _: "/system.slice/cron.service", _sha256).parse(raw)[1],
+    "exit": lambda raw: bpf_process.Decoder(lambda _: None, _sha256).parse(raw)[1],
     "flow": bpf_connection.parse,
     "connector": connector.parse,
     "diag": inet_diag.parse,

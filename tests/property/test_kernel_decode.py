@@ -21,7 +21,7 @@ from evidence.text import to_bytes
 IDS = st.integers(0, 0xFFFFFFFF)
 LONG = st.integers(0, 2**64 - 1)
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 0x2F})
-EXEC = struct.Struct("=HHIQQQQ7I5H18sQ40s")
+EXEC = struct.Struct("=HHIQQIHHQQ6IQ40sHH20s")
 CONTENT = struct.pack("=5Q", 1, 2, 3, 4, 5)
 
 
@@ -44,19 +44,21 @@ def exec_record(
 ) -> bytes:
     parts = leaf_first(exe), leaf_first(cwd), argv, environment
     length = len(argv) if length is None else length
-    head = EXEC.pack(
-        *(1, flags, 7, 100, 50, 20, 1, 3, 1000, 1000, euid, auid, 0xFFFFFFFF, length, forks),
-        *(len(part) for part in parts),
-        b"pts3",
-        capabilities,
-        CONTENT,
-    )
     chain = b"".join(struct.pack("=QII", 10 + number, number + 1, 0) for number in range(forks))
+    argv_at = EXEC.size + len(chain) + len(parts[0]) + len(parts[1])
+    head = EXEC.pack(
+        *(1, argv_at, 7, 100, 50, length, len(environment), flags),
+        *(20, 1, 3, 1000, 1000, euid, auid, 0xFFFFFFFF, capabilities, CONTENT, forks, len(parts[0]), b"pts3"),
+    )
     return head + chain + b"".join(parts)
 
 
+def decoder() -> bpf_process.Decoder:
+    return bpf_process.Decoder(lambda _: "/x", lambda *what: None if what[0] != CONTENT else "ab" * 32)
+
+
 def parse(raw: bytes) -> tuple[int, Exec | Exit, bool]:
-    return bpf_process.parse(raw, lambda _: "/x", lambda *what: None if what[0] != CONTENT else "ab" * 32)
+    return decoder().parse(raw)
 
 
 @given(st.lists(NAMES, max_size=5), st.lists(NAMES, max_size=5), st.lists(NAMES, min_size=1, max_size=5))
@@ -84,7 +86,7 @@ def test_the_outline_of_an_exec_is_what_its_whole_record_says(
     record = exec_record(exe, [], argv + b"\0", auid=auid, forks=forks)
     mono, body, _ = parse(record)
     assert isinstance(body, Exec)
-    outline = bpf_process.outline(record, lambda _: "/x")
+    outline = decoder().outline(record)
     left_out = {"cwd", "argv", "argv_length", "sha256", "tty", "environment", "capabilities"}
     for field in set(Exec.__struct_fields__) - left_out - {"escaped", "missing", "elevated", "memory_only"}:
         assert getattr(outline, field) == getattr(body, field), field
@@ -93,11 +95,31 @@ def test_the_outline_of_an_exec_is_what_its_whole_record_says(
     assert bpf_process.header(record) == (mono, body.ppid, body.session, body.tty is not None)
 
 
+EXECS = st.builds(
+    exec_record,
+    st.lists(st.sampled_from((b"bin", b"sh", b"\xff")), max_size=2),
+    st.lists(st.sampled_from((b"tmp", b"\xfe")), max_size=1),
+    st.binary(max_size=9),
+    st.sampled_from((b"", b"LD_PRELOAD=x\0")),
+    auid=st.sampled_from((0, 1000)),
+    forks=st.integers(0, 2),
+    flags=st.integers(0, 63),
+    euid=st.integers(0, 1),
+)
+
+
+@given(st.lists(EXECS, max_size=8))
+def test_what_execs_have_in_common_is_remembered_rightly(records: list[bytes]) -> None:
+    one = decoder()
+    for record in records:
+        assert one.parse(record) == parse(record)
+
+
 @given(st.binary(max_size=600), st.sampled_from((b"", b"\1\0", b"\2\0")))
 def test_any_bytes_have_a_header_and_an_outline_or_are_refused(raw: bytes, kind: bytes) -> None:
     if bpf_process.header(kind + raw) is not None:
         with contextlib.suppress(ValueError):
-            bpf_process.outline(kind + raw, lambda _: None)
+            decoder().outline(kind + raw)
 
 
 @given(IDS)

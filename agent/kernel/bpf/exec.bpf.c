@@ -44,15 +44,20 @@ struct content {
 	__u64 ctime;
 };
 
-/* data: ancestors, then exe and cwd as components leaf first, each ended by NUL, then argv as it lies in memory,
- * then the wanted variables of the environment, each ended by NUL
+/* data: ancestors, then exe and cwd as components leaf first, each ended by NUL, then from argv_at (an offset in
+ * the record) on argv as it lies in memory, then the wanted variables of the environment, each ended by NUL.
+ * From flags up to argv_at all is equal among what a parent executes from one program and folder: the decoder
+ * reads that once.
  */
 struct exec_record {
 	__u16 type;
-	__u16 flags;
+	__u16 argv_at;
 	__u32 pid;
 	__u64 mono;
 	__u64 start;
+	__u32 argv_length;
+	__u16 environment_size;
+	__u16 flags;
 	__u64 parent_start;
 	__u64 cgroup;
 	__u32 ppid;
@@ -61,15 +66,11 @@ struct exec_record {
 	__u32 euid;
 	__u32 auid;
 	__u32 session;
-	__u32 argv_length;
-	__u16 ancestors;
-	__u16 exe_size;
-	__u16 cwd_size;
-	__u16 argv_size;
-	__u16 environment_size;
-	char tty[18];
 	__u64 capabilities;
 	struct content content;
+	__u16 ancestors;
+	__u16 exe_size;
+	char tty[20];
 	char data[DATA];
 };
 
@@ -308,7 +309,7 @@ static __always_inline void fill_identity(struct exec_record *record, struct tas
 		record->auid = task->loginuid.val;
 	if (bpf_core_field_exists(task->sessionid))
 		record->session = task->sessionid;
-	record->tty[0] = 0;
+	__builtin_memset(record->tty, 0, sizeof(record->tty));
 	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
 
 	if (tty)
@@ -349,7 +350,7 @@ static __always_inline __u32 fill_paths(struct exec_record *record, struct task_
 	__u32 cwd = walk_path((__u64)&fs->pwd, at + (exe & 0x7ff));
 
 	record->exe_size = exe & 0x7ff;
-	record->cwd_size = cwd & 0x7ff;
+	record->argv_at = EXEC_HEADER + at + (exe & 0x7ff) + (cwd & 0x7ff);
 	if (exe & CUT)
 		record->flags |= EXE_CUT;
 	if (cwd & CUT)
@@ -361,7 +362,7 @@ static __always_inline __u32 fill_paths(struct exec_record *record, struct task_
 	if (BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec))
 		record->flags |= ELEVATED;
 	fill_content(&record->content, inode);
-	return at + record->exe_size + record->cwd_size;
+	return record->argv_at - EXEC_HEADER;
 }
 
 static __always_inline __u32 fill_argv(struct exec_record *record, struct task_struct *task, __u32 at)
@@ -381,7 +382,6 @@ static __always_inline __u32 fill_argv(struct exec_record *record, struct task_s
 		take = 0;
 		record->flags |= ARGV_LOST;
 	}
-	record->argv_size = take;
 	return take;
 }
 
