@@ -9,12 +9,20 @@ import msgspec
 
 from evidence.kind import Body
 
+from .decode.bpf_acts import ActType
 from .errors import RungUnavailable
 from .sensor import Context, Feed, Rung
 
 SYSCALL = "syscall"
-_CHECKS = "capable"
-"""The object that sees checks of capabilities: a call may be checked more than once."""
+HANDED = {
+    "used": ActType.CREDENTIALS,
+    "capable_ptrace": ActType.PTRACE,
+    "capable_module": ActType.MODULE,
+    "capable_program": ActType.PROGRAM,
+    "capable_mount": ActType.MOUNT,
+    "capable_namespace": ActType.NAMESPACE,
+}
+"""Programs that the one at the check of capabilities hands on to, by the acts it does so for."""
 _OFF = RungUnavailable(
     "hooks on system calls are off, as they slow every call of this host", "set [acts] syscalls = true"
 )
@@ -23,14 +31,13 @@ _OFF = RungUnavailable(
 class Hook(msgspec.Struct, frozen=True):
     """Programs of one object. done: they show that the act happened, else that it was allowed.
 
-    needed: without them the rung does not work; others add to what it sees. repeats: it may see an act twice.
+    needed: without them the rung does not work; others add to what it sees.
     """
 
     object: str
     programs: frozenset[str]
     done: bool = False
     needed: bool = True
-    repeats: bool = False
 
 
 Trigger = Callable[[Path], Callable[[Body], bool]]
@@ -42,7 +49,7 @@ Raises RungUnavailable where this process may not.
 
 def hook(name: str, *programs: str, done: bool = False, needed: bool = True) -> Hook:
     """Return the hook of programs in acts_NAME.bpf.c."""
-    return Hook(f"acts_{name}", frozenset(programs), done, needed, repeats=name == _CHECKS)
+    return Hook(f"acts_{name}", frozenset(programs), done, needed)
 
 
 def rungs(sensor: str, trigger: Trigger, ladder: dict[str, tuple[Hook, ...]]) -> tuple[Rung, ...]:

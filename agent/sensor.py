@@ -18,6 +18,7 @@ from evidence.kinds.agent import Loss
 
 from .dns_names import DnsNames
 from .file_authors import Authors
+from .kernel.bpf_handing import Handing
 from .kernel.rings import SensorRings
 from .settings import Settings
 from .shedding import Shedding
@@ -55,7 +56,8 @@ class Context(msgspec.Struct, frozen=True):
 
     names are filled from DNS answers, and tell which name a remote address came from. authors joins file
     events with what the files say. rungs gives the rung in use by sensor. rings is what a rung opens its
-    objects with, so that they outlive a kill; None where nothing is to be pinned. shedding tells what need
+    objects with, so that they outlive a kill; None where nothing is to be pinned. handing is how
+    sensors share a program at a busy hook. shedding tells what need
     not be decoded; None where all is wanted.
     """
 
@@ -67,6 +69,7 @@ class Context(msgspec.Struct, frozen=True):
     authors: Authors = msgspec.field(default_factory=Authors)
     rungs: Callable[[], dict[str, str | None]] = dict
     rings: SensorRings | None = None
+    handing: Handing = msgspec.field(default_factory=Handing)
     shedding: Shedding | None = None
 
 

@@ -21,7 +21,6 @@ from .capability import capability_names
 _HEAD = struct.Struct("=HHIQ")
 _TAIL = struct.Struct("=QQQQQII64s256s")
 
-_MONO = slice(8, 16)
 SIZE = _HEAD.size + bpf_owner.SIZE + _TAIL.size
 
 _CALLS = {
@@ -141,11 +140,6 @@ def parse(raw: bytes) -> Act:
         name.partition(b"\0")[0],
         path.partition(b"\0")[0],
     )
-
-
-def content(raw: bytes) -> bytes:
-    """Return all of a record but its time."""
-    return raw[: _MONO.start] + raw[_MONO.stop :]
 
 
 def to_body(act: Act, actor: Actor | None, *, done: bool) -> Body:

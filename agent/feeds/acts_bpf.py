@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections import OrderedDict
+import struct
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 
 import msgspec
 
@@ -12,10 +14,11 @@ from evidence.kind import Actor, Body
 from evidence.kinds.act import Ptrace, UnixSocket
 from evidence.kinds.agent import Loss
 
-from ..act_hooks import Hook, Trigger
+from ..act_hooks import HANDED, Hook, Trigger
 from ..decode import bpf_acts
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
+from ..kernel.procfs import read_process
 from ..processes import same_start
 from ..sensor import Context, Moment, Observed
 from .acts_trigger import PROBE
@@ -24,9 +27,10 @@ from .tally import Tally
 
 _RING_BYTES = 256 << 10
 _NAME_BYTES = 64
-_REPEAT = 20_000_000
-"""Nanoseconds within which the same record again is the same act, where the kernel may check a call twice."""
-_REPEATS = 256
+_AGENT = struct.Struct("=QII")
+"""struct agent of bpf/acts.h: when it started, its pid, whether it proves a hook now."""
+_TICK = 10_000_000
+"""Nanoseconds of a tick of /proc."""
 _SUGGESTIONS = {
     "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
     "rate_limited": "look which program does this so often",
@@ -48,15 +52,17 @@ class ActsFeed:
         self._trigger = trigger
         self._state = context.state
         self._processes = context.processes
+        own = read_process(os.getpid())
+        self._started = own.start // _TICK if own is not None else 0
         self._sockets = {posixpath.basename(path): path for path in context.settings.acts.sockets}
         self._tally = Tally(sensor, _SUGGESTIONS)
         self._readers: list[tuple[RingReader, Hook]] = []
-        self._limited: dict[str, int] = {}
+        self._open_parts = ExitStack()
         self._held: list[tuple[bytes, Hook]] = []
-        self._recent: OrderedDict[bytes, int] = OrderedDict()
         try:
             for hook in hooks:
                 self._open(hook, context)
+            self._name_agent(proves=False)
         except RungUnavailable:
             self.close()
             raise
@@ -82,40 +88,52 @@ class ActsFeed:
         for reader, _ in self._readers:
             for cause, count in reader.lost().items():
                 self._tally.add(cause, count)
-            (limited,) = reader.object.counters("limited", 1)
-            self._tally.add("rate_limited", limited - self._limited.get(reader.ring_id, 0))
-            self._limited[reader.ring_id] = limited
         return self._tally.take(now)
 
     def trigger(self) -> Callable[[Body], bool]:
-        """Do the act once, harmlessly."""
-        return self._trigger(self._state)
+        """Do the act once, harmlessly; it is told however much else happens."""
+        self._name_agent(proves=True)
+        try:
+            return self._trigger(self._state)
+        finally:
+            self._name_agent(proves=False)
 
     def close(self) -> None:
         """Unload."""
-        for reader, _ in self._readers:
-            reader.close()
         self._readers.clear()
+        self._open_parts.close()
 
     def _open(self, hook: Hook, context: Context) -> None:
-        try:
-            reader = RingReader(hook.object, _RING_BYTES, context.rings, behind=1, programs=hook.programs)
-        except RungUnavailable:
-            if hook.needed:
-                raise
-            return
+        with ExitStack() as parts:
+            try:
+                reader = RingReader(hook.object, _RING_BYTES, context.rings, behind=1, programs=hook.programs)
+                parts.callback(reader.close)
+                for program in hook.programs & HANDED.keys():
+                    place = context.handing.join(
+                        HANDED[program], reader.object.program_fd(program), context.rings
+                    )
+                    parts.callback(context.handing.leave, place)
+            except RungUnavailable:
+                if hook.needed:
+                    raise
+                return
+            self._open_parts.push(parts.pop_all())
         self._readers.append((reader, hook))
         if any(program.endswith(("_unix", "_connect")) for program in hook.programs):
             for name in (*self._sockets, PROBE):
                 reader.object.put("listed", name.encode()[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0"), bytes(4))
+
+    def _name_agent(self, *, proves: bool) -> None:
+        """Tell the programs who the agent is: what it does is only told while it proves a hook."""
+        value = _AGENT.pack(self._started, os.getpid(), proves)
+        for reader, _ in self._readers:
+            reader.object.put("agents", bytes(4), value)
 
     def _observed(self, raw: bytes, hook: Hook) -> Iterator[Observed]:
         try:
             act = bpf_acts.parse(raw)
         except ValueError:
             self._tally.add("undecodable")
-            return
-        if hook.repeats and self._is_repeated(bpf_acts.content(raw), act.mono):
             return
         body = bpf_acts.to_body(act, actor_of(act.owner, self._processes, act.mono), done=hook.done)
         if isinstance(body, Ptrace) and body.tracee is not None:
@@ -131,11 +149,3 @@ class ActsFeed:
         if known is None or (target.start is not None and not same_start(known.start, target.start)):
             return target
         return known
-
-    def _is_repeated(self, content: bytes, mono: int) -> bool:
-        before = self._recent.get(content)
-        self._recent[content] = mono
-        self._recent.move_to_end(content)
-        if len(self._recent) > _REPEATS:
-            self._recent.popitem(last=False)
-        return before is not None and mono - before < _REPEAT

@@ -58,7 +58,6 @@ class BpfFeed:
         self._questions = Questions()
         self._repeats = Repeats(settings.questions_per_minute)
         self._untold = 0
-        self._limited = self._beyond_rate()
         self._held: list[Exchange] = []
 
     @property
@@ -92,9 +91,6 @@ class BpfFeed:
             self._tally.add(cause, count)
         self._tally.add("too many questions", self._repeats.untold - self._untold)
         self._untold = self._repeats.untold
-        limited = self._beyond_rate()
-        self._tally.add("rate_limited", limited - self._limited)
-        self._limited = limited
         return self._tally.take(now)
 
     def trigger(self) -> Callable[[Body], bool]:
@@ -104,10 +100,6 @@ class BpfFeed:
     def close(self) -> None:
         """Unload."""
         self._reader.close()
-
-    def _beyond_rate(self) -> int:
-        """Return how many packets the program left out to keep to its rate."""
-        return self._reader.object.counters("limited", 1)[0]
 
     def _set_ports(self, asked: tuple[int, ...], tls: tuple[int, ...]) -> None:
         """Fill struct port_lists of dns.bpf.c."""

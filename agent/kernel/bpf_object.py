@@ -106,6 +106,20 @@ class BpfObject:
         if error := self._lib.bpf_map_update_elem(self.map_fd(name), key, value, 0):
             raise refused(f"{name} of {self.name}.bpf.o takes no more", -error)
 
+    def get(self, name: str, key: bytes, size: int) -> bytes | None:
+        """Return an element of a map, whose values have so many bytes; None when it is not there."""
+        value = ctypes.create_string_buffer(size)
+        missing = self._lib.bpf_map_lookup_elem(self.map_fd(name), key, value)
+        return None if missing else value.raw
+
+    def take_out(self, name: str, key: bytes) -> None:
+        """Delete an element of a map; one that is not there is left out."""
+        self._lib.bpf_map_delete_elem(self.map_fd(name), key)
+
+    def program_fd(self, name: str) -> int:
+        """Return the descriptor of a loaded program; it stays the object's."""
+        return int(self._lib.bpf_program__fd(self._programs()[name]))
+
     def open_iterator(self, program: str, over: str | None = None) -> int:
         """Return the descriptor of a link from which `read_iterator` runs program, over a map if need be.
 
@@ -183,8 +197,8 @@ class BpfObject:
         if self.pins is not None:
             self.pins.stop_others()
         for name, program in self._programs().items():
-            if not self._is_wanted(name) or bpf_program.is_iterator(self._lib, program):
-                continue  # an iterator is attached when somebody reads it
+            if not self._is_wanted(name) or bpf_program.is_called(self._lib, program):
+                continue
             try:
                 self._links[name] = bpf_program.attach(self._lib, name, program)
             except RungUnavailable as refusal:
@@ -206,7 +220,7 @@ class BpfObject:
             self.unpinned, self.pins = f"{error.filename}: {error.strerror}", None
 
     def _continue(self, path: Path, pins: Pins, scope: Scope) -> bool:
-        """Take the pinned maps; the programs run on, only iterators are loaded for them.
+        """Take the pinned maps; what is attached runs on; what is called is loaded for them.
 
         Returns:
             False where nothing is pinned, or what is cannot be taken up and was removed.
@@ -223,7 +237,7 @@ class BpfObject:
             self._set_scope(scope)
             for name, program in self._programs().items():
                 bpf_program.say_what_it_is(self._lib, program)
-                needed = bpf_program.is_iterator(self._lib, program) and self._is_wanted(name)
+                needed = bpf_program.is_called(self._lib, program) and self._is_wanted(name)
                 self._lib.bpf_program__set_autoload(program, needed)
             self._load()
         except RungUnavailable:

@@ -9,6 +9,9 @@ from ..errors import RungUnavailable
 from .cgroups import cgroup2_root
 from .libbpf import refused
 
+_HANDED = b"handed/"
+"""Sections of programs that another one hands on to, at the tracepoint that is named."""
+_TRACEPOINT = (26, 23)
 _SECTIONS = {b"cgroup/connect_unix": (18, 49)}
 """Program type and attach type (linux/bpf.h) of sections that libbpf knows since 1.3."""
 
@@ -33,18 +36,21 @@ def programs(library: ctypes.CDLL, opened: int) -> dict[str, int]:
     return found
 
 
-def is_iterator(library: ctypes.CDLL, program: int) -> bool:
-    """Return whether a program runs only when somebody reads it."""
-    return bool(library.bpf_program__section_name(program).startswith(b"iter"))
+def is_called(library: ctypes.CDLL, program: int) -> bool:
+    """Return whether a program is attached to nothing: a reader or another program calls it."""
+    return bool(library.bpf_program__section_name(program).startswith((b"iter", _HANDED)))
 
 
 def say_what_it_is(library: ctypes.CDLL, program: int) -> None:
-    """Name the type of a program whose section this libbpf may be too old to know."""
-    section = library.bpf_program__section_name(program)
-    if section in _SECTIONS:
-        kind, place = _SECTIONS[section]
+    """Name the type of a program whose section is our own, or this libbpf too old to know."""
+    section: bytes = library.bpf_program__section_name(program)
+    handed = section.startswith(_HANDED)
+    if handed or section in _SECTIONS:
+        kind, place = _TRACEPOINT if handed else _SECTIONS[section]
         library.bpf_program__set_type(program, kind)
         library.bpf_program__set_expected_attach_type(program, place)
+    if handed:
+        library.bpf_program__set_attach_target(program, 0, section.removeprefix(_HANDED))
 
 
 def attach(library: ctypes.CDLL, name: str, program: int) -> int:

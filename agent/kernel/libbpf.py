@@ -22,6 +22,8 @@ _FUNCTIONS = {
     "bpf_program__attach_cgroup": (_POINTER, _POINTER, _INT),
     "bpf_program__name": (_TEXT, _POINTER),
     "bpf_program__section_name": (_TEXT, _POINTER),
+    "bpf_program__fd": (_INT, _POINTER),
+    "bpf_program__set_attach_target": (_INT, _POINTER, _INT, _TEXT),
     "bpf_program__set_autoload": (_INT, _POINTER, ctypes.c_bool),
     "bpf_program__set_expected_attach_type": (_INT, _POINTER, _INT),
     "bpf_program__set_type": (_INT, _POINTER, _INT),

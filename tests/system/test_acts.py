@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from agent.feeds import acts_trigger
 from agent.kernel.procfs import read_process
 from agent.processes import ProcessTable
 from agent.sensor import Context, Rung, Sensor
 from agent.sensors import bpf, credentials, io_uring, module, mount, namespace, ptrace, unix
 from agent.settings import Acts, Settings
-from evidence.kind import Body
 from evidence.kinds import act
-from tests.agent.feeds_at_work import Watched, moment, opened, rung_of
+from tests.agent.feeds_at_work import moment, opened, rung_of
+from tests.system.acts_at_work import act_of, another, target
 
 pytestmark = pytest.mark.root
 
-ROOT = Path(__file__).parents[2]
 SENSORS = (bpf, credentials, io_uring, module, mount, namespace, ptrace, unix)
 EVERY_RUNG = [
     pytest.param(one.SENSOR, rung, id=f"{one.SENSOR.name}-{rung.name}")
@@ -54,7 +52,6 @@ ACTS = {
     "ptrace": "trace_child",
     "unix": "connect_to_probe",
 }
-SETUP = "import ctypes, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
 
 def with_syscalls(rung: Rung) -> Rung:
@@ -67,41 +64,6 @@ def with_syscalls(rung: Rung) -> Rung:
     return Rung(rung.name, open_it)
 
 
-@contextlib.contextmanager
-def another(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a Python script that lives until it was looked at; it begins when its exec can have been seen."""
-    wait = "sys.stdin.readline()\n"
-    whole = SETUP + wait + script + "\nprint('done', flush=True)\n" + wait
-    child = subprocess.Popen(
-        [sys.executable, "-c", whole, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)},
-    )
-    with child:
-        proceed(child)
-        yield child
-        child.communicate("\n", timeout=30)
-
-
-def proceed(child: subprocess.Popen[str]) -> None:
-    """Let it do its act, and wait until it is done."""
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
-    assert child.stdout.readline() == "done\n"
-
-
-def acts_of(watched: Watched, kind: type[act.Act], pid: int, accept: Callable[[Any], bool]) -> Any:
-    def is_it(body: Body) -> bool:
-        return isinstance(body, kind) and body.actor is not None and body.actor.pid == pid and accept(body)
-
-    return watched.until(is_it)
-
-
 @pytest.mark.parametrize(("sensor", "rung"), EVERY_RUNG)
 def test_every_rung_sees_its_own_trigger_again_and_again(sensor: Sensor, rung: Rung, tmp_path: Path) -> None:
     with opened(with_syscalls(rung), tmp_path) as watched:
@@ -111,7 +73,8 @@ def test_every_rung_sees_its_own_trigger_again_and_again(sensor: Sensor, rung: R
             accept = watched.feed.trigger()
             assert isinstance(watched.until(accept), KINDS[sensor.name])
             watched.seen.clear()
-        assert list(watched.feed.losses(moment())) == []
+        causes = {loss.cause for loss in watched.feed.losses(moment())}
+        assert causes <= {"rate_limited"}, "others on this host may do too much"
 
 
 @pytest.mark.parametrize(("sensor", "rung"), HOOKS)
@@ -125,7 +88,7 @@ def test_every_hook_names_the_process_that_acts(sensor: Sensor, rung: Rung, tmp_
         f"acts_trigger.{ACTS[sensor.name]}(Path(sys.argv[1]))"
     )
     with opened(with_syscalls(rung), tmp_path) as watched, another(script, str(tmp_path)) as child:
-        found = acts_of(watched, KINDS[sensor.name], child.pid, lambda _: True)
+        found = act_of(watched, KINDS[sensor.name], child.pid, lambda _: True)
         own = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
     assert found.actor.exe == os.path.realpath(sys.executable)
     assert found.actor.start // 10_000_000 == int(own[19])
@@ -177,14 +140,9 @@ def test_seizing_and_reading_memory_name_the_target(rung: Rung, tmp_path: Path) 
         "assert libc.ptrace(0x4207, pid, None, None) == 0\n"
         "os.waitpid(pid, 0x40000000)"
     )
-    target = subprocess.Popen(["/bin/sleep", "60"])
-    try:
-        with opened(rung, tmp_path) as watched, another(script, str(target.pid)) as child:
-            found = acts_of(watched, act.Ptrace, child.pid, lambda body: body.request == "seize")
-    finally:
-        target.kill()
-        target.wait()
-    assert found.tracee.pid == target.pid
+    with target() as pid, opened(rung, tmp_path) as watched, another(script, str(pid)) as child:
+        found = act_of(watched, act.Ptrace, child.pid, lambda body: body.request == "seize")
+    assert found.tracee.pid == pid
     assert found.tracee.exe == os.path.realpath("/bin/sleep")
 
 
@@ -201,14 +159,9 @@ def test_a_process_of_another_user_is_reached_into(rung: Rung, tmp_path: Path) -
     if rung.name == "tp":  # it needs the check of capabilities beside signals
         with opened(rung_of(bpf.SENSOR, "capable"), tmp_path):
             pass
-    target = subprocess.Popen(["/bin/sleep", "60"], user=65_534)
-    try:
-        with opened(rung, tmp_path) as watched, another(script, str(target.pid)) as child:
-            found = acts_of(watched, act.Ptrace, child.pid, lambda body: body.request == "read")
-    finally:
-        target.kill()
-        target.wait()
-    assert (found.tracee.pid, found.tracee.uid) == (target.pid, 65_534)
+    with target(65_534) as pid, opened(rung, tmp_path) as watched, another(script, str(pid)) as child:
+        found = act_of(watched, act.Ptrace, child.pid, lambda body: body.request == "read")
+    assert (found.tracee.pid, found.tracee.uid) == (pid, 65_534)
 
 
 @each_hook(mount.SENSOR)
@@ -223,8 +176,8 @@ def test_mounts_tell_where_and_what(rung: Rung, tmp_path: Path) -> None:
     where = tmp_path / "m"
     where.mkdir()
     with opened(rung, tmp_path) as watched, another(script, str(where)) as child:
-        made = acts_of(watched, act.Mount, child.pid, lambda body: body.filesystem == "tmpfs")
-        gone = acts_of(watched, act.Mount, child.pid, lambda body: body.action == "umount")
+        made = act_of(watched, act.Mount, child.pid, lambda body: body.filesystem == "tmpfs")
+        gone = act_of(watched, act.Mount, child.pid, lambda body: body.action == "umount")
     assert (made.action, made.path, made.flags) == ("mount", str(where), ("nosuid", "nodev"))
     assert gone.path == str(where)
 
@@ -245,8 +198,8 @@ def test_entering_and_making_namespaces_tell_which(rung: Rung, tmp_path: Path) -
         opened(rung, tmp_path) as watched,
         another(script, str(holder.pid)) as child,
     ):
-        entered = acts_of(watched, act.Enter, child.pid, lambda body: body.call == "setns")
-        forked = acts_of(watched, act.Enter, child.pid, lambda body: body.child is not None)
+        entered = act_of(watched, act.Enter, child.pid, lambda body: body.call == "setns")
+        forked = act_of(watched, act.Enter, child.pid, lambda body: body.child is not None)
         inode = Path(f"/proc/{holder.pid}/ns/net").stat().st_ino
     assert (entered.namespaces, entered.inode) == (("net",), inode)
     assert forked.namespaces == ("ipc",)
@@ -267,11 +220,34 @@ def test_a_listed_socket_is_told_and_another_is_not(rung: Rung, tmp_path: Path) 
         os.close(inside)
         moved = f"os.chdir({str(tmp_path)!r})\n" + script
         with opened(rung, tmp_path) as watched, another(moved) as child:
-            found = acts_of(watched, act.UnixSocket, child.pid, lambda _: True)
+            found = act_of(watched, act.UnixSocket, child.pid, lambda _: True)
             seen = [each.body for each in watched.seen if isinstance(each.body, act.UnixSocket)]
     assert found.path.endswith("/docker.sock")
     assert found.listed == "/run/docker.sock"
     assert len(seen) == 1
+
+
+def test_a_program_is_one_act_however_often_its_load_is_checked(tmp_path: Path) -> None:
+    script = (
+        "from agent.kernel.bpf_object import BpfObject\n"
+        "BpfObject('connection', 4096).close()\n"
+        "BpfObject('acts_credentials', 4096).close()"
+    )
+    with opened(rung_of(bpf.SENSOR, "capable"), tmp_path) as watched, another(script) as child:
+        act_of(watched, act.Program, child.pid, lambda body: body.name == "ended")
+        seen = [one.body for one in watched.seen if isinstance(one.body, act.Program)]
+    names = [body.name for body in seen if body.actor is not None and body.actor.pid == child.pid]
+    assert {"before_exec", "after_exec", "forked"} <= set(names)
+    assert len(names) < 100, "the kernel checks such a load more than a thousand times"
+
+
+def test_the_agent_itself_is_not_told_unless_it_proves_a_hook(tmp_path: Path) -> None:
+    with opened(rung_of(io_uring.SENSOR, "tp"), tmp_path) as watched:
+        for _ in range(1000):
+            acts_trigger.set_up_ring(tmp_path)
+        accept = watched.feed.trigger()
+        assert isinstance(watched.until(accept), act.Ring)
+        assert len([one for one in watched.seen if accept(one.body)]) == 1
 
 
 def test_a_flood_is_bounded_and_its_rest_counted(tmp_path: Path) -> None:
@@ -281,8 +257,7 @@ def test_a_flood_is_bounded_and_its_rest_counted(tmp_path: Path) -> None:
         "    assert ring >= 0\n"
         "    os.close(ring)"
     )
-    (rung,) = io_uring.SENSOR.rungs
-    with opened(rung, tmp_path) as watched, another(script) as child:
+    with opened(rung_of(io_uring.SENSOR, "tp"), tmp_path) as watched, another(script) as child:
         watched.until(lambda body: isinstance(body, act.Ring))
         while select.select(watched.feed.filenos(), (), (), 0.2)[0] or watched.read():
             watched.read()

@@ -8,11 +8,12 @@
 #include <bpf/bpf_endian.h>
 #include "emit.h"
 #include "owner.h"
+#include "rate.h"
 
 #define NAME_BYTES 64
 #define PATH_BYTES 256
-#define A_SECOND 1000000000ULL
-#define ACTS_A_SECOND 256 /* and CPU: who does more is told by the count of what was left out */
+#define A_TICK 10000000ULL
+#define ACTS_A_SECOND 256 /* of one sensor, so that its ring holds a second: what is beyond it is counted */
 
 enum act_type { CREDENTIALS = 1, PTRACE, MODULE, PROGRAM, MOUNT, NAMESPACE, URING, UNIX_SOCKET };
 
@@ -30,56 +31,58 @@ struct act {
 	char path[PATH_BYTES];
 };
 
-struct window {
-	__u64 begun;
-	__u64 used;
+/* The agent itself, named by the loader. What it does is not told, but for the acts by which it proves a hook, or
+ * has a child prove it: those are told at any rate.
+ */
+struct agent {
+	__u64 start; /* in ticks, as its /proc tells it */
+	__u32 pid;
+	__u32 proves;
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
+	__type(value, struct agent);
+} agents SEC(".maps");
 
-/* How many were left out because there were too many in their second. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} limited SEC(".maps");
-
-static __always_inline bool within_rate(__u64 now)
+static __always_inline bool is_agent(const struct agent *agent, struct task_struct *leader)
 {
+	return agent->start && BPF_CORE_READ(leader, start_boottime) / A_TICK == agent->start &&
+	       scoped_pid(leader) == agent->pid;
+}
+
+/* Whether current's act is to be told; it counts for the rate when it is nobody's proof. Global functions are
+ * verified once, by themselves: else all that comes before them would multiply what the verifier has to follow.
+ */
+__noinline int is_told(__u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf(), *leader = BPF_CORE_READ(task, group_leader);
 	__u32 zero = 0;
-	struct window *window = bpf_map_lookup_elem(&windows, &zero);
+	struct agent *agent = bpf_map_lookup_elem(&agents, &zero);
 
-	if (!window)
-		return false;
-	if (now - window->begun >= A_SECOND) {
-		window->begun = now;
-		window->used = 0;
-	}
-	window->used += 1;
-	if (window->used <= ACTS_A_SECOND)
-		return true;
-	__u64 *count = bpf_map_lookup_elem(&limited, &zero);
+	if ((task->flags & PF_KTHREAD) || !scoped_pid(leader) || !agent)
+		return 0;
+	if (is_agent(agent, leader))
+		return agent->proves;
+	if (agent->proves && is_agent(agent, BPF_CORE_READ(leader, real_parent, group_leader)))
+		return 1;
+	return within_rate(now, ACTS_A_SECOND);
+}
 
-	if (count)
-		*count += 1;
-	return false;
+__noinline int name_current(struct owner *owner)
+{
+	if (owner)
+		fill_owner(owner);
+	return 0;
 }
 
 /* A record of current's act, to be filled and given to finish; NULL when it is not to be told. */
 static __always_inline struct act *begin(__u16 type, __u16 call)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if ((task->flags & PF_KTHREAD) || !scoped_pid(task->group_leader) || !within_rate(now))
-		return 0;
-	struct act *act = reserve(sizeof(*act));
+	struct act *act = is_told(now) ? reserve(sizeof(*act)) : 0;
 
 	if (!act)
 		return 0;
@@ -87,7 +90,7 @@ static __always_inline struct act *begin(__u16 type, __u16 call)
 	act->type = type;
 	act->call = call;
 	act->mono = now;
-	fill_owner(&act->owner);
+	name_current(&act->owner);
 	return act;
 }
 

@@ -41,6 +41,7 @@ enum { BPF_PROG_LOAD = 5 };
 
 struct call {
 	__u32 number;
+	__u32 pad;
 	unsigned long arguments[4];
 };
 
@@ -66,32 +67,38 @@ static __always_inline __u32 native(__u32 number)
 	return 0;
 }
 
+/* The registers are typed: the verifier reads them without a call. */
+static __always_inline __u32 call_number(struct task_struct *task, struct pt_regs *regs)
+{
+	__u32 number = regs->orig_ax;
+
+	return task->thread_info.status & TS_COMPAT ? native(number) : number;
+}
+
+static __always_inline __u32 current_call(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return call_number(task, (void *)bpf_task_pt_regs(task));
+}
+
 static __always_inline void read_call(struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
-	call->number = BPF_CORE_READ(regs, orig_ax);
-	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT) {
-		call->number = native(call->number);
-		call->arguments[0] = (__u32)BPF_CORE_READ(regs, bx);
-		call->arguments[1] = (__u32)BPF_CORE_READ(regs, cx);
-		call->arguments[2] = (__u32)BPF_CORE_READ(regs, dx);
-		call->arguments[3] = (__u32)BPF_CORE_READ(regs, si);
+	call->number = call_number(task, regs);
+	if (task->thread_info.status & TS_COMPAT) {
+		call->arguments[0] = (__u32)regs->bx;
+		call->arguments[1] = (__u32)regs->cx;
+		call->arguments[2] = (__u32)regs->dx;
+		call->arguments[3] = (__u32)regs->si;
 		return;
 	}
-	call->arguments[0] = BPF_CORE_READ(regs, di);
-	call->arguments[1] = BPF_CORE_READ(regs, si);
-	call->arguments[2] = BPF_CORE_READ(regs, dx);
-	call->arguments[3] = BPF_CORE_READ(regs, r10);
-}
-
-static __always_inline __u32 current_call(void)
-{
-	struct call call = {};
-
-	read_call(&call);
-	return call.number;
+	call->arguments[0] = regs->di;
+	call->arguments[1] = regs->si;
+	call->arguments[2] = regs->dx;
+	call->arguments[3] = regs->r10;
 }
 
 /* The inode of the namespace behind one of current's descriptors; 0 when it is no namespace (a pidfd). */

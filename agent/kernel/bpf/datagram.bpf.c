@@ -9,15 +9,12 @@
 #include "emit.h"
 #include "owner.h"
 #include "flow.h"
+#include "packet.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define AF_INET 2
 #define AF_INET6 10
-#define IPPROTO_ICMP 1
-#define IPPROTO_UDP 17
-#define IPPROTO_ICMPV6 58
-#define IPPROTO_RAW 255
 #define HEADER 8 /* of UDP as of ICMP */
 #define EXTENSIONS 4
 #define PASS 1
@@ -37,29 +34,6 @@ struct {
 	__type(key, int);
 	__type(value, struct source);
 } sources SEC(".maps");
-
-struct ipv4 {
-	__u8 version_length;
-	__u8 tos;
-	__u16 total;
-	__u16 id;
-	__u16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 checksum;
-	__u32 from;
-	__u32 to;
-};
-
-struct ipv6 {
-	__u8 version_class;
-	__u8 rest[3];
-	__u16 payload;
-	__u8 protocol;
-	__u8 hops;
-	__u8 from[16];
-	__u8 to[16];
-};
 
 struct packet {
 	__u8 from[16];

@@ -10,12 +10,12 @@
 #include <bpf/bpf_endian.h>
 #include "emit.h"
 #include "owner.h"
+#include "packet.h"
+#include "rate.h"
 #include "scope.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
 #define PORTS 4
 #define DNS_HEADER 12
 #define TCP_PREFIX 2
@@ -23,7 +23,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define QUERY_ROOM 512
 #define ANSWER_ROOM 1232
 #define HELLO_ROOM 2048
-#define A_SECOND 1000000000ULL
 #define RECORDS_A_SECOND 5000 /* a tunnel at a DNS port must cost neither the host nor the reader more */
 #define PASS 1
 
@@ -42,26 +41,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct port_lists);
 } ports SEC(".maps");
-
-struct window {
-	__u64 begun;
-	__u64 used;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
-
-/* Packets beyond the limit of their second. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} limited SEC(".maps");
 
 /* A socket that asks. port is where its last packet was addressed to, before any NAT; 0 when that is no DNS port. */
 struct asker {
@@ -90,29 +69,6 @@ struct record {
 	__u32 netns;
 	__u32 pad;
 	__u8 payload[];
-};
-
-struct ipv4 {
-	__u8 version_length;
-	__u8 tos;
-	__u16 total;
-	__u16 id;
-	__u16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 checksum;
-	__u32 from;
-	__u32 to;
-};
-
-struct ipv6 {
-	__u8 version_class;
-	__u8 rest[3];
-	__u16 payload;
-	__u8 protocol;
-	__u8 hops;
-	__u8 from[16];
-	__u8 to[16];
 };
 
 struct transport {
@@ -247,33 +203,13 @@ static __always_inline void copy(struct __sk_buff *skb, struct packet *packet, s
 	submit(record, sizeof(*record) + room);
 }
 
-static __always_inline bool within_rate(void)
-{
-	__u32 zero = 0;
-	__u64 now = bpf_ktime_get_boot_ns();
-	struct window *window = bpf_map_lookup_elem(&windows, &zero);
-	__u64 *beyond = bpf_map_lookup_elem(&limited, &zero);
-
-	if (!window || !beyond)
-		return false;
-	if (now - window->begun >= A_SECOND) {
-		window->begun = now;
-		window->used = 0;
-	}
-	window->used += 1; /* two CPUs may count as one: the limit need not be exact, the loss is */
-	if (window->used <= RECORDS_A_SECOND)
-		return true;
-	*beyond += 1;
-	return false;
-}
-
 static __noinline int tell(struct __sk_buff *skb, struct packet *packet, struct asker *asker, __u8 type,
 			   __u32 most)
 {
 	__u32 size = skb->len - packet->payload;
 	__u32 copied = size > most ? most : size;
 
-	if (copied < DNS_HEADER || !within_rate())
+	if (copied < DNS_HEADER || !within_rate(bpf_ktime_get_boot_ns(), RECORDS_A_SECOND))
 		return 0;
 	if (copied <= 128)
 		copy(skb, packet, asker, type, size, copied, 128);

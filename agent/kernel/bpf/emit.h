@@ -20,7 +20,7 @@ struct {
 } armed SEC(".maps");
 
 /* PRODUCED is no loss: it counts what was written into the ring. */
-enum loss { LOSS_RING_FULL, LOSS_NO_MEMORY, PRODUCED, LOSSES };
+enum loss { LOSS_RING_FULL, LOSS_NO_MEMORY, PRODUCED, LOSS_RATE_LIMITED, LOSSES };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
