@@ -2,8 +2,8 @@
 
 Pure: the caller tells the time and the CPU time used. CPU is a credit. It grows by the share of a core that
 watch may use, up to ten seconds' worth, and what was used is taken out. With none left the governor closes,
-with half of it back it opens again: a burst goes through, load below the share never sheds, and under lasting
-load one state lasts for seconds.
+with half of it back it opens again, five seconds later at the earliest: a burst goes through, load below the
+share never sheds, and nothing flutters.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def budget(share: float, quota: float | None) -> float:
 class Governor:
     """Closed while there is a `cause` to shed."""
 
-    def __init__(self, share: float, mono: int, cpu: int) -> None:
-        """Allow a share of a core; mono is the time, cpu the CPU time used so far (both ns)."""
+    def __init__(self, share: float) -> None:
+        """Allow a share of a core."""
         self._share = share
         self._burst = share * _WINDOW * 1e9
         self._credit = self._burst
-        self._mono, self._cpu = mono, cpu
+        self._mono = self._cpu = -1
         self._over = self._filling = False
         self._fill = 1.0
-        self._heard = mono
+        self._heard = 0
 
     @property
     def cause(self) -> str | None:
@@ -46,11 +46,13 @@ class Governor:
         return RING_FILLING if self._filling else None
 
     def measure(self, mono: int, cpu: int) -> None:
-        """Take the time and the CPU time used so far."""
+        """Take the time and the CPU time used so far (ns); what was used before the first call is free."""
+        if self._mono < 0:
+            self._mono, self._cpu = mono, cpu
         earned = (mono - self._mono) * self._share - (cpu - self._cpu)
-        self._credit = max(-self._burst, min(self._burst, self._credit + earned))
+        self._credit = max(0.0, min(self._burst, self._credit + earned))
         self._mono, self._cpu = mono, cpu
-        self._over = self._credit < self._burst / 2 if self._over else self._credit <= 0
+        self._over = self._credit < self._burst / 2 if self._over else not self._credit
         if mono - self._heard > _HEARD:
             self._filling = False
 

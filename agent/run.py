@@ -120,7 +120,7 @@ def _parts(
     sessions = InteractiveSessions(settings.batch.session_quota)
     tables = Tables(processes, own, sessions, IdentityWatch())
     share = governor.budget(settings.governor.cpu_share, cpu_quota())
-    shedding = Shedding(Governor(share, clock.read().mono, time.process_time_ns()), sessions)
+    shedding = Shedding(Governor(share), sessions)
     intake = Intake(
         lanes,
         losses,
@@ -139,7 +139,14 @@ def _parts(
         shedding=shedding,
         remember=continuity.unsealed.add,
     )
-    context = Context(_scanning(settings, share), places.watch, processes, clock.read, shedding=shedding)
+    context = Context(
+        _scanning(settings, share),
+        places.watch,
+        processes,
+        clock.read,
+        shedding=shedding,
+        own=partial(own.beside, os.getpid()),
+    )
     feeds = _feeds(context, continuity)
     facts, notifier = machine.read(), Notifier(os.environ, supervisor)
     subject = Subject(facts, who.agent, os.getpid(), clock.read().time)

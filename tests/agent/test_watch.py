@@ -116,7 +116,7 @@ class Bench:
         self.host = Host(self.disk, limits=LIMITS)
         self.outside = Quiet()
         self.sessions = InteractiveSessions(100)
-        self.governor = Governor(0.5, self.now.mono, 0)
+        self.governor = Governor(0.5)
         self.shedding = Shedding(self.governor, self.sessions)
         self.cpu = 0
         self.settings = Settings(batch=batch or settings.Batch(), heartbeat=5.0)

@@ -40,12 +40,15 @@ EXECS, WORKERS = 20_000, 2
 class Pipeline:
     """The process sensor and all that watch does with an event before it is sealed."""
 
-    def __init__(self, feed: Feed, limits: settings.Batch | None = None) -> None:
+    def __init__(
+        self, feed: Feed, sessions: InteractiveSessions | None = None, shedding: Shedding | None = None
+    ) -> None:
         self.feed = feed
-        self.lanes, self.losses = Lanes(limits or settings.Batch()), LossBook()
+        self.lanes, self.losses = Lanes(settings.Batch()), LossBook()
+        sessions = sessions or InteractiveSessions(500)
         self.timeline = Timeline(moment())
         self.arrived: list[bytes] = []
-        processes, sessions = ProcessTable(65_536, read_process), InteractiveSessions(500)
+        processes = self.processes = ProcessTable(65_536, read_process)
         around = Surroundings(
             processes,
             Redactor(b"k" * 32, settings.Redaction()),
@@ -61,7 +64,7 @@ class Pipeline:
             hasher=ExeHasher(lambda: 0),
             last_seq=0,
             publish=lambda _: None,
-            shedding=Shedding(Governor(1.0, 0, 0), sessions),
+            shedding=shedding or Shedding(Governor(1.0), sessions),
         )
 
     def turn(self) -> None:
