@@ -17,13 +17,13 @@ from evidence.event import stamp
 from evidence.kind import Actor, Body, Lane, kind_of
 from evidence.kinds.process import Exec, Exit
 
-from .decode.proc_files import Snapshot
 from .enrich import Enricher, Enrichment, Surroundings
 from .identity_watch import IdentityWatch
 from .interactive import InteractiveSessions
 from .lanes import Lanes, Queued
 from .losses import LossBook, Lost
 from .own_processes import OwnProcesses
+from .processes import Who
 from .sensor import Moment, Observed
 from .shedding import SUGGESTION, Shedding
 from .timeline import Timeline
@@ -40,7 +40,7 @@ class Observer(Protocol):
         """Take a body seen at mono (ns)."""
         ...
 
-    def told(self, pid: int, start: int | None) -> Exec | Snapshot | None:
+    def told(self, pid: int, start: int | None) -> Who | None:
         """Return what is known of the process (pid, start in ns since boot)."""
         ...
 
@@ -154,7 +154,7 @@ class Intake:
 
     def _producer(self, body: Body) -> str | None:
         """Return who is behind an event, for the list of top producers: program, user, and cgroup or unit."""
-        who: Body | Actor | Snapshot | None = body
+        who: Body | Actor | Who | None = body
         if isinstance(body, Exit):
             who = self._tables.processes.told(body.pid, body.start) or body
         elif not isinstance(body, Exec):

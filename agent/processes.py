@@ -7,6 +7,7 @@ for a while, for events that come after it and for its children.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,7 +22,10 @@ from .decode.proc_files import TICK, Snapshot
 
 ANCESTORS = 8
 TTL = 60_000_000_000
-"""Nanoseconds for which an ended process is kept, unless more than an eighth of the table has ended."""
+"""Nanoseconds for which an ended process is kept, unless there are too many."""
+
+ENDED_SHARE = 16
+"""One of so many places of the table may be an ended process's: 4096 of them, three megabytes, by default."""
 
 LATE = 2_000_000_000
 """Nanoseconds after its end for which a pid still names the process, as long as no other took it."""
@@ -29,10 +33,21 @@ LATE = 2_000_000_000
 Key = tuple[int, int | None]
 
 
+class Who(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of an exec: a third of it, for thousands of processes are known at a time."""
+
+    exe: str | None
+    cmd_line: str | None
+    uid: int | None
+    auid: int | None
+    session: int | None
+    cgroup: str | None
+
+
 class _Process(msgspec.Struct, gc=False):
     """What is known of one process; a second exec replaces what the first told, but for `before`."""
 
-    source: Exec | Snapshot
+    who: Who
     parent: Key | None
     seen: int
     ended: int | None = None
@@ -74,10 +89,10 @@ class ProcessTable:
         elif isinstance(body, Exit):
             self._exited(body, mono)
 
-    def told(self, pid: int, start: int | None) -> Exec | Snapshot | None:
+    def told(self, pid: int, start: int | None) -> Who | None:
         """Return what is known of the process (pid, start) without a look into /proc."""
         process = self._table.get((pid, start))
-        return process.source if process is not None else None
+        return process.who if process is not None else None
 
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         """Return who pid was at mono (now if None); None when that is not known."""
@@ -85,16 +100,16 @@ class ProcessTable:
         if key is None:
             return None
         process = self._table[key]
-        source = (process if mono is None else process.at(mono)).source
-        place = cgroup.place(source.cgroup or "/")
+        who = (process if mono is None else process.at(mono)).who
+        place = cgroup.place(who.cgroup or "/")
         return Actor(
             pid=pid,
             start=key[1],
-            exe=source.exe,
-            cmd_line=" ".join(source.argv) or None,
-            uid=source.uid,
-            auid=source.auid,
-            session=source.session,
+            exe=who.exe,
+            cmd_line=who.cmd_line,
+            uid=who.uid,
+            auid=who.auid,
+            session=who.session,
             unit=place.unit,
             container=place.container,
             container_runtime=place.runtime,
@@ -122,7 +137,7 @@ class ProcessTable:
         while process.parent is not None and len(found) < ANCESTORS:
             pid, start = process.parent
             parent = self._table.get(process.parent) or self._parent(pid, start)
-            exe = parent.source.exe if parent is not None else None
+            exe = parent.who.exe if parent is not None else None
             found.append(Ancestor(pid=pid, start=start, exe=exe))
             if parent is None:
                 return tuple(found), False
@@ -137,7 +152,9 @@ class ProcessTable:
 
     def _executed(self, body: Exec, mono: int) -> None:
         key = (body.pid, body.start)
-        process = _Process(body, (body.ppid, body.parent_start) if body.ppid is not None else None, mono)
+        process = _Process(
+            _who(body), (body.ppid, body.parent_start) if body.ppid is not None else None, mono
+        )
         former = self._table.get(key)
         if former is not None:
             former.before = None
@@ -152,7 +169,7 @@ class ProcessTable:
         """Keep ancestors that were only forked: no exec of their own tells who their parent is."""
         for child, parent in pairwise(chain):
             if child.start is not None and self._matching(child.pid, child.start) is None:
-                forked = _Process(Exec(pid=child.pid), (parent.pid, parent.start), mono)
+                forked = _Process(_UNKNOWN, (parent.pid, parent.start), mono)
                 self._keep((child.pid, child.start), forked)
 
     def _exited(self, body: Exit, mono: int) -> None:
@@ -161,7 +178,7 @@ class ProcessTable:
         if key is not None and (process := self._table[key]).ended is None:
             process.ended = mono
             ended.append((mono, key))
-        while ended and (mono - ended[0][0] > TTL or len(ended) > self._limit // 8):
+        while ended and (mono - ended[0][0] > TTL or len(ended) > self._limit // ENDED_SHARE):
             self._forget(ended.popleft()[1])
 
     def _keep(self, key: Key, process: _Process) -> None:
@@ -223,8 +240,24 @@ class ProcessTable:
             return None if self._table[known].ended is not None else known
         key = (snapshot.pid, snapshot.start)
         parent = (snapshot.ppid, snapshot.parent_start) if snapshot.ppid else None
-        self._keep(key, _Process(snapshot, parent, snapshot.start))
+        self._keep(key, _Process(_who(snapshot), parent, snapshot.start))
         return key
+
+
+_UNKNOWN = Who(None, None, None, None, None, None)
+
+
+def _who(told: Exec | Snapshot) -> Who:
+    """Return what is kept of an exec or a look into /proc. Program and cgroup are those of many: kept once."""
+    exe, group = told.exe, told.cgroup
+    return Who(
+        exe=None if exe is None else sys.intern(exe),
+        cmd_line=" ".join(told.argv) or None,
+        uid=told.uid,
+        auid=told.auid,
+        session=told.session,
+        cgroup=None if group is None else sys.intern(group),
+    )
 
 
 def same_start(one: int | None, other: int | None) -> bool:
