@@ -248,7 +248,7 @@ _UNKNOWN = Who(None, None, None, None, None, None)
 
 
 def _who(told: Exec | Snapshot) -> Who:
-    """Return what is kept of an exec or a look into /proc. Program and cgroup are those of many: kept once."""
+    """Return what is kept of an exec or of a look into /proc; program and cgroup, which repeat, once."""
     exe, group = told.exe, told.cgroup
     return Who(
         exe=None if exe is None else sys.intern(exe),
