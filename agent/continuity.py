@@ -62,7 +62,8 @@ class Continuity:
 
         def keep(sensor: str) -> None:
             waiting = losses.waiting() if losses.changed() else None
-            self.unsealed.keep(self.rings.positions(sensor), self.rings.counted(), waiting)
+            if waiting is not None or self.unsealed.pending:
+                self.unsealed.keep(self.rings.positions(sensor), self.rings.counted(), waiting)
             self.rings.release(sensor)
 
         return keep

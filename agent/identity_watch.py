@@ -32,13 +32,6 @@ _PROGRAMS = frozenset(
 )
 
 
-class _Known(msgspec.Struct, frozen=True, gc=False):
-    start: int | None
-    auid: int | None
-    session: int | None
-    exe: str | None
-
-
 class _Suspect(msgspec.Struct, frozen=True, gc=False):
     since: int
     event: IdentityChanged
@@ -48,7 +41,7 @@ class IdentityWatch:
     """Login identities of running processes, and the changes that nothing has explained yet."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._known: OrderedDict[int, Exec] = OrderedDict()
         self._suspects: deque[_Suspect] = deque(maxlen=_WAITING)
         self._logins: deque[tuple[int, int | None, int | None]] = deque(maxlen=_LOGINS)
         self._forked: deque[tuple[int | None, ...]] = deque(maxlen=_FORKED)
@@ -81,7 +74,7 @@ class IdentityWatch:
         known = self._known
         if body.pid in known:
             known.move_to_end(body.pid)
-        known[body.pid] = _Known(body.start, body.auid, body.session, body.exe)
+        known[body.pid] = body
         if len(known) > _PROCESSES:
             known.popitem(last=False)
         if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
@@ -89,7 +82,7 @@ class IdentityWatch:
         if (former.auid, former.session) != (body.auid, body.session) and not self._seen_behind_fork(body):
             self._suspects.append(_Suspect(mono, _changed(body, former)))
 
-    def _former(self, body: Exec) -> _Known | None:
+    def _former(self, body: Exec) -> Exec | None:
         """Return the identity before: of the same process at its last exec, else of its nearest ancestor."""
         known = self._known.get(body.pid)
         if known is not None and known.start == body.start and body.start is not None:
@@ -103,7 +96,7 @@ class IdentityWatch:
                 return found
         return None
 
-    def _at(self, pid: int, start: int | None) -> _Known | None:
+    def _at(self, pid: int, start: int | None) -> Exec | None:
         """Return what pid's exec told, if it is the process that began at start."""
         known = self._known.get(pid)
         if known is None or known.start == start or None in (start, known.start):
@@ -135,7 +128,7 @@ def _logs_in(exe: str | None) -> bool:
     return exe is not None and exe.startswith(_BINARIES) and exe.rpartition("/")[2] in _PROGRAMS
 
 
-def _changed(body: Exec, former: _Known) -> IdentityChanged:
+def _changed(body: Exec, former: Exec) -> IdentityChanged:
     actor = Actor(
         pid=body.pid,
         start=body.start,

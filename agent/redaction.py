@@ -90,7 +90,7 @@ class Redactor:
         return "".join(pieces)
 
     def _may_hold(self, text: str) -> bool:
-        if self._patterns or any(flag in text for flag in self._flags):
+        if self._patterns or (self._flags and any(flag in text for flag in self._flags)):
             return True
         return HINT.search(text.casefold()) is not None or PROGRAMS.search(f" {text}") is not None
 

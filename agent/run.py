@@ -139,7 +139,14 @@ def _parts(
         shedding=shedding,
         remember=continuity.unsealed.add,
     )
-    context = Context(_scanning(settings, share), places.watch, processes, clock.read, shedding=shedding)
+    context = Context(
+        _scanning(settings, share),
+        places.watch,
+        processes,
+        clock.read,
+        shedding=shedding,
+        own=partial(own.beside, os.getpid()),
+    )
     feeds = _feeds(context, continuity)
     facts, notifier = machine.read(), Notifier(os.environ, supervisor)
     subject = Subject(facts, who.agent, os.getpid(), clock.read().time)

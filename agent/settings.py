@@ -36,8 +36,8 @@ class Batch(_Section, frozen=True):
 
     priority_age: Seconds = 1.0
     bulk_age: Seconds = 2.0
-    max_events: Positive = 4000
-    max_bytes: Positive = 1 << 20
+    max_events: Positive = 8000
+    max_bytes: Positive = 2 << 20
     queue_events: Positive = 100_000
     queue_bytes: Positive = 64 << 20
     session_quota: Positive = 500

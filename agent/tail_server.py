@@ -62,6 +62,8 @@ class TailServer:
 
     def publish(self, packet: bytes) -> None:
         """Send an encoded event to every reader that has room for it."""
+        if not self._readers:
+            return
         for reader in list(self._readers):
             if self._caught_up(reader) and self._send(reader, packet):
                 continue

@@ -26,7 +26,7 @@ class Timeline:
         if mono is not None:
             if time is None:
                 time = mono + self._offset
-            return Moment(max(0, time), max(0, mono))
+            return Moment(time, mono) if time >= 0 <= mono else Moment(max(0, time), max(0, mono))
         if seen.time is not None:
             return Moment(max(seen.time, 0), max(seen.time - self._offset, 0))
         return now

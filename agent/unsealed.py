@@ -175,6 +175,11 @@ class Unsealed:
         self._lines[lane].append(line)
         self._last[lane] = seq
 
+    @property
+    def pending(self) -> bool:
+        """Whether an event was taken that is not written yet."""
+        return any(self._lines.values())
+
     def keep(
         self,
         positions: Mapping[str, int],
@@ -182,7 +187,7 @@ class Unsealed:
         losses: tuple[statement.Loss, ...] | None,
     ) -> None:
         """Write what was taken, with the ring positions behind it; losses only when they have changed."""
-        if losses is None and not any(self._lines.values()):
+        if losses is None and not self.pending:
             return
         frame = Frame(
             priority=self._lines["priority"],

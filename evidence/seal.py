@@ -104,12 +104,13 @@ def seal_lines(events: Sequence[Line], place: Place, around: Circumstances, sign
     Raises:
         TooLarge: the data or the envelope would exceed its limit.
     """
-    raw = b"\n".join([*(event.line for event in events), b""])
+    raw = b"\n".join([*[event.line for event in events], b""])
     data = frame.compress(raw)
     if len(raw) > RAW_LIMIT or len(data) > DATA_LIMIT:
         raise TooLarge(
             f"batch: {len(raw)} bytes, {len(data)} compressed; at most {RAW_LIMIT} and {DATA_LIMIT}"
         )
+    times, numbers = [event.time for event in events], [event.seq for event in events]
     said = Statement(
         agent=place.agent,
         epoch=place.epoch,
@@ -126,10 +127,10 @@ def seal_lines(events: Sequence[Line], place: Place, around: Circumstances, sign
         raw_length=len(raw),
         events=len(events),
         version=around.version,
-        first_time=min((event.time for event in events), default=None),
-        last_time=max((event.time for event in events), default=None),
-        first_seq=min((event.seq for event in events), default=None),
-        last_seq=max((event.seq for event in events), default=None),
+        first_time=min(times, default=None),
+        last_time=max(times, default=None),
+        first_seq=min(numbers, default=None),
+        last_seq=max(numbers, default=None),
         loss=around.loss,
         dropped=around.dropped,
         seen=around.seen,

@@ -9,9 +9,9 @@ from ..enrich import Changes, Enrichment, Surroundings
 
 
 def _apply(body: Body, changes: Changes, around: Surroundings) -> None:
-    if not isinstance(body, Exec) or body.exe is None or body.host_exe is not None:
+    if not isinstance(body, Exec) or ("container" not in changes and body.container is None):
         return
-    if changes.get("container", body.container) is None or "exe" in body.escaped:
+    if body.exe is None or body.host_exe is not None or "exe" in body.escaped:
         return
     found = around.host_path(body.pid, body.exe)
     if found is not None and found != body.exe:
