@@ -19,12 +19,16 @@ PATIENCE = 10_000_000_000
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where the ladder ended: feed and rung (None: none works), what was tried, what was seen."""
+    """Where the ladder ended: feed and rung (None: none works), what was tried, what was seen.
+
+    applies is False where this host has nothing for the sensor to see.
+    """
 
     feed: Feed | None
     rung: str | None
     tried: tuple[SensorHealth, ...] = ()
     seen: tuple[Observed, ...] = ()
+    applies: bool = True
 
 
 class LiveFeed:
@@ -57,8 +61,9 @@ class LiveFeed:
 
     @property
     def degraded(self) -> bool:
-        """Whether the best rung is not the one in use."""
-        return not self._sensor.rungs or self._at.rung != self._sensor.rungs[0].name
+        """Whether the best rung is not the one in use, though there is something to see."""
+        best = self._sensor.rungs[0].name if self._sensor.rungs else None
+        return self._at.applies and (best is None or self._at.rung != best)
 
     def state(self) -> Sensor:
         """Return the sensor's state as an event."""

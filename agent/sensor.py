@@ -19,6 +19,7 @@ from evidence.kinds.agent import Loss
 from .dns_names import DnsNames
 from .file_authors import Authors
 from .kernel.bpf_handing import Handing
+from .kernel.refusals import Refusals
 from .kernel.rings import SensorRings
 from .settings import Settings
 from .shedding import Shedding
@@ -57,8 +58,8 @@ class Context(msgspec.Struct, frozen=True):
     names are filled from DNS answers, and tell which name a remote address came from. authors joins file
     events with what the files say. rungs gives the rung in use by sensor. rings is what a rung opens its
     objects with, so that they outlive a kill; None where nothing is to be pinned. handing is how
-    sensors share a program at a busy hook. shedding tells what need
-    not be decoded; None where all is wanted.
+    sensors share a program at a busy hook, refusals how they share what the kernel refuses. shedding tells
+    what need not be decoded; None where all is wanted.
     """
 
     settings: Settings
@@ -70,6 +71,7 @@ class Context(msgspec.Struct, frozen=True):
     rungs: Callable[[], dict[str, str | None]] = dict
     rings: SensorRings | None = None
     handing: Handing = msgspec.field(default_factory=Handing)
+    refusals: Refusals = msgspec.field(default_factory=Refusals)
     shedding: Shedding | None = None
 
 
@@ -124,8 +126,13 @@ class Rung(msgspec.Struct, frozen=True):
     open: Callable[[Context], Feed]
 
 
+def _nothing_is_absent() -> None:
+    """Say of a sensor that every host has what it looks at."""
+
+
 class Sensor(msgspec.Struct, frozen=True):
-    """Rungs from best to last."""
+    """Rungs from best to last. absent returns why this host has nothing for it to see; None where it has."""
 
     name: str
     rungs: tuple[Rung, ...]
+    absent: Callable[[], str | None] = _nothing_is_absent

@@ -28,6 +28,11 @@ class SensorStatus(msgspec.Struct, frozen=True):
     problem: str | None = None
     tested: int | None = None
 
+    @property
+    def applies(self) -> bool:
+        """Whether this host has anything for it to see: what has no rung by right is not degraded."""
+        return self.rung is not None or self.degraded
+
 
 class LaneStatus(msgspec.Struct, frozen=True):
     """One lane: events and bytes that wait to be sealed, last statement."""

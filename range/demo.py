@@ -132,8 +132,9 @@ def _demo(folder: Path, options: argparse.Namespace) -> None:
 def _tell_health(site: Site) -> None:
     """Name the rung of each sensor, and those that would see more on another host."""
     sensors = site.status()["watch"]["sensors"]
+    seen = [one for one in sensors if one["rung"] is not None or one["degraded"]]
     for title, degraded in (("seen by", False), ("seen by a lower rung", True)):
-        named = [f"{one['name']} ({one['rung'] or 'none'})" for one in sensors if one["degraded"] == degraded]
+        named = [f"{one['name']} ({one['rung'] or 'none'})" for one in seen if one["degraded"] == degraded]
         if named:
             _say(f"  {title}: {', '.join(named)}")
 

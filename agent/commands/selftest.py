@@ -21,11 +21,15 @@ _NAME = "vedette-watch"
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One sensor: whether it saw its trigger, through which rung, and what is known if not."""
+    """One sensor: whether it saw its trigger, through which rung, and what is known if not.
+
+    applies is False where this host has nothing for it to see.
+    """
 
     sensor: str
     rung: str | None
     saw: bool
+    applies: bool
     problem: str | None = None
 
 
@@ -36,7 +40,7 @@ def _run(call: Invocation) -> int:
     _ask(before.pid)
     found = before
     until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until and not all(_saw(one, asked) for one in found.sensors):
+    while time.monotonic() < until and not all(_saw(one, asked) for one in found.sensors if one.applies):
         time.sleep(_PAUSE)
         found = status.read(folder)
     results = [_result(one, asked) for one in found.sensors]
@@ -44,7 +48,7 @@ def _run(call: Invocation) -> int:
         call.console.value(results)
     else:
         _show(call, results)
-    return FINE if all(one.saw for one in results) else FOUND
+    return FINE if all(one.saw for one in results if one.applies) else FOUND
 
 
 def _ask(pid: int) -> None:
@@ -75,17 +79,24 @@ def _saw(one: SensorStatus, asked: int) -> bool:
 
 def _result(one: SensorStatus, asked: int) -> Result:
     if _saw(one, asked):
-        return Result(one.name, one.rung, saw=True)
+        return Result(one.name, one.rung, saw=True, applies=True)
     why = one.problem or next((tried.reason for tried in one.tried if not tried.works), None)
-    return Result(one.name, one.rung, saw=False, problem=why or "it did not see its trigger in time")
+    problem = why or "it did not see its trigger in time"
+    return Result(one.name, one.rung, saw=False, applies=one.applies, problem=problem)
 
 
 def _show(call: Invocation, results: list[Result]) -> None:
-    rows = [(one.sensor, one.rung or "-", "sees" if one.saw else "blind") for one in results]
+    rows = [(one.sensor, one.rung or "-", _state(one)) for one in results]
     call.console.table(("SENSOR", "RUNG", "STATE"), rows)
     for one in results:
-        if not one.saw:
+        if one.applies and not one.saw:
             call.console.line(f"{one.sensor}: {one.problem}", "bold yellow")
+
+
+def _state(one: Result) -> str:
+    if not one.applies:
+        return "not applicable"
+    return "sees" if one.saw else "blind"
 
 
 COMMAND = Command("selftest", "let every sensor see an event of its own making", _run)

@@ -80,6 +80,12 @@ def _degraded(sensors: Sequence[SensorStatus]) -> Iterable[str]:
         yield f"{', '.join(names)}: not by {health.rung}: {health.reason}{fix}"
 
 
+def _seeing(sensor: SensorStatus) -> str:
+    if sensor.degraded:
+        return "degraded"
+    return "sees" if sensor.applies else "not applicable"
+
+
 def _show(call: Invocation, found: Status, ship: ShipState | None, problems: list[str]) -> None:
     console = call.console
     console.line(f"agent {found.agent} on {found.host}, version {found.version}, since {_utc(found.started)}")
@@ -88,7 +94,7 @@ def _show(call: Invocation, found: Status, ship: ShipState | None, problems: lis
     )
     console.table(
         ("SENSOR", "RUNG", "STATE"),
-        [(one.name, one.rung or "-", "degraded" if one.degraded else "sees") for one in found.sensors],
+        [(one.name, one.rung or "-", _seeing(one)) for one in found.sensors],
     )
     console.table(
         ("LANE", "LAST STATEMENT", "EVENTS WAITING"),

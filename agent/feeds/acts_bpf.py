@@ -104,8 +104,10 @@ class ActsFeed:
         self._open_parts.close()
 
     def _open(self, hook: Hook, context: Context) -> None:
+        now = context.clock().mono
         with ExitStack() as parts:
             try:
+                context.refusals.check(hook.object, now)
                 reader = RingReader(hook.object, _RING_BYTES, context.rings, behind=1, programs=hook.programs)
                 parts.callback(reader.close)
                 for program in hook.programs & HANDED.keys():
@@ -114,6 +116,7 @@ class ActsFeed:
                     )
                     parts.callback(context.handing.leave, place)
             except RungUnavailable:
+                context.refusals.look(hook.object, now)
                 if hook.needed:
                     raise
                 return

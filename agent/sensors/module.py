@@ -1,10 +1,16 @@
-"""The module sensor: kernel modules, loaded and removed."""
+"""The module sensor: kernel modules, loaded and removed. A kernel that has none has nothing to see."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ..act_hooks import hook, rungs
 from ..feeds.acts_trigger import ask_for_module
 from ..sensor import Context, Feed, Rung, Sensor
+
+
+def _absent() -> str | None:
+    return None if Path("/proc/modules").exists() else "this kernel is built without modules"
 
 
 def _open_poll(_context: Context) -> Feed:
@@ -26,4 +32,5 @@ SENSOR = Sensor(
         ),
         Rung("poll", _open_poll),
     ),
+    _absent,
 )

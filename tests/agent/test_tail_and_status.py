@@ -168,6 +168,20 @@ def test_a_rung_that_fails_for_many_is_named_once_and_a_blind_sensor_first(
     ]
 
 
+def test_a_sensor_with_nothing_to_see_is_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = (SensorHealth(rung="none", works=False, reason="no modules"),)
+    absent = SensorStatus("module", None, degraded=False, tried=tried)
+    found = msgspec.structs.replace(report(), sensors=(*report().sensors, absent))
+    status.write(tmp_path, found)
+    assert (found.degraded, absent.applies) == (False, False)
+    assert cli.main(["status", "--config", config(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "not applicable" in out
+    assert "fine" in out
+
+
 def test_a_spool_that_takes_nothing_and_a_watch_that_ended_are_degraded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.errors import RungUnavailable
 from agent.ladder import PATIENCE, climb
+from agent.live_feed import LiveFeed
 from agent.sensor import Context, Feed, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
 from evidence.kind import Actor, Body
@@ -113,6 +114,17 @@ def test_a_chosen_rung_is_tried_alone_and_an_unknown_one_named_with_the_choices(
     assert [one.rung for one in climb(sensor, around(clock), clock.wait, "b").tried] == ["b"]
     (unknown,) = climb(sensor, around(clock), clock.wait, "z").tried
     assert unknown.fix == "set [process] rung to auto or one of: a, b"
+
+
+def test_what_this_host_has_nothing_of_is_not_tried_and_not_degraded() -> None:
+    clock, good = Clock(), FakeFeed(1)
+    sensor = Sensor("module", (Rung("a", giving(good)),), lambda: "no modules")
+    live = LiveFeed(sensor, lambda one: climb(one, around(clock), clock.wait))
+    assert live.open(clock()) == []
+    state = live.state()
+    assert (state.rung, state.degraded) == (None, False)
+    assert [(one.works, one.reason) for one in state.tried] == [(False, "no modules")]
+    assert live.losses(clock()) == []
 
 
 @given(st.lists(st.sampled_from([None, 1, 5]), max_size=5))

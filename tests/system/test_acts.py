@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import sys
@@ -13,8 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.errors import RungUnavailable
 from agent.feeds import acts_trigger
+from agent.kernel.bpf_object import BpfObject
 from agent.kernel.procfs import read_process
+from agent.kernel.refusals import Refusals
 from agent.processes import ProcessTable
 from agent.sensor import Context, Rung, Sensor
 from agent.sensors import bpf, credentials, io_uring, module, mount, namespace, ptrace, unix
@@ -67,8 +71,8 @@ def with_syscalls(rung: Rung) -> Rung:
 @pytest.mark.parametrize(("sensor", "rung"), EVERY_RUNG)
 def test_every_rung_sees_its_own_trigger_again_and_again(sensor: Sensor, rung: Rung, tmp_path: Path) -> None:
     with opened(with_syscalls(rung), tmp_path) as watched:
-        if sensor.name == "module" and not Path("/proc/modules").exists():
-            pytest.skip("this kernel has no modules")
+        if (absent := sensor.absent()) is not None:
+            pytest.skip(absent)
         for _ in range(2):
             accept = watched.feed.trigger()
             assert isinstance(watched.until(accept), KINDS[sensor.name])
@@ -81,8 +85,8 @@ def test_every_rung_sees_its_own_trigger_again_and_again(sensor: Sensor, rung: R
 def test_every_hook_names_the_process_that_acts(sensor: Sensor, rung: Rung, tmp_path: Path) -> None:
     if (sensor.name, rung.name) == ("credentials", "tp"):
         pytest.skip("it compares with an exec: see test_powers_that_no_exec_gave_are_told")
-    if sensor.name == "module" and not Path("/proc/modules").exists():
-        pytest.skip("this kernel has no modules")
+    if (absent := sensor.absent()) is not None:
+        pytest.skip(absent)
     script = (
         "from pathlib import Path\nfrom agent.feeds import acts_trigger\n"
         f"acts_trigger.{ACTS[sensor.name]}(Path(sys.argv[1]))"
@@ -267,6 +271,24 @@ def test_a_flood_is_bounded_and_its_rest_counted(tmp_path: Path) -> None:
     assert told["rate_limited"] is not None
     assert len(seen) < 3000
     assert told["rate_limited"] > 0
+
+
+def test_a_kind_of_programs_that_is_refused_is_not_tried_again_for_a_minute() -> None:
+    simplest = {"acts_lsm": "lsm_any", "acts_fentry": "entry_any", "acts_kprobe": "probe_any"}
+    refusals, second = Refusals(), 1_000_000_000
+    for name, program in simplest.items():
+        refusals.check(name, 0)
+        refusals.look(name, 0)
+        try:
+            BpfObject(name, 4096, programs=frozenset((program,))).close()
+        except RungUnavailable as refused:
+            with pytest.raises(RungUnavailable, match=re.escape(refused.reason)):
+                refusals.check(name, 59 * second)
+            refusals.check(name, 61 * second)
+        else:
+            refusals.check(name, second)
+    refusals.look("acts_tp", 0)
+    refusals.check("acts_tp", second)
 
 
 def test_hooks_on_system_calls_are_off_until_they_are_asked_for(tmp_path: Path) -> None:

@@ -11,6 +11,13 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* By this agent/kernel/refusals.py finds out whether any such program can be attached. */
+SEC("fentry/commit_creds")
+int BPF_PROG(entry_any)
+{
+	return 0;
+}
+
 SEC("fentry/commit_creds")
 int BPF_PROG(entry_credentials, struct cred *new)
 {

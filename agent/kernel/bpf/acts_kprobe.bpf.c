@@ -12,6 +12,13 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* By this agent/kernel/refusals.py finds out whether any such program can be attached. */
+SEC("kprobe/commit_creds")
+int BPF_KPROBE(probe_any)
+{
+	return 0;
+}
+
 SEC("kprobe/commit_creds")
 int BPF_KPROBE(probe_credentials, struct cred *new)
 {

@@ -11,6 +11,13 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* By this agent/kernel/refusals.py finds out whether any such program can be attached. */
+SEC("lsm/bpf")
+int BPF_PROG(lsm_any)
+{
+	return 0;
+}
+
 SEC("lsm/task_fix_setuid")
 int BPF_PROG(lsm_setuid, struct cred *new, const struct cred *old, int flags)
 {
