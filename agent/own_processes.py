@@ -29,6 +29,10 @@ class OwnProcesses:
         if len(self._started) < _BOUND:
             self._started.update(pids)
 
+    def beside(self, pid: int) -> frozenset[int]:
+        """Return the agent's processes but for one."""
+        return (self._roots | self._started) - {pid}
+
     def skip(self, body: Body) -> bool:
         """Return whether body is what the agent itself did, and count it."""
         if not self._is_own(body):

@@ -57,7 +57,8 @@ class Context(msgspec.Struct, frozen=True):
 
     names are filled from DNS answers, and tell which name a remote address came from. authors joins file
     events with what the files say. rungs gives the rung in use by sensor. rings is what a rung opens its
-    objects with, so that they outlive a kill; None where nothing is to be pinned. handing is how
+    objects with, so that they outlive a kill; None where nothing is to be pinned. own gives the pids of the
+    agent's processes but for watch, whose own doings are its sensors' triggers. handing is how
     sensors share a program at a busy hook, refusals how they share what the kernel refuses. shedding tells
     what need not be decoded; None where all is wanted.
     """
@@ -70,6 +71,7 @@ class Context(msgspec.Struct, frozen=True):
     authors: Authors = msgspec.field(default_factory=Authors)
     rungs: Callable[[], dict[str, str | None]] = dict
     rings: SensorRings | None = None
+    own: Callable[[], Iterable[int]] = tuple
     handing: Handing = msgspec.field(default_factory=Handing)
     refusals: Refusals = msgspec.field(default_factory=Refusals)
     shedding: Shedding | None = None
