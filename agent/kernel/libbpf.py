@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import resource
 
@@ -74,8 +75,9 @@ class MapInfo(ctypes.Structure):
     )
 
 
+@functools.cache
 def libbpf() -> ctypes.CDLL:
-    """Return libbpf with its signatures declared.
+    """Return libbpf with its signatures declared: once for all, for ctypes makes 80 KB of them.
 
     Raises:
         RungUnavailable: it is not installed.
