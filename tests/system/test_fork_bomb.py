@@ -62,22 +62,27 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cgroup() -> Iterator[Path | None]:
     """Yield a cgroup that holds no more than the bomb needs; None where no such limit reads back."""
-    made = None
-    for root in PIDS:
-        folder = root / f"vedette-bomb-{os.getpid()}"
-        with contextlib.suppress(OSError):
-            folder.mkdir()
-            made = folder
-            (folder / "pids.max").write_text(str(ALIVE + 10))
-            if (folder / "pids.max").read_text().strip() == str(ALIVE + 10):
-                break
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        made = None
-    yield made
-    while made is not None and made.exists():
-        with contextlib.suppress(OSError):
-            made.rmdir()  # once the last process has left
+    root = next((root for root in PIDS if (root / "cgroup.procs").exists()), None)
+    if root is None:
+        yield None
+        return
+    folder = root / f"vedette-bomb-{os.getpid()}"
+    try:
+        yield folder if limited(folder, str(ALIVE + 10)) else None
+    finally:
+        while folder.exists():  # until its last process has left
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            time.sleep(0.05)
+
+
+def limited(folder: Path, limit: str) -> bool:
+    """Make a cgroup of at most so many processes; return whether the limit reads back."""
+    with contextlib.suppress(OSError):
+        folder.mkdir()
+        (folder / "pids.max").write_text(limit)
+        return (folder / "pids.max").read_text().strip() == limit
+    return False
 
 
 class Host:
