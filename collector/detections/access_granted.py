@@ -10,6 +10,7 @@ from evidence.kind import Actor
 from evidence.kinds.file import Attributes, Change, Create, Explanation, Rename
 from evidence.kinds.state import Changed
 
+from ..one_event import finding, who
 from ..record import Record
 from ..rule import Detection, Finding, Site, Step, Story
 
@@ -42,17 +43,13 @@ def _find(record: Record, _site: Site) -> Finding | None:
         return None
     added = body.added if isinstance(body, Change | Changed) else None
     path = body.subject if isinstance(body, Changed) else body.path
-    who = record.person.name if record.person else _process(body.actor)
     when = ", while the agent was down" if isinstance(body, Changed) and body.while_down else ""
-    return Finding(
-        entity=f"{record.agent}|{path}",
-        summary=f"{who} added {what} on {record.host}: {path}{when}",
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
-        evidence=(record.uid,),
-        person=record.person,
-        details={"path": path, "added": "\n".join(added or ())[:2000]},
+    return finding(
+        record,
+        path,
+        f"{who(record, _process(body.actor))} added {what} on {record.host}: {path}{when}",
+        path=path,
+        added="\n".join(added or ())[:2000],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evidence.kind import Actor
 from evidence.kinds.act import UnixSocket
 
+from ..one_event import finding, program, who
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site, Step, Story
 
@@ -23,19 +24,14 @@ def _find(record: Record, site: Site) -> Finding | None:
     actor = body.actor
     if actor.auid is None or actor.uid in (None, 0) or not _is_listed(body.path, body.listed):
         return None
-    program = (actor.exe or "").rpartition("/")[2]
-    if program in site.words(DETECTION.id, _CLIENTS):
+    if program(actor) in site.words(DETECTION.id, _CLIENTS):
         return None
-    who = record.person.name if record.person else f"login uid {actor.auid}"
-    return Finding(
-        entity=f"{record.agent}|{actor.auid}|{body.listed}",
-        summary=f"{who} connected to {body.listed} on {record.host} with {actor.exe or 'an unknown program'}",
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
-        evidence=(record.uid,),
-        person=record.person,
-        details={"path": body.path},
+    return finding(
+        record,
+        f"{actor.auid}|{body.listed}",
+        f"{who(record, f'login uid {actor.auid}')} connected to {body.listed} on {record.host} "
+        f"with {actor.exe or 'an unknown program'}",
+        path=body.path,
     )
 
 

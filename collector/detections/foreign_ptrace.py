@@ -5,6 +5,7 @@ from __future__ import annotations
 from evidence.kind import Actor
 from evidence.kinds.act import Ptrace
 
+from ..one_event import finding, who
 from ..record import Record
 from ..rule import Detection, Finding, Site, Step, Story
 
@@ -25,19 +26,13 @@ def _find(record: Record, _site: Site) -> Finding | None:
     actor, tracee = body.actor, body.tracee
     if actor.auid is None or tracee.uid is None or tracee.uid in (actor.uid, actor.auid):
         return None
-    who = record.person.name if record.person else f"login uid {actor.auid}"
-    return Finding(
-        entity=f"{record.agent}|{record.boot}|{actor.pid}|{tracee.pid}",
-        summary=(
-            f"{who} {_VERBS[body.request]} {tracee.exe or 'a process'} (pid {tracee.pid}) of user "
-            f"{tracee.uid} on {record.host}, with {actor.exe or 'an unknown program'}"
-        ),
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
-        evidence=(record.uid,),
-        person=record.person,
-        details={"request": body.request},
+    return finding(
+        record,
+        f"{record.boot}|{actor.pid}|{tracee.pid}",
+        f"{who(record, f'login uid {actor.auid}')} {_VERBS[body.request]} {tracee.exe or 'a process'} "
+        f"(pid {tracee.pid}) of user {tracee.uid} on {record.host}, "
+        f"with {actor.exe or 'an unknown program'}",
+        request=body.request,
     )
 
 

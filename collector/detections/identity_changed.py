@@ -5,6 +5,7 @@ from __future__ import annotations
 from evidence.kind import Actor
 from evidence.kinds.process import Exec, IdentityChanged
 
+from ..one_event import finding, who
 from ..record import Record
 from ..rule import Detection, Finding, Site, Step, Story
 
@@ -13,18 +14,12 @@ def _find(record: Record, _site: Site) -> Finding | None:
     body = record.event.body
     if not isinstance(body, IdentityChanged):
         return None
-    who = record.person.name if record.person else "somebody"
-    return Finding(
-        entity=f"{record.agent}|{record.boot}|{body.actor.pid}",
-        summary=(
-            f"{who} rewrote the login identity on {record.host}: login uid {body.former_auid} became "
-            f"{body.actor.auid} without a login (process {body.actor.exe or body.actor.pid})"
-        ),
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
-        evidence=(record.uid,),
-        person=record.person,
+    return finding(
+        record,
+        f"{record.boot}|{body.actor.pid}",
+        f"{who(record, 'somebody')} rewrote the login identity on {record.host}: login uid "
+        f"{body.former_auid} became {body.actor.auid} without a login "
+        f"(process {body.actor.exe or body.actor.pid})",
     )
 
 
