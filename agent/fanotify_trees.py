@@ -37,6 +37,15 @@ _Key = tuple[bytes, bytes, bytes]
 """File system, folder's handle, name."""
 
 
+class _Merged:
+    """The records of one reading by path: the last of each, what appeared, and who was first if another."""
+
+    def __init__(self) -> None:
+        self.last: dict[_Key, Raw] = {}
+        self.appeared: set[_Key] = set()
+        self.first: dict[_Key, int] = {}
+
+
 class FanotifyTrees:
     """A group for each filesystem of the trees, or (whole=False) for each tree, whose overflow is its own."""
 
@@ -88,16 +97,15 @@ class FanotifyTrees:
 
     def read(self) -> TreeNews:
         """Return one change for each path, with the last pid."""
-        merged: dict[_Key, Raw] = {}
-        appeared: set[_Key] = set()
+        merged = _Merged()
         lost: list[bytes] = []
         for group in self._all():
             for piece in group.read()[0]:
                 for raw in parse_fanotify(piece, self._places.foreign):
                     if raw.mask & records.OVERFLOW:
                         lost += self._roots.get(group.fd, ())
-                    self._take(raw, merged, appeared)
-        changes = self._resolve(merged, appeared)
+                    self._take(raw, merged)
+        changes = self._resolve(merged)
         foreign, busy = self._places.take_foreign(BUSY)
         for key in busy if self._whole else ():
             self._quieten(key)
@@ -159,20 +167,23 @@ class FanotifyTrees:
             self._renames = _MOVED
             self._mark(group, folder, whole=whole)
 
-    def _take(self, raw: Raw, merged: dict[_Key, Raw], appeared: set[_Key]) -> None:
+    def _take(self, raw: Raw, merged: _Merged) -> None:
         """Merge a record with those of the same path."""
         if raw.mask & records.ON_DIR and raw.mask & (records.RENAME | _MOVED):
             self._folder_moved(raw)
         if raw.handle:
             key = raw.fsid, raw.handle, raw.name
-            former = merged.get(key)
-            if former is not None and former.former_handle and not raw.former_handle:
-                raw = _with_former(raw, former)
-            merged[key] = raw
+            former = merged.last.get(key)
+            if former is not None:
+                if former.pid != raw.pid:
+                    merged.first.setdefault(key, former.pid)
+                if former.former_handle and not raw.former_handle:
+                    raw = _with_former(raw, former)
+            merged.last[key] = raw
             if raw.mask & _APPEARED:
-                appeared.add(key)
+                merged.appeared.add(key)
         if raw.former_handle:
-            merged[raw.fsid, raw.former_handle, raw.former_name] = raw
+            merged.last[raw.fsid, raw.former_handle, raw.former_name] = raw
 
     def _folder_moved(self, raw: Raw) -> None:
         """A folder that came, went or moved inside: what was known of places may be wrong."""
@@ -181,9 +192,9 @@ class FanotifyTrees:
             self._places.moved()
             self._see_ignored()
 
-    def _resolve(self, merged: dict[_Key, Raw], appeared: set[_Key]) -> list[TreeChange]:
+    def _resolve(self, merged: _Merged) -> list[TreeChange]:
         changes = []
-        for key, raw in merged.items():
+        for key, raw in merged.last.items():
             here = self._path(*key)
             if here is None:
                 continue
@@ -192,7 +203,8 @@ class FanotifyTrees:
                 former = self._path_anywhere(raw.fsid, raw.former_handle, raw.former_name)
             elif raw.former_handle and raw.handle:
                 latter = self._path_anywhere(raw.fsid, raw.handle, raw.name)
-            changes.append(TreeChange(here, raw.pid or None, key in appeared, former, latter))
+            first = merged.first.get(key)
+            changes.append(TreeChange(here, raw.pid or None, key in merged.appeared, former, latter, first))
         return changes
 
     def _path(self, fsid: bytes, handle: bytes, name: bytes) -> bytes | None:

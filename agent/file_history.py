@@ -30,9 +30,9 @@ class Explainer(Protocol):
     """Which package accounts for a file."""
 
     def explain(
-        self, path: bytes, md5: str | None, sha256: str | None, actor: Actor | None
+        self, path: bytes, md5: str | None, sha256: str | None, actor: Actor | None, *, gone: bool = False
     ) -> Explanation | None:
-        """Return the package that owns path, None when none does."""
+        """Return the package that owns path, or of a file that is gone owned it; None when none does."""
         ...
 
 
@@ -40,8 +40,8 @@ class Sight(msgspec.Struct, frozen=True):
     """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event.
 
     unlearned: the first scan of its tree goes on, so what is not known need not be new. absent: nothing was
-    there a moment ago. former is the name in the trees that a rename was told to come
-    from. The rest is as in the file kinds.
+    there a moment ago. missed: something was there before, and was never looked at. former is the name in the
+    trees that a rename was told to come from. The rest is as in the file kinds.
     """
 
     found: str
@@ -49,6 +49,7 @@ class Sight(msgspec.Struct, frozen=True):
     quiet: bool = False
     unlearned: bool = False
     absent: bool = False
+    missed: bool = False
     late: bool = False
     container_path: str | None = None
     former: bytes | None = None
@@ -78,7 +79,7 @@ class FileHistory:
         """Compare path with the baseline in steps; yield bytes read and events; return what is there now."""
         above, name = os.path.split(path)
         if sight.absent and self._baseline.get(path) is None:
-            if sight.unlearned:
+            if sight.unlearned or sight.missed:
                 yield self._finish(Delete(path=""), path, None, sight)
             return None  # else it came and went between two looks
         try:
@@ -167,7 +168,8 @@ class FileHistory:
         text, escaped = to_text(path)
         state = looked.state if looked is not None else None
         md5 = looked.md5 if looked is not None else None
-        explained = self._explainer.explain(path, md5, state.sha256 if state else None, sight.actor)
+        sha256 = state.sha256 if state is not None else None
+        explained = self._explainer.explain(path, md5, sha256, sight.actor, gone=looked is None)
         names = ("path", *body.escaped) if escaped else body.escaped
         other: dict[str, str] = {}
         moves = ((Create, "moved_from", sight.moved_from), (Delete, "moved_to", sight.moved_to))

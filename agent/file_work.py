@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,37 +23,19 @@ from .file_history import FileHistory, Sight
 from .file_scans import EVENTS, Job, Scans
 from .kernel.no_follow import present
 from .kernel.pressure import Pressure
-from .packages import Packages, is_installer
+from .package_lock import transaction_runs
+from .package_summaries import PackageSummaries
+from .packages import Packages
+from .pending_paths import Noted, PendingPaths, is_installer
 from .sensor import Context, Moment, Observed
 from .tree_change import TreeChanges, Trees
 from .tree_scan import Step, TreeScan
 
-SETTLE = 100_000_000
-"""Nanoseconds from the first word of a path until it is looked at: most files are written in less."""
-
-SETTLE_INSTALLED = 3_000_000_000
-"""The same for a path that a package manager wrote: its package is known a little later."""
-
-PENDING = 50_000
-"""Paths that wait to be looked at, at most."""
-
 _LIVE_SLICE = 20_000_000
 _SEALED, _LATEST = 5_000_000_000, 30_000_000_000
 _RETRY = 5_000_000_000
-
-
-class Noted(msgspec.Struct):
-    """Something happened to path at mono, by actor as far as known; the rest is as in the file kinds."""
-
-    path: bytes
-    mono: int
-    actor: Actor | None = None
-    appeared: bool = False
-    late: bool = False
-    container_path: str | None = None
-    former: bytes | None = None
-    latter: bytes | None = None
-    due: int = 0
+_TRANSACTION = 1.0
+"""Seconds between two looks whether a package transaction is over."""
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -76,7 +59,9 @@ class FileWork:
         self._clock = context.clock
         self._processes = context.processes
         self._scans = Scans(settings, context.clock, Pressure(settings.scan_pressure))
-        self._pending: dict[bytes, Noted] = {}
+        self._pending = PendingPaths(partial(transaction_runs, Path(settings.dpkg)), self._named)
+        self._summaries = PackageSummaries(context.authors.covers)
+        self._stale = False
         self._live: deque[Job] = deque()
         self._parts: _Parts | None = None
         self._retry_at = self._told_at = self._committed_at = 0
@@ -87,19 +72,12 @@ class FileWork:
         root = self._trees.root_of(noted.path)
         if root is None:
             return
-        pending = self._pending.get(noted.path)
-        if pending is None and len(self._pending) >= PENDING:
+        if not self._pending.add(noted):
             self.rescan("too many changes at once", (root,))
-            return
-        if pending is None:
-            pending = self._pending[noted.path] = noted
-        else:
-            pending.actor, pending.late = noted.actor or pending.actor, noted.late
-            pending.container_path = noted.container_path or pending.container_path
-            pending.appeared |= noted.appeared
-            pending.former = noted.former or pending.former
-            pending.latter = noted.latter
-        pending.due = max(pending.due, pending.mono + _settle(pending.actor))
+
+    def packages_changed(self) -> None:
+        """Read the package database again, once no transaction runs."""
+        self._stale = True
 
     def rescan(self, cause: str, roots: Iterable[bytes]) -> None:
         """Count a loss and look at everything below roots again."""
@@ -127,7 +105,8 @@ class FileWork:
         unsaved = self._parts is None or self._parts.baseline.changed
         pauses = (
             self._scans.pause(now.mono),
-            SETTLE / 1e9 if self._pending else None,
+            self._pending.pause(),
+            _TRANSACTION if self._stale or self._summaries else None,
             _SEALED / 1e9 if unsaved else None,
         )
         return min((pause for pause in pauses if pause is not None), default=None)
@@ -140,11 +119,22 @@ class FileWork:
             self._parts.scan.lost.clear()
         return dict(lost)
 
+    def rest(self, now: Moment) -> list[Observed]:
+        """Return what is gathered of packages; what still waits is found by the scan of the next start."""
+        if self._parts is None:
+            return []
+        with suppress(sqlite3.Error):
+            return self._summaries.due(now, self._parts.packages.versions, over=True)
+        return []
+
     def close(self) -> None:
-        """Commit what was learned."""
+        """Commit what was learned and told."""
         if self._parts is not None:
             with suppress(sqlite3.Error):
-                self._parts.baseline.close()
+                if self._summaries:
+                    self._parts.baseline.abandon()
+                else:
+                    self._parts.baseline.close()
             self._parts = None
 
     def _arm(self) -> _Parts:
@@ -168,6 +158,7 @@ class FileWork:
                 self._parts.baseline.abandon()
             self._parts = None
         self._pending.clear()
+        self._summaries.clear()
         self._live.clear()
         self._scans.clear()
         self._retry_at = now.mono + _RETRY
@@ -180,16 +171,28 @@ class FileWork:
             self._advance(now.mono + _LIVE_SLICE, events)
         else:
             self._scans.run(now, lambda root: self._scan(parts, root), events)
+        events = self._summaries.sift(events, now)
+        events += self._follow_packages(parts, now)
         if events:
             self._told_at = now.mono
         return events
 
+    def _follow_packages(self, parts: _Parts, now: Moment) -> list[Observed]:
+        """Return what is to be told of packages; when a transaction is over read their database again."""
+        if not (self._summaries or self._stale or parts.packages.unsettled):
+            return []
+        over = not (self._live or self._pending.installing or self._pending.transaction(now.mono))
+        told = self._summaries.due(now, parts.packages.versions, over=over)
+        if over and self._stale:
+            self._stale = False
+            self._live.append(Step(1, step) for step in parts.packages.refresh())
+        elif over:
+            parts.packages.settle()
+        return told
+
     def _plan(self, parts: _Parts, now: Moment) -> None:
-        """Make a job of the paths that have settled: what is there first, so that a rename is seen as one."""
-        due = [pending for pending in self._pending.values() if now.mono >= pending.due]
-        for pending in due:
-            del self._pending[pending.path]
-            pending.actor = self._named(pending)
+        """Make a job of the paths that are due: what is there first, so that a rename is seen as one."""
+        due = self._pending.due(now.mono)
         if due:
             there = present(pending.path for pending in due)
             due.sort(key=lambda pending: pending.path not in there)
@@ -212,7 +215,12 @@ class FileWork:
                 events.append(step)
 
     def _commit(self, parts: _Parts, now: Moment) -> None:
-        """Commit when the last events have been sealed; under endless events after a while all the same."""
+        """Commit when the last events have been sealed; under endless events after a while all the same.
+
+        What is gathered of a package is not told yet, so what it tells of is not known yet.
+        """
+        if self._summaries:
+            return
         quiet = now.mono - self._told_at >= _SEALED and now.mono - self._committed_at >= _SEALED
         if parts.baseline.changed and (quiet or now.mono - self._committed_at >= _LATEST):
             parts.baseline.commit()
@@ -242,17 +250,13 @@ class FileWork:
             noted.actor,
             unlearned=not noted.appeared and not _complete(parts, root),
             absent=absent,
+            missed=noted.installed and not is_installer(noted.actor),
             late=noted.late,
             container_path=noted.container_path,
             former=noted.former if inside else None,
             moved_from=None if inside else noted.former,
             moved_to=noted.latter if away else None,
         )
-
-
-def _settle(actor: Actor | None) -> int:
-    """A package manager writes its list of files after the files."""
-    return SETTLE_INSTALLED if is_installer(actor) else SETTLE
 
 
 def _complete(parts: _Parts, root: bytes) -> bool:

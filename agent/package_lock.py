@@ -1,4 +1,4 @@
-"""Whether a package transaction is running: dpkg's lock is held, as /proc/locks shows it."""
+"""Whether a package transaction is running: dpkg's or rpm's lock is held, as /proc/locks shows it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from .decode.package_db import locked_inodes
 
 _LOCKS = ("lock", "lock-frontend")
+_RPM = (Path("/var/lib/rpm/.rpm.lock"), Path("/usr/lib/sysimage/rpm/.rpm.lock"))
 
 
 def transaction_runs(dpkg: Path, locks: Path = Path("/proc/locks")) -> bool:
-    """Return whether somebody holds a lock of the dpkg database in that folder."""
+    """Return whether somebody holds a lock of the dpkg database in that folder, or of rpm's."""
     with suppress(OSError):
         locked = locked_inodes(locks.read_text())
-        for name in _LOCKS if locked else ():
+        for path in (*(dpkg / name for name in _LOCKS), *_RPM) if locked else ():
             with suppress(FileNotFoundError):
-                found = (dpkg / name).stat()
+                found = path.stat()
                 if (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino) in locked:
                     return True
     return False

@@ -2,7 +2,9 @@
 
 The index of paths in the watched trees lies beside the baseline on disk. dpkg's lists are read once, and
 those of a package again when their mtime changed; rpm is asked once for each package that owns a changed
-file. Nothing is polled (R53): a change of a file is what makes us look.
+file, and anew when its database changed. Nothing is polled (R53): a change of a file is what makes us look.
+What a package owned before it was read again is kept until the transaction is dealt with: of a file that is
+gone nothing else tells whose it was.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import subprocess
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from evidence.kind import Actor
 from evidence.kinds.file import Explanation
@@ -27,6 +29,7 @@ from .decode.package_db import (
     parse_status,
 )
 from .package_lock import transaction_runs
+from .pending_paths import is_installer
 from .tree_change import Trees
 
 _SCHEMA = """
@@ -35,17 +38,17 @@ CREATE TABLE IF NOT EXISTS packages (
 CREATE TABLE IF NOT EXISTS owners (
     path BLOB PRIMARY KEY, digest TEXT, package TEXT, version TEXT) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS owners_by_package ON owners (package);
+CREATE TABLE IF NOT EXISTS former_owners (
+    path BLOB PRIMARY KEY, digest TEXT, package TEXT, version TEXT) WITHOUT ROWID;
 """
-_INSTALLERS = frozenset(
-    (
-        *("dpkg", "apt", "apt-get", "aptitude", "unattended-upgrade"),
-        *("rpm", "dnf", "dnf-3", "yum", "microdnf", "zypper"),
-    )
-)
 _SHA256_DIGITS = 64
 _RPM_SECONDS = 10
 _RPM_FORMAT = r"[%{=NAME}\t%{=VERSION}-%{=RELEASE}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
+_RPM_FILES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db")
 _MERGED = (b"/bin/", b"/sbin/", b"/lib/", b"/lib64/")
+
+_Owner = tuple[str, str | None, str | None]
+"""Package as the database names it, version, digest."""
 
 
 class Packages:
@@ -58,6 +61,7 @@ class Packages:
         *,
         dpkg: Path = Path("/var/lib/dpkg"),
         rpm: str | None = None,
+        rpmdb: Path = Path("/var/lib/rpm"),
         locks: Path = Path("/proc/locks"),
     ) -> None:
         """Make the tables; rpm is the program to ask where there is no dpkg, None for none."""
@@ -66,9 +70,13 @@ class Packages:
         self._trees = trees
         self._dpkg = dpkg
         self._rpm = rpm if not (dpkg / "status").is_file() else None
+        self._rpmdb = rpmdb
         self._locks = locks
         self._merged = Path("/bin").is_symlink()
         self._refreshed: int | None = None
+        self._asked: tuple[int | None, ...] | None = None
+        self._former: dict[str, str | None] = {}
+        self._learned = False
 
     def refresh(self) -> Generator[int, None, None]:
         """Read dpkg's lists that changed since they were read, in steps of one package."""
@@ -83,49 +91,83 @@ class Packages:
         for name in sorted(stale):
             self._index(name, versions.get(name), stamps[name])
             yield 0
+        self._learned = True
 
     def explain(
-        self, path: bytes, md5: str | None, sha256: str | None, actor: Actor | None
+        self, path: bytes, md5: str | None, sha256: str | None, actor: Actor | None, *, gone: bool = False
     ) -> Explanation | None:
-        """Return the package that owns path, None when none does.
+        """Return the package that owns path, or owned it until now; None when none does.
 
         matches is None for a file without digest, or one that differs while its package is being installed.
+        A file that is gone matches when the package does not list it any more.
         """
         row = self._owner(path)
+        listed = row is not None
+        if row is None and gone:
+            row = self._row(path, "former_owners")
         if row is None:
             return None
         package, version, digest = row
         found = sha256 if digest and len(digest) == _SHA256_DIGITS else md5
         matches = found == digest if digest and found else None
+        if gone:
+            matches = None if listed else True
         transaction = self._installing(actor)
         if matches is False and transaction:
             matches = None
         return Explanation(
-            package=package.split(":", 1)[0], version=version, matches=matches, transaction=transaction
+            package=_plain_name(package), version=version, matches=matches, transaction=transaction
         )
 
-    def _owner(self, path: bytes) -> tuple[str, str | None, str | None] | None:
+    def versions(self, package: str) -> tuple[str | None, str | None]:
+        """Return a package's version before the transaction, and now; None where it was or is not there.
+
+        What rpm had before is not known of a package that was not asked for before.
+        """
+        if self._rpm is None and self._refreshed != _stamp(self._dpkg / "info"):
+            deque(self.refresh(), maxlen=0)
+        table = "packages" if self._rpm is None else "owners"
+        name = "name" if self._rpm is None else "package"
+        rows = self._db.execute(
+            f"SELECT version FROM {table} WHERE ({name}=? OR {name} GLOB ? || ':*') AND version IS NOT NULL",  # noqa: S608 - of constants
+            (package, package),
+        )
+        now = next((str(version) for (version,) in rows), None)
+        return self._former.get(package, now), now
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is known of before a transaction."""
+        return bool(self._former)
+
+    def settle(self) -> None:
+        """Forget what was before: no transaction runs, and all its changes were dealt with."""
+        if self._former:
+            self._former.clear()
+            self._db.execute("DELETE FROM former_owners")
+
+    def _owner(self, path: bytes) -> _Owner | None:
+        if self._rpm is not None:
+            self._follow_rpm()
         row = self._row(path)
         if row is None and self._rpm is not None:
             return self._ask_rpm(path)
-        if row is None and self._refreshed != _stamp(self._dpkg / "info"):
-            deque(self.refresh(), maxlen=0)  # a package was installed: its list is the only one read
-            row = self._row(path)
-        if row is None:
-            return None
-        listed = self._dpkg / "info" / f"{row[0]}.list"
-        stamp = _stamp(listed)
-        (known,) = self._db.execute("SELECT stamp FROM packages WHERE name=?", (row[0],)).fetchone() or (
-            None,
-        )
-        if self._rpm is None and stamp is not None and stamp != known:
-            self._index(row[0], self._versions({row[0]}).get(row[0]), stamp)
+        if self._rpm is None and self._is_stale(row):
+            deque(self.refresh(), maxlen=0)  # only the lists that changed are read
             row = self._row(path)
         return row if row is not None and row[0] else None
 
-    def _row(self, path: bytes) -> tuple[str, str | None, str | None] | None:
-        query = "SELECT package, version, digest FROM owners WHERE path=?"
-        found: tuple[str, str | None, str | None] | None = self._db.execute(query, (path,)).fetchone()
+    def _is_stale(self, row: _Owner | None) -> bool:
+        """Whether dpkg has changed its lists, as far as that matters for a path with this row."""
+        if row is None:
+            return self._refreshed != _stamp(self._dpkg / "info")
+        query = "SELECT stamp FROM packages WHERE name=?"
+        (known,) = self._db.execute(query, (row[0],)).fetchone() or (None,)
+        return _stamp(self._dpkg / "info" / f"{row[0]}.list") != known
+
+    def _row(self, path: bytes, table: str = "owners") -> _Owner | None:
+        query = f"SELECT package, version, digest FROM {table} WHERE path=?"  # noqa: S608 - of constants
+        found: _Owner | None = self._db.execute(query, (path,)).fetchone()
         return found
 
     def _index(self, name: str, package: Package | None, stamp: int | None) -> None:
@@ -140,7 +182,7 @@ class Packages:
             listed.extend(parse_list(base.with_name(f"{name}.list").read_bytes()))
         if package is not None:
             digests.update(package.conffiles)
-        version = package.version if package is not None else None
+        version = package.version if package is not None and package.installed else None
         self._insert(Owned(path, digests.get(path), name, version or "") for path in listed)
         self._db.execute("INSERT OR REPLACE INTO packages VALUES (?,?,?)", (name, version, stamp))
 
@@ -157,6 +199,12 @@ class Packages:
         return b"/usr" + path if self._merged and path.startswith(_MERGED) else path
 
     def _forget(self, name: str) -> None:
+        """Keep as former what is known of name, which is read anew or gone."""
+        query = "SELECT version FROM packages WHERE name=?"
+        known = self._db.execute(query, (name,)).fetchone()
+        if known is not None or self._learned:
+            self._former.setdefault(_plain_name(name), known[0] if known is not None else None)
+        self._db.execute("INSERT OR REPLACE INTO former_owners SELECT * FROM owners WHERE package=?", (name,))
         self._db.execute("DELETE FROM owners WHERE package=?", (name,))
         self._db.execute("DELETE FROM packages WHERE name=?", (name,))
 
@@ -165,15 +213,27 @@ class Packages:
         found: dict[str, Package] = {}
         if not names:
             return found
-        with suppress(OSError), (self._dpkg / "status").open("rb") as file:
-            for package in parse_status(file):
-                for name in (package.name, f"{package.name}:{package.architecture}"):
-                    if name in names:
-                        found[name] = package
+        updates = self._dpkg / "updates"  # what a running dpkg has not put into its status file yet
+        for source in (self._dpkg / "status", *(sorted(updates.glob("[0-9]*")) if updates.is_dir() else ())):
+            with suppress(OSError), source.open("rb") as file:
+                for package in parse_status(file):
+                    for name in (package.name, f"{package.name}:{package.architecture}"):
+                        if name in names:
+                            found[name] = package
         return found
 
-    def _ask_rpm(self, path: bytes) -> tuple[str, str | None, str | None] | None:
-        """Index the package that owns path; note a path that none owns, until rpm's database changes."""
+    def _follow_rpm(self) -> None:
+        """Forget rpm's answers, but as former, when its database changed."""
+        asked = tuple(_stamp(self._rpmdb / name) for name in _RPM_FILES)
+        if asked != self._asked:
+            for name, version in self._db.execute("SELECT DISTINCT package, version FROM owners").fetchall():
+                self._former.setdefault(name, version)
+            self._db.execute("INSERT OR REPLACE INTO former_owners SELECT * FROM owners")
+            self._db.execute("DELETE FROM owners")
+            self._asked = asked
+
+    def _ask_rpm(self, path: bytes) -> _Owner | None:
+        """Index the package that owns path."""
         command = [self._rpm or "rpm", "-qf", "--qf", _RPM_FORMAT, os.fsdecode(path)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_RPM_SECONDS, check=False)
@@ -189,9 +249,9 @@ class Packages:
         return transaction_runs(self._dpkg, self._locks)
 
 
-def is_installer(actor: Actor | None) -> bool:
-    """Return whether actor's program is a package manager."""
-    return actor is not None and actor.exe is not None and PurePath(actor.exe).name in _INSTALLERS
+def _plain_name(name: str) -> str:
+    """Return a package's name without the architecture that dpkg adds to some."""
+    return name.partition(":")[0]
 
 
 def _stamp(path: Path) -> int | None:

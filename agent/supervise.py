@@ -1,4 +1,4 @@
-"""Keep watch and ship running: start both, restart what died with growing pauses, stop both."""
+"""Keep watch and ship running: start both, restart what died with growing pauses, stop both, and log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from . import process
+from .own_log import OwnLog
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 60.0
 STEADY = 10.0
@@ -40,11 +41,14 @@ class _Running:
 
 
 class Supervisor:
-    """Forks its children rather than executing them anew: what is loaded once is shared between them."""
+    """Forks its children rather than executing them anew: what is loaded once is shared between them.
+
+    say is given each line of the log, the children's too, but for what repeats too often.
+    """
 
     def __init__(self, children: tuple[Child, ...], say: Callable[[str], None]) -> None:
         self._running = [_Running(child) for child in children]
-        self._say = say
+        self._log = OwnLog(say)
         self._wanted = True
         self._code = 0
 
@@ -56,6 +60,7 @@ class Supervisor:
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(reading, selectors.EVENT_READ)
+                selector.register(self._log, selectors.EVENT_READ)
                 self._loop(selector, reading)
         finally:
             for number, handler in handlers.items():
@@ -63,6 +68,7 @@ class Supervisor:
             signal.set_wakeup_fd(before)
             os.close(reading)
             os.close(writing)
+            self._log.close()
         return self._code
 
     def _loop(self, selector: selectors.BaseSelector, reading: int) -> None:
@@ -81,18 +87,23 @@ class Supervisor:
                 self._signal(signal.SIGKILL)
             if not self._wanted and all(one.pid is None for one in self._running):
                 return
-            if selector.select(self._timeout(now, end)):
+            ready = [key.fd for key, _ in selector.select(self._timeout(now, end))]
+            if reading in ready:
                 os.read(reading, 4096)
+            self._log.drain()
+            self._log.tell_kept_back()
 
     def _timeout(self, now: float, end: float | None) -> float | None:
-        """Return the seconds until a start or a kill is due; None when only a signal counts."""
+        """Return the seconds until a start, a kill or a line is due; None when only a signal counts."""
         starts = [one.start_at for one in self._running if one.pid is None] if self._wanted else [end or now]
-        return max(min(starts) - now, 0.01) if starts else None
+        pauses = [max(start - now, 0.01) for start in starts]
+        kept_back = self._log.pause()
+        return min([*pauses, *([] if kept_back is None else [kept_back])], default=None)
 
     def _start(self, one: _Running, now: float) -> None:
         pid = os.fork()
         if pid == 0:
-            _become(one.child)
+            _become(one.child, self._log)
         one.pid, one.began = pid, now
 
     def _reap(self, now: float) -> None:
@@ -116,7 +127,7 @@ class Supervisor:
             one.pause = FIRST_PAUSE
         one.start_at = now + one.pause
         why = f"signal {-code}" if code < 0 else f"code {code}"
-        self._say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.1f} s")
+        self._log.say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.1f} s")
         one.pause = min(one.pause * 2, LAST_PAUSE)
 
     def _signal(self, number: int) -> None:
@@ -129,13 +140,14 @@ class Supervisor:
             self._wanted = False
 
 
-def _become(child: Child) -> NoReturn:
+def _become(child: Child, log: OwnLog) -> NoReturn:
     """Be the child; it never returns into the supervisor's code, and dies with the supervisor."""
     code = 1
     try:
         for number in _HANDLED:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
+        log.adopt_stderr()
         process.die_with_parent(child.name)
         code = child.main()
     finally:

@@ -11,7 +11,8 @@ import msgspec
 class TreeChange(msgspec.Struct, frozen=True, gc=False):
     """Something happened to path. pid is None where it is not told; appeared: a new name, not new content.
 
-    former and latter are the other name of a rename, where the source tells it.
+    former and latter are the other name of a rename, where the source tells it. first is who did something to
+    path before pid did, where that was another.
     """
 
     path: bytes
@@ -19,6 +20,7 @@ class TreeChange(msgspec.Struct, frozen=True, gc=False):
     appeared: bool = False
     former: bytes | None = None
     latter: bytes | None = None
+    first: int | None = None
 
 
 class TreeNews(msgspec.Struct, frozen=True, gc=False):

@@ -32,6 +32,7 @@ STORY = (
     "file.delete",
     "file.attributes",
     "file.read",
+    "file.package",
     "agent.start",
     "agent.stop",
     "agent.loss",

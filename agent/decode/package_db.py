@@ -10,15 +10,21 @@ import msgspec
 _MD5 = re.compile(rb"[0-9a-f]{32}")
 _LOCK = re.compile(r"\d+: \S+ +\S+ +WRITE +\d+ +([0-9a-f]+):([0-9a-f]+):(\d+) ")
 _RPM_FIELDS = 4
+_ABSENT = (b"config-files", b"not-installed", b"half-installed")
+"""Ends of a Status that say that a package's files are not, or not all, there (dpkg(1))."""
 
 
 class Package(msgspec.Struct, frozen=True):
-    """An installed package; conffiles are the MD5s of its configuration files as it shipped them."""
+    """A package that dpkg knows; conffiles are the MD5s of its configuration files as it shipped them.
+
+    installed: its files are there; of one that was removed but not purged only configuration files are.
+    """
 
     name: str
     architecture: str
     version: str
     conffiles: dict[bytes, str]
+    installed: bool = True
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -61,6 +67,7 @@ def _package(fields: dict[bytes, bytes]) -> Package:
         _text(fields.get(b"architecture", b"")),
         _text(fields[b"version"]),
         conffiles,
+        installed=not fields.get(b"status", b"").endswith(_ABSENT),
     )
 
 

@@ -6,14 +6,16 @@ import os
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.file import Create
 from evidence.text import to_text
 
-from ..file_work import FileWork, Noted
+from ..file_work import FileWork
 from ..kernel.writers import Writers
+from ..pending_paths import Noted, is_installer
 from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Moment, Observed
 from ..tree_change import TreeChange, TreeChanges, TreeNews, Trees
@@ -56,6 +58,9 @@ class FileFeed:
         self._probe = context.state / "file.probe"
         self._probe.mkdir(mode=0o700, exist_ok=True)
         changes.add_folder(bytes(self._probe))
+        self._database = os.fsencode(Path(context.settings.file.dpkg) / "info")
+        with suppress(OSError):  # there is no dpkg
+            changes.add_folder(self._database)
         self._work = FileWork(context, trees, changes)
         self._writers = Writers()
         self._resting = False
@@ -99,6 +104,10 @@ class FileFeed:
         path.touch(mode=0o600)
         return lambda body: isinstance(body, Create) and body.path == str(path)
 
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return what is gathered of packages."""
+        return self._work.rest(now)
+
     def close(self) -> None:
         """Commit what was learned and give everything back."""
         self._work.close()
@@ -121,8 +130,10 @@ class FileFeed:
         self._narrow(news, now)
         actors: dict[int, tuple[Actor | None, str | None]] = {}
         seen: list[Observed] = []
-        probe = bytes(self._probe) + b"/"
+        probe, database = bytes(self._probe) + b"/", self._database + b"/"
         for change in news.changes:
+            if change.path.startswith(database):
+                self._work.packages_changed()
             if change.path.startswith(probe):
                 if change.appeared:
                     seen.append(Observed(Create(path=os.fsdecode(change.path)), mono=now.mono))
@@ -139,6 +150,8 @@ class FileFeed:
         )
         if change.pid is None:
             return noted
+        if change.first is not None:
+            noted.installed = is_installer(self._processes.actor(change.first, now.mono))
         if change.pid not in actors:
             namespace = self._writers.namespace(change.pid)
             actors[change.pid] = self._processes.actor(change.pid, now.mono), namespace

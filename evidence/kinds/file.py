@@ -22,7 +22,10 @@ class FileState(Part, frozen=True, kw_only=True):
 
 
 class Explanation(Part, frozen=True, kw_only=True):
-    """Why a change is expected: the package that owns the path, and whether the hash is the package's."""
+    """Why a change is expected: the package that owns the path, and whether the hash is the package's.
+
+    A file that is gone matches when the package that owned it does not list it any more.
+    """
 
     package: str
     version: str | None = None
@@ -106,4 +109,25 @@ class Read(_FileEvent, frozen=True, kw_only=True, tag="file.read"):
     last: int | None = None
 
 
-KINDS = (Create, Change, Attributes, Rename, Delete, Read)
+class Package(Body, frozen=True, kw_only=True, tag="file.package"):
+    """What a transaction did to one package's files in the watched trees, instead of an event for each.
+
+    Counted are only those that the package manager itself wrote or removed, and that then were exactly what
+    the package's database says; links, and files with powers of their own, are told by themselves. bytes are
+    the sizes of what was created and changed; first and last are UTC ns. former_version is None where the
+    package was not installed (or that is not known, of rpm), version where it is not any more.
+    """
+
+    package: str
+    former_version: str | None = None
+    version: str | None = None
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    first: int | None = None
+    last: int | None = None
+    actor: Actor | None = None
+
+
+KINDS = (Create, Change, Attributes, Rename, Delete, Read, Package)

@@ -1,4 +1,4 @@
-"""Files that changed or were read: OCSF's file system activity. Pure."""
+"""Files that changed or were read: OCSF's file system activity; of a package: application lifecycle. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..kinds import file
 from .parties import actor, base_name, hashes, user
-from .shape import FILE, HIGH, LOW, MS, OTHER, Json, Shape, Shapes, known
+from .shape import APPLICATION, FILE, HIGH, LOW, MS, OTHER, Json, Shape, Shapes, known
 
 _TYPES = {"file": 1, "dir": 2, "link": 7}
 
@@ -51,6 +51,19 @@ def _read(body: file.Read) -> Shape:
     return Shape(2, said | known(start_time=first, end_time=last), HIGH if body.decoy else LOW)
 
 
+def _package(body: file.Package) -> Shape:
+    """Give install, remove or update, and how many files that touched."""
+    activity = 1 if body.former_version is None else 2 if body.version is None else 8
+    said = {
+        "app": known(name=body.package, version=body.version or body.former_version),
+        "actor": actor(body.actor),
+        "count": max(body.created + body.changed + body.deleted, 1),
+    }
+    first = None if body.first is None else body.first // MS
+    last = None if body.last is None else body.last // MS
+    return Shape(activity, said | known(start_time=first, end_time=last))
+
+
 SHAPES: Shapes = {
     file.Create: (FILE, _changed(1)),
     file.Change: (FILE, _changed(3)),
@@ -58,4 +71,5 @@ SHAPES: Shapes = {
     file.Rename: (FILE, _rename),
     file.Delete: (FILE, _changed(4)),
     file.Read: (FILE, _read),
+    file.Package: (APPLICATION, _package),
 }

@@ -134,3 +134,66 @@ def test_the_real_status_file_is_read_whole() -> None:
     with status.open("rb") as file:
         names = {package.name for package in parse_status(file)}
     assert {"dpkg", "libc6", "bash"} <= names
+
+
+def test_what_is_gone_and_no_longer_listed_was_of_its_former_package(dpkg: Path) -> None:
+    index = packages(dpkg)
+    kept = index.explain(LS, None, None, None, gone=True)
+    assert kept is not None
+    assert kept.matches is None, "the package still lists it"
+    (dpkg / "info/coreutils:amd64.list").unlink()
+    os.utime(dpkg / "info", (1, 1))
+    expected = Explanation(package="coreutils", version="9.1-1", matches=True)
+    assert index.explain(LS, None, None, None, gone=True) == expected
+    assert index.explain(LS, md5(b"ls"), None, None) is None, "nobody accounts for one that is there"
+    assert index.versions("coreutils") == ("9.1-1", None)
+    index.settle()
+    assert index.explain(LS, None, None, None, gone=True) is None
+
+
+def test_the_versions_before_and_after_are_those_of_the_transaction(dpkg: Path) -> None:
+    index = packages(dpkg)
+    assert index.versions("sudo") == ("1.9", "1.9")
+    for version in ("1.10", "1.11"):  # the status file tells the last
+        install(dpkg, "sudo", version, {CONF: b"root ALL"})
+        os.utime(dpkg / "info/sudo.list", (1, len(version)))
+    (dpkg / "updates").mkdir()
+    (dpkg / "updates/0001").write_text("Package: tool\nStatus: install ok unpacked\nVersion: 7\n")
+    install(dpkg, "tool", "6", {b"/usr/bin/tool": b"t"})
+    os.utime(dpkg / "info", (1, 1))
+    assert index.versions("sudo") == ("1.9", "1.11")
+    assert index.versions("tool") == (None, "7"), "what dpkg has noted counts before what it will write"
+    index.settle()
+    assert index.versions("sudo") == ("1.11", "1.11")
+
+
+def test_a_package_that_was_removed_but_not_purged_has_no_version(dpkg: Path) -> None:
+    index = packages(dpkg)
+    status = (dpkg / "status").read_text().replace("install ok installed", "deinstall ok config-files")
+    (dpkg / "status").write_text(status)
+    (dpkg / "info/sudo.list").write_bytes(CONF + b"\n")
+    os.utime(dpkg / "info/sudo.list", (1, 1))
+    os.utime(dpkg / "info", (1, 1))
+    assert index.versions("sudo") == ("1.9", None)
+
+
+def test_rpm_is_asked_anew_when_its_database_changed(tmp_path: Path) -> None:
+    rpm, database, answer = tmp_path / "rpm", tmp_path / "db/rpmdb.sqlite", tmp_path / "answer"
+    database.parent.mkdir()
+    database.touch()
+    rpm.write_text(f"#!/bin/sh\ncat {answer}\n")
+    rpm.chmod(rpm.stat().st_mode | stat.S_IXUSR)
+    old, new = (hashlib.sha256(body).hexdigest() for body in (b"old", b"new"))
+    index = packages(tmp_path / "no-dpkg", rpm=str(rpm), rpmdb=database.parent)
+    answer.write_text(f"coreutils\t9.1\t{old}\t{LS.decode()}\ncoreutils\t9.1\t{old}\t/usr/bin/cat\n")
+    first = index.explain(LS, None, old, None)
+    assert first is not None
+    assert (first.version, first.matches) == ("9.1", True)
+    answer.write_text(f"coreutils\t9.2\t{new}\t{LS.decode()}\n")
+    os.utime(database, (1, 1))
+    second = index.explain(LS, None, new, None)
+    assert second is not None
+    assert (second.version, second.matches) == ("9.2", True)
+    assert index.versions("coreutils") == ("9.1", "9.2")
+    gone = index.explain(b"/usr/bin/cat", None, None, None, gone=True)
+    assert gone == Explanation(package="coreutils", version="9.1", matches=True)

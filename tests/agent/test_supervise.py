@@ -75,6 +75,15 @@ def test_a_final_code_ends_all(tmp_path: Path) -> None:
     assert not Path(f"/proc/{lives(tmp_path, 'ship')[0]}").exists()
 
 
+def test_what_a_child_says_is_in_the_log() -> None:
+    def main() -> int:
+        os.write(2, b"vedette-agent: cannot start\n")
+        return 3
+
+    child = Child("watch", main, frozenset({3}))
+    assert supervised((child,), lambda _: None) == (3, ["vedette-agent: cannot start"])
+
+
 def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
     def act(pid: int) -> None:
         (child,) = lives(tmp_path, "watch")
