@@ -10,7 +10,7 @@ from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
 
 from . import sensor
-from .sensor import Feed, Gathering, Moment, Observed
+from .sensor import Feed, Filtered, Filtering, Gathering, Moment, Observed
 
 FIRST_RETRY, LAST_RETRY = 5_000_000_000, 600_000_000_000
 PATIENCE = 10_000_000_000
@@ -127,6 +127,11 @@ class LiveFeed:
         except Exception as error:  # noqa: BLE001 - as in read
             self.fail(f"{type(error).__name__}: {error}", now)
             return []
+
+    def filtered(self) -> Filtered:
+        """Return what the settings had this sensor leave out."""
+        feed = self._at.feed
+        return feed.filtered() if isinstance(feed, Filtering) else Filtered()
 
     def test(self, now: Moment, silence: int) -> None:
         """Ask a feed that has been silent for `silence` ns to see its own trigger; fail one that did not."""

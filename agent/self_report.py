@@ -166,5 +166,14 @@ def _state(feed: LiveFeed) -> str:
 
 
 def _sensor(feed: LiveFeed) -> SensorStatus:
-    state = feed.state()
-    return SensorStatus(feed.name, state.rung, state.degraded, state.tried, feed.problem, feed.tested)
+    state, filtered = feed.state(), feed.filtered()
+    return SensorStatus(
+        feed.name,
+        state.rung,
+        state.degraded,
+        state.tried,
+        feed.problem,
+        feed.tested,
+        filtered.counts,
+        filtered.refused,
+    )

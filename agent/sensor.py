@@ -52,6 +52,13 @@ class Processes(Protocol):
         ...
 
 
+class Filtered(msgspec.Struct, frozen=True):
+    """How often each filter of the settings left something out; why others of them do not count."""
+
+    counts: dict[str, int] = {}
+    refused: tuple[str, ...] = ()
+
+
 class Context(msgspec.Struct, frozen=True):
     """What a rung may use to open: settings, the folder for its state, the process table, the clocks.
 
@@ -118,6 +125,15 @@ class Gathering(Feed, Protocol):
 
     def rest(self, now: Moment) -> Iterable[Observed]:
         """Return what is gathered and not given out yet; called once, before close."""
+        ...
+
+
+@runtime_checkable
+class Filtering(Feed, Protocol):
+    """A feed that leaves out what its sensor's settings name."""
+
+    def filtered(self) -> Filtered:
+        """Return what was left out since the rung was loaded."""
         ...
 
 

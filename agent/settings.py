@@ -44,10 +44,37 @@ class Batch(_Section, frozen=True):
     """Execs and connections of one interactive session that ride priority, per minute."""
 
 
+Uid = Annotated[int, msgspec.Meta(gt=0, lt=0xFFFFFFFF)]
+Program = Annotated[str, msgspec.Meta(pattern="^/[^/]")]
+
+
+class Ignore(_Section, frozen=True):
+    """What a sensor leaves out in the kernel, and counts: nothing, but of what an operator names.
+
+    Nothing of a login session is left out, and nothing of root by its uid.
+    """
+
+    programs: Annotated[tuple[Program, ...], msgspec.Meta(max_length=16)] = ()
+    """Paths or patterns of programs that only root can change, taken as they are when the agent starts."""
+    uids: Annotated[tuple[tuple[Uid, Uid], ...], msgspec.Meta(max_length=8)] = ()
+    """Ranges, as [[1000, 1999]]: whose real and effective uid both lie in one of them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a range that holds nothing.
+
+        Raises:
+            ValueError: the first uid is beyond the last.
+        """
+        for first, last in self.uids:
+            if first > last:
+                raise ValueError(f"no uid lies in [{first}, {last}]: write the lower one first")
+
+
 class Process(_Section, frozen=True):
     """The process sensor."""
 
     rung: str = "auto"
+    ignore: Ignore = Ignore()
     table: Positive = 65_536
     environment: tuple[str, ...] = (
         "LD_*",
@@ -64,6 +91,7 @@ class Connection(_Section, frozen=True):
     """The connection sensor; report_bytes is the first size at which an open flow reports, then ten-fold."""
 
     rung: str = "auto"
+    ignore: Ignore = Ignore()
     report_seconds: Seconds = 60.0
     report_bytes: Positive = 1_000_000
 
@@ -72,6 +100,7 @@ class Datagram(_Section, frozen=True):
     """The datagram sensor; its flows report as those of [connection] do."""
 
     rung: str = "auto"
+    ignore: Ignore = Ignore()
 
 
 Port = Annotated[int, msgspec.Meta(gt=0, lt=65_536)]
@@ -82,6 +111,7 @@ class Dns(_Section, frozen=True):
     """The DNS sensor: the ports where questions go, and where TLS clients say whom they want."""
 
     rung: str = "auto"
+    ignore: Ignore = Ignore()
     ports: Ports = (53,)
     tls_ports: Ports = (443,)
     """A client's own word names a connection's peer where no DNS answer did; empty to leave it out."""

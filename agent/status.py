@@ -19,7 +19,10 @@ _LIMIT = 1 << 20
 
 
 class SensorStatus(msgspec.Struct, frozen=True):
-    """One sensor: its rung, whether a better one failed, why, the fix; when it last saw its own trigger."""
+    """One sensor: its rung, whether a better one failed, why, the fix; when it last saw its own trigger.
+
+    filtered counts what its settings had it leave out, by filter; refused_filters says what they could not.
+    """
 
     name: str
     rung: str | None
@@ -27,6 +30,8 @@ class SensorStatus(msgspec.Struct, frozen=True):
     tried: tuple[SensorHealth, ...] = ()
     problem: str | None = None
     tested: int | None = None
+    filtered: dict[str, int] = {}
+    refused_filters: tuple[str, ...] = ()
 
     @property
     def applies(self) -> bool:

@@ -21,14 +21,14 @@ def _run(call: Invocation) -> int:
     return FINE
 
 
-def _toml(table: dict[str, Any]) -> Iterable[str]:
+def _toml(table: dict[str, Any], name: str = "") -> Iterable[str]:
     for key, value in table.items():
         if not isinstance(value, dict):
             yield f"{key} = {msgspec.json.encode(value).decode()}"
     for key, value in table.items():
         if isinstance(value, dict):
-            yield f"\n[{key}]"
-            yield from _toml(value)
+            yield f"\n[{name}{key}]"
+            yield from _toml(value, f"{name}{key}.")
 
 
 COMMAND = Command("config show", "show the settings in force, as TOML", _run)

@@ -106,6 +106,11 @@ def _show(call: Invocation, found: Status, ship: ShipState | None, problems: lis
     console.line(f"last receipt verified: {last}")
     if ship is None:
         console.line("ship has left no state yet")
+    for sensor in found.sensors:
+        for name, count in sensor.filtered.items():
+            console.line(f"{sensor.name} leaves out {name}: {count} so far")
+        for refused in sensor.refused_filters:
+            console.line(f"{sensor.name} tells, though its settings ignore it: {refused}")
     for problem in problems:
         console.line(problem, "bold yellow")
     if not problems:

@@ -15,8 +15,9 @@ from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
 from ..kernel.procfs import read_process
 from ..processes import same_start
-from ..sensor import Context, Moment, Observed
+from ..sensor import Context, Filtered, Moment, Observed
 from .connection_trigger import connect_once
+from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
 from .socket_owner import actor_of
@@ -54,14 +55,15 @@ class BpfFeed:
         self.kernel_object = reader.object
         self._tally = _tally(self.kernel_object.missing)
         try:
+            self._filters = Filters(reader.object, context.settings.connection.ignore, context.own)
             self._flows = FlowReader(reader, context.rings, context.settings.connection, self._undecodable)
-        except OSError as error:
+        except (OSError, RungUnavailable) as error:
             reader.close()
-            raise RungUnavailable(f"connection: the shared page cannot be mapped: {error}") from error
+            raise RungUnavailable(f"connection: a table of its programs fails: {error}") from error
         try:
             self._adopt()
         except RungUnavailable:
-            self._flows.close()
+            self.close()
             raise
 
     @property
@@ -92,7 +94,12 @@ class BpfFeed:
         """Return what the ring could not take, and what could not be decoded."""
         for cause, count in self._flows.lost().items():
             self._tally.add(cause, count)
+        self._filters.tell(self._tally)
         return self._tally.take(now)
+
+    def filtered(self) -> Filtered:
+        """Return what the settings had the programs leave out."""
+        return self._filters.state()
 
     def trigger(self) -> Callable[[Body], bool]:
         """Open and close a connection on the loopback."""
@@ -101,6 +108,7 @@ class BpfFeed:
 
     def close(self) -> None:
         """Unload."""
+        self._filters.close()
         self._flows.close()
 
     def _undecodable(self) -> None:
@@ -155,6 +163,7 @@ def _tally(missing: dict[str, RungUnavailable]) -> Tally:
     suggestions = {
         "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
         "no_memory": "leave the kernel more memory for sockets",
+        CAUSE: SUGGESTION,
     }
     hooks = {f"no {name}": refusal.fix or "use a kernel with this hook" for name, refusal in missing.items()}
     tally = Tally("connection", suggestions | hooks)

@@ -13,7 +13,8 @@ from ..datagram_flows import DatagramFlows
 from ..decode.bpf_connection import Flow
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
-from ..sensor import Context, Moment, Observed
+from ..sensor import Context, Filtered, Moment, Observed
+from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
 from .flow_reports import FlowReports
@@ -35,21 +36,22 @@ class BpfFeed:
         """
         settings = context.settings.connection
         self._processes, self._names = context.processes, context.names
-        self._tally = Tally(
-            "datagram", {"no_memory": "more peers in a second than the kernel's table holds: look who sends"}
-        )
+        full = "more peers in a second than the kernel's table holds: look who sends"
+        self._tally = Tally("datagram", {"no_memory": full, CAUSE: SUGGESTION})
         reports = FlowReports(settings.report_bytes, settings.report_seconds)
         self._table = DatagramFlows(reports, context.clock().mono)
         reader = RingReader("datagram", _RING_BYTES, context.rings, whole=False)
         self._ring = reader.fileno()
         try:
+            self._filters = Filters(reader.object, context.settings.datagram.ignore, context.own)
             self._flows = FlowReader(reader, context.rings, settings, self._undecodable)
-            reader.object.read_iterator(reader.object.open_iterator("adopt"))
-        except OSError as error:
+        except (OSError, RungUnavailable) as error:
             reader.close()
-            raise RungUnavailable(f"datagram: the shared page cannot be mapped: {error}") from error
+            raise RungUnavailable(f"datagram: a table of its programs fails: {error}") from error
+        try:
+            reader.object.read_iterator(reader.object.open_iterator("adopt"))
         except RungUnavailable:
-            self._flows.close()
+            self.close()
             raise
 
     @property
@@ -80,7 +82,12 @@ class BpfFeed:
         """Return what had no room, and what could not be decoded."""
         for cause, count in self._flows.lost().items():
             self._tally.add(cause, count)
+        self._filters.tell(self._tally)
         return self._tally.take(now)
+
+    def filtered(self) -> Filtered:
+        """Return what the settings had the programs leave out."""
+        return self._filters.state()
 
     def trigger(self) -> Callable[[Body], bool]:
         """Send one datagram on the loopback."""
@@ -90,6 +97,7 @@ class BpfFeed:
 
     def close(self) -> None:
         """Unload."""
+        self._filters.close()
         self._flows.close()
 
     def _observed(self, flow: Flow) -> Observed:

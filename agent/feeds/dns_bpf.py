@@ -14,10 +14,11 @@ from ..decode.bpf_dns import Packet, PacketKind
 from ..dns_names import DnsNames
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import AWAKE, RingReader
-from ..sensor import Context, Moment, Observed
+from ..sensor import Context, Filtered, Moment, Observed
 from .dns_questions import Exchange, Questions
 from .dns_repeats import Repeats
 from .dns_trigger import ask_once
+from .filters import CAUSE, SUGGESTION, Filters
 from .socket_owner import actor_of
 from .tally import Tally
 
@@ -30,6 +31,7 @@ _ADDRESSES = ("A", "AAAA")
 _SUGGESTIONS = {
     "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
     "too many questions": "raise [dns] questions_per_minute",
+    CAUSE: SUGGESTION,
     "rate_limited": "look who sends so much to a DNS port: a resolver, or a tunnel",
 }
 
@@ -53,6 +55,7 @@ class BpfFeed:
         self._names = context.names
         self._port = settings.ports[0]
         self._reader = RingReader("dns", _RING_BYTES, context.rings, behind=1, whole=False)
+        self._filters = Filters(self._reader.object, settings.ignore, context.own)
         self._set_ports(settings.ports, settings.tls_ports)
         self._tally = Tally("dns", _SUGGESTIONS)
         self._questions = Questions()
@@ -91,7 +94,12 @@ class BpfFeed:
             self._tally.add(cause, count)
         self._tally.add("too many questions", self._repeats.untold - self._untold)
         self._untold = self._repeats.untold
+        self._filters.tell(self._tally)
         return self._tally.take(now)
+
+    def filtered(self) -> Filtered:
+        """Return what the settings had the programs leave out."""
+        return self._filters.state()
 
     def trigger(self) -> Callable[[Body], bool]:
         """Ask this process for a name on the loopback."""
@@ -99,6 +107,7 @@ class BpfFeed:
 
     def close(self) -> None:
         """Unload."""
+        self._filters.close()
         self._reader.close()
 
     def _set_ports(self, asked: tuple[int, ...], tls: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from evidence.kind import Body
 from evidence.kinds.agent import Loss
@@ -15,8 +15,9 @@ from ..environment import EnvironmentNames
 from ..exe_hash import ExeHasher
 from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
-from ..sensor import Context, Moment, Observed
+from ..sensor import Context, Filtered, Moment, Observed
 from ..shedding import Shedding
+from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
 from .tally import Tally
 
@@ -39,13 +40,15 @@ class BpfFeed:
         with self._reader.object.mapped_word("environment") as page:
             table = bpf_process.wanted(names.prefixes())
             page[: len(table)] = table
+        self._filters = Filters(self._reader.object, context.settings.process.ignore)
         self._cgroups = Cgroups()
         hasher = ExeHasher(lambda: context.clock().mono)
         self._decoder = bpf_process.Decoder(self._cgroups.path, hasher.of_content)
         self._shedding = context.shedding
         self._own = os.getpid()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
-        self._tally = Tally("process", {"ring_full": "give the agent more CPU: raise CPUQuota of its unit"})
+        full = "give the agent more CPU: raise CPUQuota of its unit"
+        self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION})
 
     @property
     def period(self) -> float:
@@ -58,11 +61,17 @@ class BpfFeed:
 
     def read(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each record has its own time
         """Return the execs and exits that wait in the ring, each decoded when it is asked for."""
-        parse = self._decoder.parse
         records = self._reader.read()
-        shedding = self._shedding
-        if shedding is not None:
-            shedding.ring(self._reader.unread)
+        if self._shedding is not None:
+            self._shedding.ring(self._reader.unread)
+        return self._observed(records)
+
+    def rest(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - as above
+        """Return all that the ring still holds."""
+        return self._observed(self._reader.rest())
+
+    def _observed(self, records: Iterable[bytes]) -> Iterator[Observed]:
+        parse, shedding = self._decoder.parse, self._shedding
         for raw in records:
             try:
                 if shedding is not None and shedding.cause and (shed := self._shed(raw, shedding)):
@@ -105,7 +114,12 @@ class BpfFeed:
         """Return what the ring could not take, and what it held that could not be decoded."""
         for cause, count in self._reader.lost().items():
             self._tally.add(cause, count)
+        self._filters.tell(self._tally)
         return self._tally.take(now)
+
+    def filtered(self) -> Filtered:
+        """Return what the settings had the program leave out."""
+        return self._filters.state()
 
     def trigger(self) -> Callable[[Body], bool]:
         """Execute /bin/true."""
@@ -114,4 +128,5 @@ class BpfFeed:
     def close(self) -> None:
         """Unload."""
         self._cgroups.close()
+        self._filters.close()
         self._reader.close()

@@ -6,6 +6,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "emit.h"
+#include "filter.h"
 #include "owner.h"
 #include "flow.h"
 
@@ -39,6 +40,7 @@ struct flow {
 	__u8 told;
 	__u8 sought;
 	__u8 released;
+	__u8 filter; /* that its owner falls under */
 };
 
 struct {
@@ -136,6 +138,15 @@ static __always_inline struct flow *adopted(struct sock *sk)
 	return flow;
 }
 
+/* Current holds the flow. */
+static __always_inline void own_by_current(struct flow *flow)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	fill_owner_of(&flow->owner, task);
+	flow->filter = filter_of(task);
+}
+
 /* Current is who closes. It is the owner where none is known yet; and where an accepted connection was handed to
  * a process of a login session, as by sshd, that one is.
  */
@@ -146,8 +157,10 @@ static __always_inline void settle_owner(struct flow *flow)
 	if (flow->owner.pid && (flow->direction == OUTBOUND || flow->owner.session != UNKNOWN_ID))
 		return;
 	fill_owner(&closer);
-	if (closer.pid && (!flow->owner.pid || closer.session != UNKNOWN_ID))
+	if (closer.pid && (!flow->owner.pid || closer.session != UNKNOWN_ID)) {
 		flow->owner = closer;
+		flow->filter = filter_of(bpf_get_current_task_btf());
+	}
 }
 
 /* A flow that lived under a second and carried little is summed with its like; others are told at once. */
@@ -157,6 +170,10 @@ static __always_inline void tell_end(struct flow *flow, __u64 mono)
 	struct flow_record record = {};
 
 	flow->established = 0;
+	if (flow->filter && !flow->told) {
+		count_filtered(flow->filter);
+		return;
+	}
 	fill_record(&record, flow, CLOSE, mono);
 	if (words && !flow->told && mono - flow->opened < SECOND && flow->out + flow->in < words->report_bytes &&
 	    add_sum(words, &record))
@@ -226,7 +243,7 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 		struct flow *flow = keep(sk, OUTBOUND);
 
 		if (flow)
-			fill_owner(&flow->owner);
+			own_by_current(flow);
 		return 0;
 	}
 	struct flow *flow = bpf_sk_storage_get(&flows, sk, 0, 0);
@@ -263,7 +280,7 @@ static __always_inline int held(struct bpf_sock_addr *ctx)
 	flow = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (flow && flow->direction != OUTBOUND &&
 	    (flow->owner.start != task->group_leader->start_boottime || flow->owner.session == UNKNOWN_ID))
-		fill_owner(&flow->owner);
+		own_by_current(flow);
 	return 1;
 }
 
@@ -344,10 +361,16 @@ int report(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk || !flow || !words || !flow->established)
 		return 0;
 	if (flow->ended) {
-		if (now - flow->ended >= SECOND && show(seq, flow, CLOSE, flow->ended))
+		if (now - flow->ended < SECOND)
+			return 0;
+		if (flow->filter && !flow->told)
+			tell_end(flow, flow->ended);
+		else if (show(seq, flow, CLOSE, flow->ended))
 			flow->established = 0;
 		return 0;
 	}
+	if (flow->filter && !flow->told)
+		return 0;
 	bool young = !flow->told && now - flow->opened < SECOND;
 
 	count_bytes(flow, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
@@ -380,8 +403,10 @@ int claim(struct bpf_iter__task_file *ctx)
 	if (!flow)
 		return 0;
 	flow->sought = 1;
-	if (!flow->owner.pid || (flow->direction != OUTBOUND && flow->owner.session == UNKNOWN_ID))
+	if (!flow->owner.pid || (flow->direction != OUTBOUND && flow->owner.session == UNKNOWN_ID)) {
 		fill_owner_of(&flow->owner, task);
+		flow->filter = filter_of(task);
+	}
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "emit.h"
+#include "filter.h"
 #include "owner.h"
 #include "flow.h"
 #include "packet.h"
@@ -26,6 +27,7 @@ struct source {
 	__u32 netns;
 	__u8 direction; /* of its first datagram */
 	__u8 counted;
+	__u8 filter; /* that its owner falls under */
 };
 
 struct {
@@ -122,6 +124,12 @@ static __always_inline void fill_record(struct flow_record *record, struct sourc
 	record->packets_in = !out;
 }
 
+static __always_inline void own_by(struct source *source, struct task_struct *task)
+{
+	fill_owner_of(&source->owner, task);
+	source->filter = filter_of(task);
+}
+
 static __always_inline void add_packet(struct __sk_buff *skb, struct source *source, bool out)
 {
 	struct words *words = shared_words();
@@ -135,7 +143,11 @@ static __always_inline void add_packet(struct __sk_buff *skb, struct source *sou
 
 		if (source->owner.start != task->group_leader->start_boottime ||
 		    source->owner.session == UNKNOWN_ID)
-			fill_owner(&source->owner);
+			own_by(source, task);
+	}
+	if (source->filter) {
+		count_filtered(source->filter);
+		return;
 	}
 	if (!source->direction)
 		source->direction = out ? OUTBOUND : INBOUND;
@@ -197,7 +209,7 @@ int on_create(struct bpf_sock *sk)
 		return PASS;
 	}
 	source->netns = netns;
-	fill_owner(&source->owner);
+	own_by(source, task);
 	return PASS;
 }
 
@@ -267,6 +279,6 @@ int adopt(struct bpf_iter__task_file *ctx)
 	if (!source || source->owner.pid)
 		return 0;
 	source->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	fill_owner_of(&source->owner, task);
+	own_by(source, task);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "emit.h"
+#include "filter.h"
 #include "owner.h"
 #include "packet.h"
 #include "rate.h"
@@ -46,7 +47,7 @@ struct {
 struct asker {
 	struct owner owner;
 	__u32 port;
-	__u32 pad;
+	__u32 filter; /* that its owner falls under */
 };
 
 struct {
@@ -240,12 +241,28 @@ static __always_inline bool begins_hello(struct __sk_buff *skb, struct packet *p
 	       bytes[0] == 22 && bytes[1] == 3 && bytes[5] == 1;
 }
 
+static __always_inline void own_by_current(struct asker *asker)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	fill_owner_of(&asker->owner, task);
+	asker->filter = filter_of(task);
+}
+
+static __always_inline void tell_question(struct __sk_buff *skb, struct packet *packet, struct asker *asker)
+{
+	if (asker->filter)
+		count_filtered(asker->filter);
+	else
+		tell(skb, packet, asker, QUERY, QUERY_ROOM);
+}
+
 static __always_inline void asked_by_tcp(struct __sk_buff *skb, struct packet *packet, struct bpf_sock *sk)
 {
 	struct asker *asker = bpf_sk_storage_get(&askers, sk, 0, 0);
 
 	if (asker && begins_message(skb, packet))
-		tell(skb, packet, asker, QUERY, QUERY_ROOM);
+		tell_question(skb, packet, asker);
 }
 
 /* Who sends by UDP is current: the packet leaves in its system call. */
@@ -261,8 +278,8 @@ static __always_inline void asked_by_udp(struct __sk_buff *skb, struct packet *p
 	}
 	if (!dns_port && !asker->port) /* NAT may have rewritten the port, as for a resolver of docker */
 		return;
-	fill_owner(&asker->owner);
-	tell(skb, packet, asker, QUERY, QUERY_ROOM);
+	own_by_current(asker);
+	tell_question(skb, packet, asker);
 }
 
 SEC("cgroup_skb/egress")
@@ -307,7 +324,7 @@ int on_ingress(struct __sk_buff *skb)
 	if (!sk || packet.payload >= skb->len)
 		return PASS;
 	asker = bpf_sk_storage_get(&askers, sk, 0, 0); /* who never asked gets no answer */
-	if (asker && (packet.protocol == IPPROTO_UDP || begins_message(skb, &packet)))
+	if (asker && !asker->filter && (packet.protocol == IPPROTO_UDP || begins_message(skb, &packet)))
 		tell(skb, &packet, asker, ANSWER, ANSWER_ROOM);
 	return PASS;
 }
@@ -327,7 +344,7 @@ static __always_inline int addressed(struct bpf_sock_addr *ctx)
 	asker = bpf_sk_storage_get(&askers, sk, 0, dns_port ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	if (asker) {
 		asker->port = dns_port ? port : 0;
-		fill_owner(&asker->owner);
+		own_by_current(asker);
 	} else if (dns_port) {
 		lose(LOSS_NO_MEMORY);
 	}

@@ -4,7 +4,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
+#include "content.h"
 #include "emit.h"
+#include "filter.h"
 #include "scope.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -12,7 +14,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PF_FORKNOEXEC 0x40
 #define SIGNAL_GROUP_EXIT 0x4
 #define UNKNOWN_ID 0xffffffffU
-#define SECOND 1000000000ULL
 
 #define ANCESTORS 6
 #define DEPTH 64
@@ -33,15 +34,6 @@ struct ancestor {
 	__u64 start;
 	__u32 pid;
 	__u32 pad;
-};
-
-/* Which content was executed: as long as all of this is equal, so is the content. Times are ns. */
-struct content {
-	__u64 device;
-	__u64 inode;
-	__u64 size;
-	__u64 mtime;
-	__u64 ctime;
 };
 
 /* data: ancestors, then exe and cwd as components leaf first, each ended by NUL, then from argv_at (an offset in
@@ -269,32 +261,6 @@ __noinline __u32 pick_variables(__u64 from, __u32 length, __u32 start)
 	return space->size & 0x7ff;
 }
 
-static __always_inline void fill_content(struct content *content, struct inode *inode)
-{
-	struct inode___old *old = (void *)inode;
-	struct inode___6_6 *later = (void *)inode;
-	struct inode___6_7 *late = (void *)inode;
-
-	content->device = BPF_CORE_READ(inode, i_sb, s_dev);
-	content->inode = BPF_CORE_READ(inode, i_ino);
-	content->size = BPF_CORE_READ(inode, i_size);
-	if (bpf_core_field_exists(inode->i_mtime_sec)) {
-		/* The top bit of the nanoseconds tells that somebody asked for this time. */
-		content->mtime = BPF_CORE_READ(inode, i_mtime_sec) * SECOND + BPF_CORE_READ(inode, i_mtime_nsec);
-		content->ctime = BPF_CORE_READ(inode, i_ctime_sec) * SECOND +
-				 (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
-		return;
-	}
-	if (bpf_core_field_exists(late->__i_mtime))
-		content->mtime = BPF_CORE_READ(late, __i_mtime.tv_sec) * SECOND + BPF_CORE_READ(late, __i_mtime.tv_nsec);
-	else
-		content->mtime = BPF_CORE_READ(old, i_mtime.tv_sec) * SECOND + BPF_CORE_READ(old, i_mtime.tv_nsec);
-	if (bpf_core_field_exists(later->__i_ctime))
-		content->ctime = BPF_CORE_READ(later, __i_ctime.tv_sec) * SECOND + BPF_CORE_READ(later, __i_ctime.tv_nsec);
-	else
-		content->ctime = BPF_CORE_READ(old, i_ctime.tv_sec) * SECOND + BPF_CORE_READ(old, i_ctime.tv_nsec);
-}
-
 static __always_inline void fill_identity(struct exec_record *record, struct task_struct *task)
 {
 	const struct cred *cred = task->cred;
@@ -420,6 +386,55 @@ static __always_inline void fill_cgroup(struct exec_record *record, struct task_
 	record->flags |= CGROUP_V1;
 }
 
+/* The filter by which a process's exec was left out: then so is its end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} left_out SEC(".maps");
+
+/* Leave out an exec that a filter is for. Never one with new rights, of a file that is gone, or whose environment
+ * has a variable that is kept: LD_PRELOAD makes any program another. Nor what the agent starts: it may be a trigger.
+ */
+static __always_inline bool leave_out(struct exec_record *record, struct task_struct *task)
+{
+	__u32 filter = 0;
+
+	if (!filters_active())
+		return false;
+	if (!(record->flags & (ELEVATED | EXE_DELETED)) && !record->environment_size &&
+	    !owned_as(task->real_parent->group_leader))
+		filter = filter_of(task);
+	__u32 *mark = bpf_task_storage_get(&left_out, task, 0, filter ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+
+	if (mark)
+		*mark = filter;
+	if (filter && mark)
+		count_filtered(filter);
+	return filter && mark;
+}
+
+/* An end is left out as its exec was; that of a process that only forked, as its exec would have been. */
+static __always_inline bool leave_out_end(struct task_struct *task, struct task_struct *leader)
+{
+	__u32 filter = 0;
+
+	if (!filters_active())
+		return false;
+	if (leader->flags & PF_FORKNOEXEC) {
+		filter = filter_of(task);
+	} else {
+		__u32 *mark = bpf_task_storage_get(&left_out, leader, 0, 0);
+
+		if (mark)
+			filter = *mark;
+	}
+	if (filter)
+		count_filtered(filter);
+	return filter;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -444,6 +459,8 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 
 	at += fill_argv(record, task, at);
 	at += fill_environment(record, task, at);
+	if (leave_out(record, task))
+		return 0;
 	__u32 size = EXEC_HEADER + at;
 
 	barrier_var(size);
@@ -465,7 +482,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct task_struct *leader = task->group_leader;
 	__u32 pid = scoped_pid(leader);
 
-	if (!pid)
+	if (!pid || leave_out_end(task, leader))
 		return 0;
 	struct exit_record record = {
 		.type = EXIT,
