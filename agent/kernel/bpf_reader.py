@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
@@ -131,6 +132,13 @@ class RingReader:
             self._words[_SLEEPS] = 1
             self.period = AWAKE
         return records
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield all that waits, for a stop takes the ring away; it ends where more comes in than is read."""
+        left = self._ring.size + len(self._waiting)
+        while 0 < (waiting := self._ring.unread + len(self._waiting)) <= left:
+            yield from self.read()
+            left = waiting - 1
 
     def release(self) -> None:
         """Give the space of what was handed on back to the kernel: it is kept."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.identity_watch import PATIENCE
+from agent.kernel.bpf_reader import LIMIT
 from agent.privilege import ship_account
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.process import IdentityChanged
@@ -52,6 +53,16 @@ def test_each_command_is_sealed_once_and_a_stop_is_a_farewell(agent: Agent) -> N
     agent.start("watch")
     agent.stop()
     assert [body.clean for body in agent.bodies() if isinstance(body, Start)] == [True, True]
+
+
+def test_what_waits_when_it_is_stopped_is_sealed_however_much_it_is(agent: Agent) -> None:
+    watch = agent.start("watch")
+    watch.send_signal(signal.SIGSTOP)
+    marks = run_marks(1, LIMIT)
+    watch.send_signal(signal.SIGTERM)
+    watch.send_signal(signal.SIGCONT)
+    assert agent.stop() == 0
+    assert agent.marks() == marks, "with their ends twice as many as one read takes"
 
 
 def test_a_killed_watch_states_its_blind_interval(agent: Agent) -> None:
