@@ -24,7 +24,9 @@ struct owner {
 	__u32 pad;
 };
 
-/* Name a task. A kernel thread closes for others and is no owner. */
+/* Name a task. A kernel thread closes for others and is no owner. Its ancestors are read by calls: most owners need
+ * none, and for each typed pointer the verifier searches all types of the kernel, a millisecond each.
+ */
 static __always_inline void fill_owner_of(struct owner *owner, struct task_struct *task)
 {
 	if (task->flags & PF_KTHREAD)
@@ -40,14 +42,18 @@ static __always_inline void fill_owner_of(struct owner *owner, struct task_struc
 		owner->auid = task->loginuid.val;
 	if (bpf_core_field_exists(task->sessionid))
 		owner->session = task->sessionid;
+	owner->exec_pid = owner->pid;
+	owner->exec_start = owner->start;
+	if (!(leader->flags & PF_FORKNOEXEC))
+		return;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < FORKS; i++) {
-		if (!(leader->flags & PF_FORKNOEXEC))
+		leader = BPF_CORE_READ(leader, real_parent, group_leader);
+		if (!(BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC))
 			break;
-		leader = leader->real_parent->group_leader;
 	}
-	owner->exec_pid = known_pid(leader);
-	owner->exec_start = leader->start_boottime;
+	owner->exec_pid = scoped_pid(leader);
+	owner->exec_start = BPF_CORE_READ(leader, start_boottime);
 }
 
 static __always_inline void fill_owner(struct owner *owner)
