@@ -62,8 +62,9 @@ class Continuity:
 
         def keep(sensor: str) -> None:
             waiting = losses.waiting() if losses.changed() else None
-            if waiting is not None or self.unsealed.pending:
-                self.unsealed.keep(self.rings.positions(sensor), self.rings.counted(), waiting)
+            changes = self.rings.changes(sensor)
+            if waiting is not None or changes or self.unsealed.pending:
+                self.unsealed.keep(self.rings.positions(sensor), self.rings.counted(), waiting, changes)
             self.rings.release(sensor)
 
         return keep
@@ -71,16 +72,10 @@ class Continuity:
     def blind(self, feeds: Iterable[LiveFeed], now: Moment) -> dict[str, int]:
         """Return the sensors that missed something since the last run, and until when (UTC ns).
 
-        A sensor whose rings recorded on missed nothing, or only what it had gathered until it was killed.
+        A sensor whose rings recorded on missed nothing.
         """
-        found: dict[str, int] = {}
-        for feed in feeds:
-            until = self.rings.gathered_until(feed.name)
-            if not (self.left.whole and not self._clean and self.rings.continued(feed.name)):
-                found[feed.name] = now.time
-            elif until is not None:
-                found[feed.name] = now.time - now.mono + until
-        return found
+        bridged = self.left.whole and not self._clean
+        return {feed.name: now.time for feed in feeds if not (bridged and self.rings.continued(feed.name))}
 
     def told_while_dead(self, feeds: Iterable[LiveFeed], since: int | None, now: Moment) -> tuple[Lost, ...]:
         """Return what rings that recorded on could not take; since is the end of the last run (UTC ns)."""

@@ -7,14 +7,15 @@ closed, or after a time of silence. Its direction is that of the first datagram 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from evidence.kind import Endpoint
 
 from .decode.bpf_connection import Flow, FlowEvent
 from .feeds.flow_reports import FlowReports
+from .gathered import Gathered
 
 SILENCE = 30_000_000_000
 """Nanoseconds without a datagram after which a flow has ended, as connection tracking has it."""
@@ -24,33 +25,45 @@ LIMIT = 65_536
 Key = tuple[object, ...]
 
 
-@dataclass
-class _Live:
-    """An open flow: its sum so far, and how much of its life is known."""
+class Live(msgspec.Struct):
+    """An open flow: its sum so far, in how many turns it moved, what of it was told.
+
+    reported is when its bytes were told last, and how many they were.
+    """
 
     flow: Flow
     turns: int = 1
     told: bool = False
+    reported: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:
+        """The bytes of both directions."""
         return self.flow.sent + self.flow.received
 
     @property
     def is_over(self) -> bool:
+        """Whether its sockets are closed."""
         return 0 < self.flow.flows <= self.flow.released
 
 
 class DatagramFlows:
     """Open flows by process and peer, the longest silent one ended beyond a bound."""
 
-    def __init__(self, reports: FlowReports, first: int, limit: int = LIMIT) -> None:
-        """Report as reports says; flows are numbered from first."""
+    def __init__(
+        self, reports: FlowReports, first: int, limit: int = LIMIT, kept: Gathered[Live] | None = None
+    ) -> None:
+        """Report as reports says; flows are numbered from first. kept holds the open ones of a former run."""
         self._reports = reports
+        self._kept = kept if kept is not None else Gathered(Live)
         self._number = first
         self._limit = limit
-        self._live: OrderedDict[Key, _Live] = OrderedDict()
+        self._live: OrderedDict[Key, Live] = OrderedDict()
         self._moved: set[Key] = set()
+        for live in sorted(self._kept, key=lambda one: one.flow.mono):
+            self._live[_key(live.flow)] = live
+            if live.reported is not None:
+                reports.resume(live.flow.cookie, live.reported)
 
     def __len__(self) -> int:
         """Return how many flows are open."""
@@ -68,11 +81,20 @@ class DatagramFlows:
             live = self._live[key]
             if self._reports.rested(live.flow.cookie, live.total, now):
                 found.append(_as(live, FlowEvent.REPORT, now))
+                self._keep(live)
+        for key in self._moved:
+            self._keep(self._live[key])
         return found + self._ended(now)
 
     def rest(self, now: int) -> list[Flow]:
         """Return a REPORT of every open flow; nothing more will be taken."""
+        for live in self._live.values():
+            self._kept.drop(str(live.flow.cookie))
         return [_as(live, FlowEvent.REPORT, now) for live in self._live.values()]
+
+    def _keep(self, live: Live) -> None:
+        live.reported = self._reports.last(live.flow.cookie)
+        self._kept.put(str(live.flow.cookie), live)
 
     def _add(self, one: Flow) -> None:
         key = _key(one)
@@ -81,7 +103,7 @@ class DatagramFlows:
             if not (one.packets_out or one.packets_in):
                 return  # the release of sockets whose flow has ended by silence
             self._number += 1
-            self._live[key] = _Live(replace(one, cookie=self._number))
+            self._live[key] = Live(replace(one, cookie=self._number))
             self._reports.opened(self._number, one.opened or one.mono)
         else:
             live.flow = _merged(live.flow, one)
@@ -89,7 +111,7 @@ class DatagramFlows:
         self._moved.add(key)
         self._live.move_to_end(key)
 
-    def _show(self, live: _Live, now: int) -> list[Flow]:
+    def _show(self, live: Live, now: int) -> list[Flow]:
         """Return the open of a flow that goes on, and its report if one is due."""
         found: list[Flow] = []
         if live.is_over:
@@ -113,6 +135,7 @@ class DatagramFlows:
             live = self._live.pop(key)
             self._moved.discard(key)
             self._reports.closed(live.flow.cookie)
+            self._kept.drop(str(live.flow.cookie))
             found.append(live.flow)
         return found
 
@@ -124,7 +147,7 @@ def _key(flow: Flow) -> Key:
     return flow.protocol, flow.direction, owner, flow.netns, flow.local.ip, flow.remote.ip, port
 
 
-def _as(live: _Live, event: FlowEvent, mono: int) -> Flow:
+def _as(live: Live, event: FlowEvent, mono: int) -> Flow:
     return replace(live.flow, event=event, mono=mono)
 
 

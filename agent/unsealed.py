@@ -22,6 +22,7 @@ from evidence import codec, statement
 from evidence.event import Event
 from evidence.kind import Body, Lane
 
+from .gathered import merge
 from .kernel.rings import Left
 from .lanes import LANES
 
@@ -36,6 +37,7 @@ _NONE = {"priority": 0, "bulk": 0}
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lines of events by lane, ring positions, told losses by ring, and losses that wait to be signed.
 
+    gathered is what changed of what feeds took and have not told yet; all of it in the first frame of a file.
     With a statement (lane and number), losses are those that are left once this statement is stored. owner
     and boot stand in the first frame of a file.
     """
@@ -44,6 +46,7 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     bulk: list[bytes] = []
     positions: dict[str, int] = {}
     counted: dict[str, list[int]] = {}
+    gathered: dict[str, dict[str, bytes]] = {}
     losses: tuple[statement.Loss, ...] | None = None
     statement: tuple[Lane, int] | None = None
     owner: str | None = None
@@ -113,6 +116,7 @@ def recover(found: list[Frame], spooled: Spooled, *, whole: bool) -> Found:
     """Return what counts of the frames of the last run, oldest first; those of another owner never do."""
     positions: dict[str, int] = {}
     counted: dict[str, list[int]] = {}
+    gathered: dict[str, dict[str, bytes]] = {}
     losses: tuple[statement.Loss, ...] = ()
     lines: dict[Lane, list[bytes]] = {lane: [] for lane in LANES}
     ours = same_boot = False
@@ -126,6 +130,7 @@ def recover(found: list[Frame], spooled: Spooled, *, whole: bool) -> Found:
         if same_boot:
             positions |= frame.positions
             counted |= frame.counted
+            merge(gathered, frame.gathered)
         if frame.losses is not None and (
             frame.statement is None or spooled.heads[frame.statement[0]] >= frame.statement[1]
         ):
@@ -138,7 +143,7 @@ def recover(found: list[Frame], spooled: Spooled, *, whole: bool) -> Found:
                 last = max(last, event.seq)
                 if isinstance(event, Event) and event.seq > spooled.sealed[lane]:
                     events.append((lane, event, line))
-    return Found(tuple(events), Left(positions, counted), losses, whole and bool(found), last)
+    return Found(tuple(events), Left(positions, counted, gathered), losses, whole and bool(found), last)
 
 
 class Unsealed:
@@ -166,7 +171,11 @@ class Unsealed:
         self._gap.unlink(missing_ok=True)
         left = self.found.left
         self._state = msgspec.structs.replace(
-            self._state, positions=left.positions, counted=left.counted, losses=self.found.losses
+            self._state,
+            positions=left.positions,
+            counted=left.counted,
+            gathered={name: dict(entries) for name, entries in left.gathered.items()},
+            losses=self.found.losses,
         )
         self._begin()
 
@@ -185,17 +194,20 @@ class Unsealed:
         positions: Mapping[str, int],
         counted: Mapping[str, list[int]],
         losses: tuple[statement.Loss, ...] | None,
+        gathered: Mapping[str, dict[str, bytes]] | None = None,
     ) -> None:
-        """Write what was taken, with the ring positions behind it; losses only when they have changed."""
-        if losses is None and not self.pending:
+        """Write what was taken, with the ring positions behind it; losses and gathered as far as changed."""
+        if losses is None and not gathered and not self.pending:
             return
         frame = Frame(
             priority=self._lines["priority"],
             bulk=self._lines["bulk"],
             positions=dict(positions),
             counted=dict(counted),
+            gathered=dict(gathered or {}),
             losses=losses,
         )
+        merge(self._state.gathered, frame.gathered)
         self._state = msgspec.structs.replace(
             self._state,
             positions=self._state.positions | frame.positions,

@@ -279,6 +279,7 @@ class Watch:
             parts.intake.take(feed.rest(self._now), self._timeline, self._now)
             for loss in feed.losses(self._now):
                 self._lose(loss)
+            parts.keep(feed.name)
         for loss in parts.losses.events(self._now.time, all_of_them=True):
             parts.intake.tell(loss, self._now)
         parts.intake.tell(Stop(reason=reason), self._now)

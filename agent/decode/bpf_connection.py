@@ -35,7 +35,6 @@ class FlowEvent(IntEnum):
     REPORT = 4
     SUM = 5
     HINT = 6
-    UNOWNED = 7
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):

@@ -80,9 +80,9 @@ class BpfFeed:
         due, self._held = self._held, self._flows.read(now.mono)
         if self._flows.is_due():
             taken = self._flows.turn()
-            looked = self._look(now.mono)
-            self._flows.plan(busy=bool(taken or looked))
-            due += taken + looked
+            self._look(now.mono)
+            self._flows.plan(busy=bool(taken))
+            due += taken
         return [self._observed(flow) for flow in due]
 
     def rest(self, now: Moment) -> Iterable[Observed]:
@@ -125,17 +125,14 @@ class BpfFeed:
             self._learn_listener(flow)
         self.kernel_object.read_iterator(self._claim)
 
-    def _look(self, now: int) -> list[Flow]:
-        """Return opens and reports that are due; first look for the holders of flows that have no owner."""
-        may_seek = now - self._sought >= _SEEK_PAUSE
-        self._flows.seek(wanted=may_seek)
-        found = list(parse_all(self.kernel_object.read_iterator(self._report)))
-        if any(flow.event is FlowEvent.UNOWNED for flow in found):
+    def _look(self, now: int) -> None:
+        """Have opens and reports told that are due; look for the holders of flows that have no owner."""
+        self._flows.seek(wanted=now - self._sought >= _SEEK_PAUSE)
+        if self.kernel_object.read_iterator(self._report):
             self._sought = now
             self._flows.seek(wanted=False)
             self.kernel_object.read_iterator(self._claim)
-            found += parse_all(self.kernel_object.read_iterator(self._report))
-        return [flow for flow in found if flow.event is not FlowEvent.UNOWNED]
+            self.kernel_object.read_iterator(self._report)
 
     def _learn_listener(self, flow: Flow) -> None:
         if len(self._listening) >= _PORTS:

@@ -9,9 +9,10 @@ from evidence.kind import Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.connection import Close, Open, Report
 
-from ..datagram_flows import DatagramFlows
+from ..datagram_flows import DatagramFlows, Live
 from ..decode.bpf_connection import Flow
 from ..errors import RungUnavailable
+from ..gathered import Gathered
 from ..kernel.bpf_reader import RingReader
 from ..sensor import Context, Filtered, Moment, Observed
 from .filters import CAUSE, SUGGESTION, Filters
@@ -39,8 +40,10 @@ class BpfFeed:
         full = "more peers in a second than the kernel's table holds: look who sends"
         self._tally = Tally("datagram", {"no_memory": full, CAUSE: SUGGESTION})
         reports = FlowReports(settings.report_bytes, settings.report_seconds)
-        self._table = DatagramFlows(reports, context.clock().mono)
-        reader = RingReader("datagram", _RING_BYTES, context.rings, whole=False)
+        kept = context.rings.gathered("flows", Live) if context.rings is not None else Gathered(Live)
+        self._tally.add("other version", kept.lost())
+        self._table = DatagramFlows(reports, context.clock().mono, kept=kept)
+        reader = RingReader("datagram", _RING_BYTES, context.rings)
         self._ring = reader.fileno()
         try:
             self._filters = Filters(reader.object, context.settings.datagram.ignore, context.own)

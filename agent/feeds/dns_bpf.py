@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 from evidence.kind import Actor, Body
 from evidence.kinds.agent import Loss
@@ -13,14 +14,17 @@ from ..decode import bpf_dns, dns, tls_hello
 from ..decode.bpf_dns import Packet, PacketKind
 from ..dns_names import DnsNames
 from ..errors import RungUnavailable
+from ..gathered import Gathered
 from ..kernel.bpf_reader import AWAKE, RingReader
 from ..sensor import Context, Filtered, Moment, Observed
-from .dns_questions import Exchange, Questions
-from .dns_repeats import Repeats
+from .dns_questions import Asked, Exchange, Questions
+from .dns_repeats import Repeated, Repeats
 from .dns_trigger import ask_once
 from .filters import CAUSE, SUGGESTION, Filters
 from .socket_owner import actor_of
 from .tally import Tally
+
+T = TypeVar("T")
 
 _RING_BYTES = 1 << 20
 _PORTS = 4
@@ -54,14 +58,17 @@ class BpfFeed:
         self._processes = context.processes
         self._names = context.names
         self._port = settings.ports[0]
-        self._reader = RingReader("dns", _RING_BYTES, context.rings, behind=1, whole=False)
+        self._reader = RingReader("dns", _RING_BYTES, context.rings)
         self._filters = Filters(self._reader.object, settings.ignore, context.own)
         self._set_ports(settings.ports, settings.tls_ports)
         self._tally = Tally("dns", _SUGGESTIONS)
-        self._questions = Questions()
-        self._repeats = Repeats(settings.questions_per_minute)
+        asked, repeated = _kept(context, "asked", Asked), _kept(context, "repeated", Repeated)
+        self._kept = _kept(context, "held", Exchange)
+        self._tally.add("other version", asked.lost() + repeated.lost() + self._kept.lost())
+        self._questions = Questions(kept=asked)
+        self._repeats = Repeats(settings.questions_per_minute, kept=repeated)
         self._untold = 0
-        self._held: list[Exchange] = []
+        self._held = list(self._kept)
 
     @property
     def period(self) -> float:
@@ -74,19 +81,21 @@ class BpfFeed:
 
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the exchanges of the read before, and repeats that are due."""
-        due, self._held = self._held, []
+        due = self._release()
         for raw in self._reader.read():
             try:
                 self._held += self._take(bpf_dns.parse(raw))
             except ValueError:
                 self._tally.add("undecodable")
         self._held += self._questions.overdue(now.mono)
-        found = [
-            Observed(body, mono=one.asked.mono)
-            for one in due
-            if self._repeats.first(body := to_body(one, self._actor(one)), one.asked.mono)
-        ]
-        return found + [Observed(body, mono=mono) for mono, body in self._repeats.due(now.mono)]
+        for number, one in enumerate(self._held):
+            self._kept.put(str(number), one)
+        return self._told(due) + [Observed(body, mono=mono) for mono, body in self._repeats.due(now.mono)]
+
+    def rest(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each exchange has its own time
+        """Return what is held back, what waits for an answer as unanswered, and all repeats."""
+        found = self._told([*self._release(), *self._questions.rest()])
+        return found + [Observed(body, mono=mono) for mono, body in self._repeats.rest()]
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, what could not be decoded, and what was too much to tell."""
@@ -109,6 +118,21 @@ class BpfFeed:
         """Unload."""
         self._filters.close()
         self._reader.close()
+
+    def _release(self) -> list[Exchange]:
+        """Return what was held back since the read before."""
+        due, self._held = self._held, []
+        for number in range(len(due)):
+            self._kept.drop(str(number))
+        return due
+
+    def _told(self, due: list[Exchange]) -> list[Observed]:
+        """Return the events of exchanges that are no repeats."""
+        return [
+            Observed(body, mono=one.asked.mono)
+            for one in due
+            if self._repeats.first(body := to_body(one, self._actor(one)), one.asked.mono)
+        ]
 
     def _set_ports(self, asked: tuple[int, ...], tls: tuple[int, ...]) -> None:
         """Fill struct port_lists of dns.bpf.c."""
@@ -141,6 +165,11 @@ class BpfFeed:
 
     def _actor(self, exchange: Exchange) -> Actor | None:
         return actor_of(exchange.asked.owner, self._processes, exchange.asked.mono)
+
+
+def _kept(context: Context, name: str, shape: type[T]) -> Gathered[T]:
+    """Return what a former run has gathered; nothing where nothing outlives a kill."""
+    return Gathered(shape) if context.rings is None else context.rings.gathered(name, shape)
 
 
 def learn(exchange: Exchange | None, names: DnsNames) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..decode.bpf_dns import Packet
 from ..decode.dns import Message
+from ..gathered import Gathered
 
 PATIENCE = 900_000_000
 """Nanoseconds after which a question is told unanswered; events must not be told later than a second."""
@@ -28,13 +29,25 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     answer: Message | None = None
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A question without an answer, and whether it was told so."""
+
+    exchange: Exchange
+    told: bool
+
+
 class Questions:
     """Questions without an answer, by socket, id, name and type."""
 
-    def __init__(self, limit: int = _KEPT) -> None:
+    def __init__(self, limit: int = _KEPT, kept: Gathered[Asked] | None = None) -> None:
+        """Remember so many; kept holds those of a former run."""
         self._limit = limit
+        self._kept = kept if kept is not None else Gathered(Asked)
         self._waiting: OrderedDict[_Key, Exchange] = OrderedDict()
         self._told: OrderedDict[_Key, Exchange] = OrderedDict()
+        for asked in sorted(self._kept, key=lambda one: one.exchange.asked.mono):
+            table = self._told if asked.told else self._waiting
+            table[_key(asked.exchange.asked, asked.exchange.question)] = asked.exchange
 
     def __len__(self) -> int:
         """Return how many questions have not been told yet."""
@@ -48,7 +61,9 @@ class Questions:
         key = _key(packet, question)
         if key in self._waiting or key in self._told:
             return None
-        self._waiting[key] = Exchange(packet, question)
+        exchange = Exchange(msgspec.structs.replace(packet, payload=b""), question)
+        self._waiting[key] = exchange
+        self._kept.put(_text(key), Asked(exchange, told=False))
         return self._give_up() if len(self._waiting) > self._limit else None
 
     def answer(self, packet: Packet, answer: Message) -> Exchange | None:
@@ -57,6 +72,7 @@ class Questions:
         found = self._waiting.pop(key, None) or self._told.pop(key, None)
         if found is None:
             return None
+        self._kept.drop(_text(key))
         return Exchange(found.asked, found.question, packet.mono, answer)
 
     def overdue(self, mono: int) -> Iterator[Exchange]:
@@ -64,19 +80,35 @@ class Questions:
         while self._waiting and mono - _oldest(self._waiting) > PATIENCE:
             yield self._give_up()
         while self._told and mono - _oldest(self._told) > _LAST:
-            self._told.popitem(last=False)
+            self._forget()
+
+    def rest(self) -> Iterator[Exchange]:
+        """Yield the questions that wait; nothing more will be asked."""
+        while self._waiting:
+            yield self._give_up()
+        while self._told:
+            self._forget()
+
+    def _forget(self) -> None:
+        key, _ = self._told.popitem(last=False)
+        self._kept.drop(_text(key))
 
     def _give_up(self) -> Exchange:
         """Return the oldest question; its answer may still come."""
         key, exchange = self._waiting.popitem(last=False)
         self._told[key] = exchange
+        self._kept.put(_text(key), Asked(exchange, told=True))
         if len(self._told) > self._limit:
-            self._told.popitem(last=False)
+            self._forget()
         return exchange
 
 
 def _key(packet: Packet, message: Message) -> _Key:
     return packet.cookie, message.id, message.name, message.type
+
+
+def _text(key: _Key) -> str:
+    return " ".join(map(str, key))
 
 
 def _oldest(table: OrderedDict[_Key, Exchange]) -> int:

@@ -50,6 +50,7 @@ class FlowReader:
         self._words[_REPORT_TIME] = int(settings.report_seconds * 1e9)
         self._now = self._due = 0
         self._quiet = self._hurried = self._moved = 0
+        self._came = False
 
     @property
     def period(self) -> float:
@@ -65,6 +66,7 @@ class FlowReader:
                 self._due = min(self._due, now + self._pause())
             else:
                 self._parse(raw, found)
+        self._came |= bool(found)
         return found
 
     def is_due(self) -> bool:
@@ -85,9 +87,10 @@ class FlowReader:
         return self.turn() + self.turn()
 
     def plan(self, *, busy: bool) -> None:
-        """Plan the next turn, given whether this one brought anything."""
+        """Plan the next turn, given whether the table brought anything."""
         moved = self._words[_MOVED]
-        self._quiet = 0 if busy or moved != self._moved else self._quiet + 1
+        self._quiet = 0 if busy or self._came or moved != self._moved else self._quiet + 1
+        self._came = False
         self._moved, self._words[_MOVED] = moved, 0
         self._hurried = max(0, self._hurried - 1)
         rests = self._quiet > 1 and not self._hurried

@@ -27,6 +27,14 @@ class FlowReports:
         if len(self._flows) > _KEPT:
             self._flows.popitem(last=False)
 
+    def last(self, flow: int) -> tuple[int, int] | None:
+        """Return when a flow was last reported, and its bytes then."""
+        return self._flows.get(flow)
+
+    def resume(self, flow: int, last: tuple[int, int]) -> None:
+        """Go on with a flow that a former run has reported."""
+        self._flows[flow] = last
+
     def closed(self, flow: int) -> None:
         """Forget a flow."""
         self._flows.pop(flow, None)

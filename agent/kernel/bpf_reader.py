@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,9 +24,9 @@ LIMIT = 1024
 _COUNTERS = ("ring_full", "no_memory", "", "rate_limited")
 """`enum loss` of bpf/emit.h; what is unnamed is no loss."""
 
-_SLEEPS, _AT_RISK, _READ = 0, 1, 2
-"""Words of the page that is shared with the programs. Two are the reader's own: how many records it took out
-of the ring before they were kept, and when it read last (CLOCK_BOOTTIME ns)."""
+_SLEEPS, _AT_RISK = 0, 1
+"""Words of the page that is shared with the programs. The second is the reader's own: how many records it
+took out of the ring before they were kept."""
 
 _KILLED, _REPLACED = "agent died", "other version"
 
@@ -47,7 +46,6 @@ class RingReader:
         *,
         layout: str = "",
         behind: int = 0,
-        whole: bool = True,
         optional: frozenset[str] = frozenset(),
         programs: frozenset[str] = frozenset(),
     ) -> None:
@@ -55,16 +53,14 @@ class RingReader:
 
         With rings, a record's space is given back once watch has kept its event; without, when it is read.
         layout names the form of the records: what another version left is read if it is the same. behind
-        tells how many reads the feed holds records back before it gives them out. A feed that gathers them
-        for longer, so that a kill costs what it gathered, says whole=False. Programs of optional may be
-        missing; programs are those of the object to use, all when empty.
+        tells how many reads the feed holds records back before it gives them out; what it holds back for
+        longer it keeps as gathered. Programs of optional may be missing; programs are those of the object to
+        use, all when empty.
 
         Raises:
             RungUnavailable: it does not load here.
         """
         self._rings = rings
-        self._whole = whole
-        self._gathered_until: int | None = None
         place = rings.place if rings else Place()
         self.object = BpfObject(name, ring_bytes, place, layout, optional, programs=programs)
         self._lost: Counter[str] = Counter()
@@ -76,7 +72,7 @@ class RingReader:
         except (OSError, RungUnavailable) as error:
             self.object.close()
             raise RungUnavailable(f"{name}: the ring cannot be mapped: {error}") from error
-        self._words = memoryview(self._word)[:24].cast("Q")
+        self._words = memoryview(self._word)[:16].cast("Q")
         self.counted = [0] * len(_COUNTERS)
         self.period = AWAKE
         self._ends = deque([self._ring.at] * (behind + 1), maxlen=behind + 1)
@@ -88,11 +84,6 @@ class RingReader:
     def continued(self) -> bool:
         """Whether it recorded since the last run, without a pause."""
         return self.object.continued
-
-    @property
-    def gathered_until(self) -> int | None:
-        """Until when the last run gathered what it had not given out (CLOCK_BOOTTIME ns); None if never."""
-        return None if self._whole else self._gathered_until
 
     @property
     def unpinned(self) -> str | None:
@@ -119,7 +110,6 @@ class RingReader:
         if not self._waiting:
             records += self._ring.read(LIMIT - len(records))
         self._ends.append(self._ring.at)
-        self._words[_READ] = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         if self._rings is None:
             self._ring.release(self._ring.at)
         if records:
@@ -166,7 +156,6 @@ class RingReader:
     def _take_up(self, rings: SensorRings) -> None:
         """Go on where the last run stood, also in what other versions of the object left."""
         left = rings.left
-        self._gathered_until = self._words[_READ]
         self._ring.skip_to(left.positions.get(self.ring_id, 0))
         self.counted = left.counted.get(self.ring_id, self.counted)
         if self._words[_AT_RISK]:

@@ -40,7 +40,6 @@ class Windows:
         self.ring_id = f"table {map_info(libbpf(), descriptor).id}"
         self.continued = of.continued
         self.unpinned = of.unpinned
-        self.gathered_until: int | None = None
         self.counted: list[int] = []
         self.handed_on = 0
         if rings is not None:

@@ -6,13 +6,16 @@ had not kept, and the next start reads on from there.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ..gathered import Gathered
 from .bpf_object import Place
 from .pin_folders import AgentFolder, Unpinned
 from .scope import HOST, Scope
+
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -26,11 +29,6 @@ class Reader(Protocol):
     @property
     def continued(self) -> bool:
         """Whether it recorded since the last run, without a pause."""
-        ...
-
-    @property
-    def gathered_until(self) -> int | None:
-        """Until when the last run gathered what it had not given out (CLOCK_BOOTTIME ns); None if never."""
         ...
 
     @property
@@ -54,10 +52,14 @@ class Reader(Protocol):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Where the last run stood, by ring: up to which position it kept what it read, the losses it told."""
+    """Where the last run stood: by ring, up to which position it kept what it read, and the losses it told.
+
+    gathered is what its feeds had taken and not told yet, by sensor and name (see `Gathered`).
+    """
 
     positions: dict[str, int] = {}
     counted: dict[str, list[int]] = {}
+    gathered: dict[str, dict[str, bytes]] = {}
 
 
 class Rings:
@@ -71,6 +73,7 @@ class Rings:
         self.place = Place(scope, pins if isinstance(pins, AgentFolder) else None)
         self.left = left or Left()
         self._open: dict[str, list[Reader]] = {}
+        self._gathered: dict[str, dict[str, Gathered[Any]]] = {}
 
     def of(self, sensor: str) -> SensorRings:
         """Return the part of a sensor."""
@@ -90,11 +93,6 @@ class Rings:
         readers = self._open.get(sensor, [])
         return bool(readers) and all(reader.continued for reader in readers)
 
-    def gathered_until(self, sensor: str) -> int | None:
-        """Return until when a sensor's last run gathered what it never gave out (CLOCK_BOOTTIME ns)."""
-        times = [reader.gathered_until for reader in self._open.get(sensor, ())]
-        return max((at for at in times if at is not None), default=None)
-
     def problem(self, sensor: str) -> Unpinned | None:
         """Return why a kill would blind this sensor, though it has rings."""
         readers = self._open.get(sensor, [])
@@ -110,6 +108,18 @@ class Rings:
     def counted(self) -> dict[str, list[int]]:
         """Return the losses told so far of each ring."""
         return {reader.ring_id: reader.counted for found in self._open.values() for reader in found}
+
+    def gathered(self, sensor: str, name: str, shape: type[T]) -> Gathered[T]:
+        """Return what a sensor has gathered under a name; a feed that is opened again goes on with it."""
+        key, known = f"{sensor}/{name}", self._gathered.setdefault(sensor, {})
+        if key not in known:
+            known[key] = Gathered(shape, self.left.gathered.get(key))
+        return known[key]
+
+    def changes(self, sensor: str) -> dict[str, dict[str, bytes]]:
+        """Return what changed of what a sensor has gathered since the last call."""
+        found = {key: one.changes() for key, one in self._gathered.get(sensor, {}).items()}
+        return {key: changed for key, changed in found.items() if changed}
 
     def release(self, sensor: str) -> None:
         """Let go of what was handed on: it is kept."""
@@ -133,6 +143,10 @@ class SensorRings:
     def left(self) -> Left:
         """Where the last run stood."""
         return self._rings.left
+
+    def gathered(self, name: str, shape: type[T]) -> Gathered[T]:
+        """Return what the sensor has gathered under a name."""
+        return self._rings.gathered(self._sensor, name, shape)
 
     def add(self, reader: Reader) -> None:
         """Note an open ring."""

@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.datagram_flows import SILENCE, DatagramFlows
+from agent.datagram_flows import SILENCE, DatagramFlows, Live
 from agent.decode.bpf_connection import Flow, FlowEvent
 from agent.decode.bpf_owner import Owner
 from agent.feeds.flow_reports import FlowReports
+from agent.gathered import Gathered, merge
 from evidence.kind import Endpoint
 
 SECOND = 1_000_000_000
@@ -122,3 +123,40 @@ def test_every_byte_is_told_once_in_the_end(turns: list[list[tuple[int, int, int
     told += sum(one.sent for one in flows.take([], now + SILENCE) if one.event is FlowEvent.SUM)
     assert told == sum(size for turn in turns for _, size, _ in turn)
     assert len(flows) == 0
+
+
+KILLED = st.lists(
+    st.tuples(st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.booleans())), st.booleans()), max_size=20
+)
+
+
+@given(KILLED)
+def test_a_kill_between_two_turns_changes_no_sum(turns: list[tuple[list[tuple[int, bool]], bool]]) -> None:
+    """Each turn brings sums of some peers, some with a release; then the process may be killed."""
+    killed: dict[str, dict[str, bytes]] = {"flows": {}}
+    kept = Gathered(Live)
+    whole, flows = table(), DatagramFlows(FlowReports(1_000_000, 60.0), 1000, kept=kept)
+    told: tuple[list[Flow], list[Flow]] = [], []
+    for number, (sums, kill) in enumerate([*turns, ([], False)], 1):
+        now = number * SECOND if number <= len(turns) else (number + 60) * SECOND
+        some = [
+            one_sum(now, flows=1, released=int(ends), remote=Endpoint(ip=f"192.0.2.{peer}", port=9))
+            for peer, ends in sums
+        ]
+        told[0].extend(whole.take(some, now))
+        told[1].extend(flows.take(some, now))
+        merge(killed, {"flows": kept.changes()})
+        if kill:
+            kept = Gathered(Live, killed["flows"])
+            flows = DatagramFlows(FlowReports(1_000_000, 60.0), 1000 + 1000 * number, kept=kept)
+    assert len(kept) == 0
+    assert sums_of(told[0]) == sums_of(told[1])
+
+
+def sums_of(told: list[Flow]) -> list[tuple[FlowEvent, str, int, int, int]]:
+    """Return what ended and what was told open, without the numbers of the flows."""
+    return sorted(
+        (one.event, one.remote.ip, one.mono, one.sent, one.flows)
+        for one in told
+        if one.event is not FlowEvent.REPORT
+    )

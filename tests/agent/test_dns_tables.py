@@ -6,8 +6,9 @@ from agent.decode.bpf_dns import Packet, PacketKind
 from agent.decode.dns import Answer, Message
 from agent.dns_names import DnsNames
 from agent.feeds.dns_bpf import learn, learn_hello, to_body
-from agent.feeds.dns_questions import PATIENCE, Exchange, Questions
-from agent.feeds.dns_repeats import MINUTE, Repeats
+from agent.feeds.dns_questions import PATIENCE, Asked, Exchange, Questions
+from agent.feeds.dns_repeats import MINUTE, Repeated, Repeats
+from agent.gathered import Gathered
 from evidence.kind import Actor, Endpoint
 from evidence.kinds.dns import Query
 
@@ -90,6 +91,31 @@ def test_questions_are_bounded_and_the_oldest_is_told_for_the_newest() -> None:
     assert questions.answer(*answered(1000, number=899)) is not None
 
 
+def test_questions_go_on_after_a_kill() -> None:
+    kept = Gathered(Asked)
+    questions = Questions(kept=kept)
+    questions.ask(*asked(0, name="told"))
+    list(questions.overdue(SECOND))
+    questions.ask(*asked(SECOND, name="waits"))
+    questions.ask(*asked(SECOND, name="answered"))
+    questions.answer(*answered(SECOND, name="answered"))
+    again = Questions(kept=Gathered(Asked, kept.changes()))
+    assert len(again) == 1
+    assert again.ask(*asked(2 * SECOND, name="waits")) is None
+    late = [again.answer(*answered(2 * SECOND, name=name)) for name in ("told", "waits", "answered")]
+    assert [one and one.asked.mono for one in late] == [0, SECOND, None]
+
+
+def test_at_the_end_what_waits_is_told_without_an_answer() -> None:
+    kept = Gathered(Asked)
+    questions = Questions(kept=kept)
+    questions.ask(*asked(0, name="told"))
+    list(questions.overdue(SECOND))
+    questions.ask(*asked(SECOND, name="waits"))
+    assert [one.question.name for one in questions.rest()] == ["waits"]
+    assert len(kept) == 0
+
+
 def test_the_first_is_told_at_once_and_the_rest_of_its_minute_as_a_count() -> None:
     repeats = Repeats(per_minute=10)
     assert repeats.first(query(), 0)
@@ -99,6 +125,20 @@ def test_the_first_is_told_at_once_and_the_rest_of_its_minute_as_a_count() -> No
     assert (mono, body.count, body.name) == (50, 50, "x.example")
     assert repeats.first(query(), MINUTE + 1)
     assert repeats.untold == 0
+
+
+def test_counts_go_on_after_a_kill_and_are_told_at_the_end() -> None:
+    kept = Gathered(Repeated)
+    repeats = Repeats(per_minute=10, kept=kept)
+    for name in ("once", "often"):
+        repeats.first(query(name=name), 0)
+    for number in range(4):
+        repeats.first(query(name="often"), number)
+    kept = Gathered(Repeated, kept.changes())
+    again = Repeats(per_minute=10, kept=kept)
+    assert not again.first(query(name="often"), 5)
+    assert [(mono, body.name, body.count) for mono, body in again.rest()] == [(5, "often", 5)]
+    assert len(kept) == 0
 
 
 def test_another_process_name_or_result_is_told_at_once() -> None:

@@ -339,20 +339,21 @@ static __always_inline void reported(struct flow *flow, struct words *words, __u
 	flow->next = next;
 }
 
-/* Tell one flow. What did not fit is asked for again, so that a flow is marked only when it was told. */
-static __always_inline bool show(struct seq_file *seq, struct flow *flow, __u16 type, __u64 mono)
+/* Tell one flow through the ring, where a kill of the reader does not cost it. A flow is marked only when it was
+ * told: what found no room is told by a later look.
+ */
+static __always_inline bool tell(struct flow *flow, __u16 type, __u64 mono)
 {
 	struct flow_record record = {};
 
 	fill_record(&record, flow, type, mono);
-	return !bpf_seq_write(seq, &record, sizeof(record));
+	return offer(&record, sizeof(record));
 }
 
-/* Look at every open flow, in all network namespaces. */
+/* Look at every open flow, in all network namespaces; what is written out is a byte for each without an owner. */
 SEC("iter/bpf_sk_storage_map")
 int report(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct words *words = shared_words();
 	struct flow *flow = ctx->value;
 	struct sock *sk = ctx->sk;
@@ -365,7 +366,7 @@ int report(struct bpf_iter__bpf_sk_storage_map *ctx)
 			return 0;
 		if (flow->filter && !flow->told)
 			tell_end(flow, flow->ended);
-		else if (show(seq, flow, CLOSE, flow->ended))
+		else if (tell(flow, CLOSE, flow->ended))
 			flow->established = 0;
 		return 0;
 	}
@@ -375,12 +376,14 @@ int report(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	count_bytes(flow, sk, BPF_CORE_READ(sk, __sk_common.skc_state));
 	if (words->seek && !young && !flow->owner.pid && !flow->sought) {
-		show(seq, flow, UNOWNED, now);
+		__u8 unowned = 1;
+
+		bpf_seq_write(ctx->meta->seq, &unowned, sizeof(unowned));
 		return 0;
 	}
-	if (!young && !flow->told && show(seq, flow, OPEN, flow->opened))
+	if (!young && !flow->told && tell(flow, OPEN, flow->opened))
 		flow->told = 1;
-	if (report_due(flow, words, now) && show(seq, flow, REPORT, now))
+	if (report_due(flow, words, now) && tell(flow, REPORT, now))
 		reported(flow, words, now);
 	return 0;
 }

@@ -10,10 +10,10 @@ struct {
 	__uint(max_entries, 4 << 20); /* the loader sets the real size */
 } ring SEC(".maps");
 
-/* The first word says whether the reader sleeps; the others are the reader's own. */
+/* The first word says whether the reader sleeps; the other is the reader's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 3);
+	__uint(max_entries, 2);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -59,6 +59,15 @@ static __always_inline __u64 wake_flags(__u32 size)
 static __always_inline void emit(void *record, __u32 size)
 {
 	count(bpf_ringbuf_output(&ring, record, size, wake_flags(size)) ? LOSS_RING_FULL : PRODUCED);
+}
+
+/* For what is told later where there is no room now: nothing is lost. */
+static __always_inline bool offer(void *record, __u32 size)
+{
+	if (bpf_ringbuf_output(&ring, record, size, wake_flags(size)))
+		return false;
+	count(PRODUCED);
+	return true;
 }
 
 /* For what is too large for the stack: room in the ring itself, to be given to submit. size is a constant. */

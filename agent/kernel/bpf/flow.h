@@ -8,7 +8,7 @@
 #define SUMS 8192
 #define SECOND 1000000000ULL
 
-enum { OPEN = 1, CLOSE, LISTEN, REPORT, SUM, HINT, UNOWNED };
+enum { OPEN = 1, CLOSE, LISTEN, REPORT, SUM, HINT };
 enum { UNKNOWN, OUTBOUND, INBOUND };
 
 struct tuple {
@@ -65,7 +65,7 @@ struct words {
 	__u64 moved; /* bytes of all open flows at each look */
 	__u64 report_bytes;
 	__u64 report_time;
-	__u64 seek; /* tell of flows without an owner, who will then be looked for */
+	__u64 seek; /* count flows without an owner, who will then be looked for */
 	__u64 sees_release;
 };
 
