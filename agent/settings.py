@@ -45,7 +45,6 @@ class Batch(_Section, frozen=True):
 
 
 Uid = Annotated[int, msgspec.Meta(gt=0, lt=0xFFFFFFFF)]
-Program = Annotated[str, msgspec.Meta(pattern="^/[^/]")]
 
 
 class Ignore(_Section, frozen=True):
@@ -54,17 +53,20 @@ class Ignore(_Section, frozen=True):
     Nothing of a login session is left out, and nothing of root by its uid.
     """
 
-    programs: Annotated[tuple[Program, ...], msgspec.Meta(max_length=16)] = ()
+    programs: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] = ()
     """Paths or patterns of programs that only root can change, taken as they are when the agent starts."""
     uids: Annotated[tuple[tuple[Uid, Uid], ...], msgspec.Meta(max_length=8)] = ()
     """Ranges, as [[1000, 1999]]: whose real and effective uid both lie in one of them."""
 
     def __post_init__(self) -> None:
-        """Refuse a range that holds nothing.
+        """Refuse what can stand for nothing.
 
         Raises:
-            ValueError: the first uid is beyond the last.
+            ValueError: a path is not absolute, or the first uid of a range is beyond the last.
         """
+        for path in self.programs:
+            if not path.startswith("/"):
+                raise ValueError(f"{path} in programs is no absolute path: begin it with /")
         for first, last in self.uids:
             if first > last:
                 raise ValueError(f"no uid lies in [{first}, {last}]: write the lower one first")

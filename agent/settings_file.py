@@ -170,7 +170,10 @@ def _wanted(keys: tuple[str, ...]) -> str:
     )
     kind = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
     names = {str: "string", Path: "string", int: "integer", float: "number", bool: "true or false"}
-    return "array of strings" if getattr(kind, "__origin__", None) is tuple else names.get(kind, "table")
+    if getattr(kind, "__origin__", None) is not tuple:
+        return names.get(kind, "table")
+    item = getattr(kind.__args__[0], "__origin__", kind.__args__[0])
+    return {str: "array of strings", int: "array of integers"}.get(item, "array of pairs")
 
 
 def _value(table: dict[str, Any], keys: tuple[str, ...], wanted: str) -> Any:

@@ -49,6 +49,11 @@ def test_a_drop_in_wins_key_by_key(tmp_path: Path) -> None:
         ("[nothing]\nx = 1", ":1: nothing: unknown key; known are state"),
         ("heartbeat = 0", ":1: heartbeat: expected float > 0"),
         ("[file", ": not valid TOML: "),
+        ("dns.ports = 53", ":1: dns.ports: expected array of integers, got int"),
+        ("[process.ignore]\nprograms = ['true']", ":1: process.ignore: true in programs is no absolute path"),
+        ("[dns.ignore]\nuids = [[5, 4]]", ":1: dns.ignore: no uid lies in [5, 4]"),
+        ("[dns.ignore]\nuids = [[0, 4]]", ":2: dns.ignore.uids: expected int >= 1"),
+        ("[dns.ignore]\nuids = 7", ":2: dns.ignore.uids: expected array of pairs, got int"),
     ],
 )
 def test_an_error_names_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:

@@ -153,6 +153,20 @@ def test_a_degraded_sensor_is_named_with_reason_and_fix(
     assert answer["watch"]["lanes"]["priority"]["seq"] == 7
 
 
+def test_each_filter_is_named_with_what_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sensor = SensorStatus(
+        "process", "bpf", degraded=False, filtered={"uid 5-9": 0, "/x": 12}, refused_filters=("/y: why",)
+    )
+    status.write(tmp_path, msgspec.structs.replace(report(), sensors=(sensor,)))
+    assert cli.main(["status", "--config", config(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "process leaves out uid 5-9: 0 so far" in said
+    assert "process leaves out /x: 12 so far" in said
+    assert "process tells, though its settings ignore it: /y: why" in said
+
+
 def test_a_rung_that_fails_for_many_is_named_once_and_a_blind_sensor_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

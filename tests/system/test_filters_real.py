@@ -205,7 +205,7 @@ def is_close(body: object, port: int, direction: str) -> bool:
     return port == (body.remote if direction == "out" else body.local).port
 
 
-def test_the_agents_own_processes_are_left_out_but_not_those_of_their_pid_later(tmp_path: Path) -> None:
+def test_the_agents_own_processes_are_left_out_and_are_no_loss(tmp_path: Path) -> None:
     ready, go = os.pipe()
     child = os.fork()
     if child == 0:
