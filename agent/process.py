@@ -11,7 +11,8 @@ _PR_SET_NAME = 15
 _NAME_BYTES = 15
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE = 128 << 10
+_LARGE, _SPARE = 512 << 10, 1 << 20
+"""Bytes of a block that gets pages of its own, and of the free end that the heap keeps."""
 
 
 def die_with_parent(name: str) -> None:
@@ -32,5 +33,5 @@ def give_back_memory() -> None:
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # musl has none, and keeps nothing
-        for option, value in ((_M_TRIM_THRESHOLD, _LARGE), (_M_MMAP_THRESHOLD, _LARGE), (_M_ARENA_MAX, 1)):
+        for option, value in ((_M_TRIM_THRESHOLD, _SPARE), (_M_MMAP_THRESHOLD, _LARGE), (_M_ARENA_MAX, 1)):
             libc.mallopt(option, value)

@@ -21,6 +21,7 @@ from .timeline import Timeline
 
 _TICK = 1_000_000_000
 _STATUS = 5_000_000_000
+"""Nanoseconds between two looks at losses, and at the status: each counter of a ring is a system call."""
 _PACE = 5_000_000
 """Nanoseconds from one turn to the next at least, unless a feed is in a hurry: bursts are read in bunches."""
 _EARLY = 50_000_000
@@ -183,9 +184,10 @@ class Watch:
         parts, now = self._parts, self._now
         self._tick_at = now.mono + _TICK
         parts.outside.adopt()
-        wished = parts.test_wished()
+        wished, reports = parts.test_wished(), now.mono >= self._status_at
         for feed in parts.feeds:
-            self._look_after(feed, 0 if wished else int(_SILENCE * parts.heartbeat * 1e9))
+            silence = 0 if wished else int(_SILENCE * parts.heartbeat * 1e9)
+            self._look_after(feed, silence, losses=reports)
         if now.mono >= self._heartbeat_at:
             self._heartbeat_at = now.mono + int(parts.heartbeat * 1e9)
             cost = parts.outside.cost(now)
@@ -195,17 +197,18 @@ class Watch:
         parts.intake.take((), self._timeline, now)
         for loss in parts.losses.events(now.time):
             parts.intake.tell(loss, now)
-        if now.mono >= self._status_at:
+        if reports:
             self._status_at = now.mono + _STATUS
             parts.outside.show(parts.report, parts.feeds, parts.batching, now.time)
         if parts.watchdog is None or parts.batching.stuck(now) < parts.watchdog:
             parts.outside.alive(self._summary())
 
-    def _look_after(self, feed: LiveFeed, silence: int) -> None:
+    def _look_after(self, feed: LiveFeed, silence: int, *, losses: bool) -> None:
         """Collect a feed's losses, test one that was silent for so many ns, open again one that failed."""
         now, blind = self._now, feed.failed_since
-        for loss in feed.losses(now):
-            self._lose(loss)
+        if losses:
+            for loss in feed.losses(now):
+                self._lose(loss)
         feed.test(now, silence)
         if feed.failed_since != blind:
             self._failed(feed)

@@ -255,7 +255,8 @@ def test_a_sensors_losses_are_events_and_signed(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
 
     def step(turn: int) -> str | None:
-        bench.lost = 42 if turn == 2 else 0
+        if turn == 2:
+            bench.lost = 42
         return "end" if turn == 6 else None
 
     bench.run(step)
