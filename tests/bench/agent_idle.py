@@ -92,16 +92,32 @@ def measure(supervisor: int, seconds: float) -> list[dict[str, object]]:
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in told(Path(f"/proc/{pid}/task/{pid}/children")).split()]
+
+
+def told(file: Path) -> str:
+    """Return what a file of /proc says; nothing where its process, thread or descriptor has gone."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder of /proc; nothing where its process has gone."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def comm(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text().strip().replace("-", "_")
+    return told(Path(f"/proc/{pid}/comm")).strip().replace("-", "_")
 
 
 def pss(pid: int) -> int:
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    rollup = told(Path(f"/proc/{pid}/smaps_rollup"))
+    return next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
 
 
 def window(pids: list[int]) -> tuple[float, float]:
@@ -118,9 +134,8 @@ def window(pids: list[int]) -> tuple[float, float]:
 
 def cpu_ns(pid: int) -> int:
     """Return the time on a CPU of all threads (proc(5), schedstat)."""
-    return sum(
-        int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
-    )
+    spent = [told(task / "schedstat").split() for task in entries(Path(f"/proc/{pid}/task"))]
+    return sum(int(times[0]) for times in spent if times)
 
 
 def switches(pid: int) -> int:

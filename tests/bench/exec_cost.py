@@ -26,7 +26,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 from tests.agent.fake_collector import FakeCollector, running
-from tests.bench.agent_idle import children, comm, configure, cpu_ns, enrol, pss
+from tests.bench.agent_idle import children, comm, configure, cpu_ns, enrol, entries, pss, told
 from tests.system.agent_at_work import unpinned
 
 ROOT = Path(__file__).parents[2]
@@ -154,9 +154,10 @@ def cost(pids: list[int]) -> dict[str, float]:
     spent: dict[str, float] = {}
     programs: dict[str, int] = {}
     for pid in pids:
-        spent[comm(pid)] = spent.get(comm(pid), 0.0) + cpu_ns(pid)
-        for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-            found = _RUN_TIME.search(entry.read_text())
+        name = comm(pid)
+        spent[name] = spent.get(name, 0.0) + cpu_ns(pid)
+        for entry in entries(Path(f"/proc/{pid}/fdinfo")):
+            found = _RUN_TIME.search(told(entry))
             if found:
                 programs[found[1]] = int(found[2])
     return {**spent, "bpf": float(sum(programs.values()))}

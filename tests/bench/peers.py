@@ -23,7 +23,7 @@ from tests.agent.fake_collector import FakeCollector, running
 from tests.bench.exec_cost import STATISTICS
 from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
 
-COUNTS = {"exec": 1000, "connect": 3000, "file": 3000}
+COUNTS = {"exec": 4000, "connect": 3000, "file": 3000}
 _PACKAGES = {
     "auditd": "auditd", "laurel": "laurel", "execsnoop": "libbpf-tools", "gcc": "gcc"
 }  # fmt: skip
