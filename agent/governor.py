@@ -12,8 +12,8 @@ OVER_BUDGET, RING_FILLING = "over the CPU budget", "ring filling"
 
 _WINDOW = 10
 """Seconds of its share that watch may use at once."""
-_CLOSE, _OPEN = 0.5, 0.125
-"""How full a ring is when it counts as filling, and when as read again."""
+_CLOSE, _OPEN = 0.75, 0.5
+"""How full a ring is when it counts as filling, and when no more: what it still takes costs nothing."""
 _HEARD = 2_000_000_000
 """Nanoseconds for which what a ring told counts: its feed may be closed since."""
 _OF_QUOTA = 0.8

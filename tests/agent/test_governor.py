@@ -119,22 +119,22 @@ def test_what_was_used_before_it_began_is_no_matter() -> None:
 def test_a_ring_that_fills_faster_than_it_is_read_closes_until_it_is_read() -> None:
     governor = begun(0.5)
     said = []
-    for fill in (0.4, 0.6, 0.7, 0.3, 0.2, 0.1, 0.3):
+    for fill in (0.6, 0.7, 0.8, 0.9, 0.7, 0.6, 0.5, 0.7):
         governor.ring(fill)
         said.append(governor.cause)
-    assert said == [None, RING_FILLING, RING_FILLING, RING_FILLING, RING_FILLING, None, None]
+    assert said == [None, None, *[RING_FILLING] * 4, None, None]
 
 
 def test_what_a_kill_left_in_a_ring_is_no_reason_to_shed() -> None:
     governor = begun(0.5)
-    for fill in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4):
+    for fill in (1.0, 0.9, 0.9, 0.8, 0.4):
         governor.ring(fill)
         assert governor.cause is None
 
 
 def test_a_ring_whose_feed_fell_silent_counts_no_more() -> None:
     governor = begun(0.5)
-    for fill in (0.5, 0.6):
+    for fill in (0.7, 0.8):
         governor.ring(fill)
     governor.measure(SECOND, 0)
     assert governor.cause == RING_FILLING
