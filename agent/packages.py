@@ -176,10 +176,11 @@ class Packages:
         base = self._dpkg / "info" / name
         digests: dict[bytes, str] = {}
         listed: list[bytes] = []
-        with suppress(OSError):
-            digests.update(parse_md5sums(base.with_name(f"{name}.md5sums").read_bytes()))
-        with suppress(OSError):
-            listed.extend(parse_list(base.with_name(f"{name}.list").read_bytes()))
+        # What is not watched is dropped line by line: packages of 50,000 files exist.
+        with suppress(OSError), base.with_name(f"{name}.md5sums").open("rb") as lines:
+            digests.update(found for found in parse_md5sums(lines) if self._is_watched(found[0]))
+        with suppress(OSError), base.with_name(f"{name}.list").open("rb") as lines:
+            listed.extend(path for path in parse_list(lines) if self._is_watched(path))
         if package is not None:
             digests.update(package.conffiles)
         version = package.version if package is not None and package.installed else None
@@ -193,6 +194,9 @@ class Packages:
             if self._trees.holds(path := self._real(owned.path))
         )
         self._db.executemany("INSERT OR REPLACE INTO owners VALUES (?,?,?,?)", rows)
+
+    def _is_watched(self, path: bytes) -> bool:
+        return self._trees.holds(self._real(path))
 
     def _real(self, path: bytes) -> bytes:
         """Dpkg lists /bin/ls where /bin is a link to /usr/bin."""

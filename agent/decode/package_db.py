@@ -71,17 +71,18 @@ def _package(fields: dict[bytes, bytes]) -> Package:
     )
 
 
-def parse_md5sums(raw: bytes) -> Iterator[tuple[bytes, str]]:
+def parse_md5sums(lines: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
     """Yield (absolute path, MD5) of an info/*.md5sums file."""
-    for line in raw.splitlines():
-        digest, _, path = line.partition(b"  ")
+    for line in lines:
+        digest, _, path = line.rstrip(b"\n").partition(b"  ")
         if path and _MD5.fullmatch(digest):
             yield b"/" + path.lstrip(b"/"), digest.decode()
 
 
-def parse_list(raw: bytes) -> Iterator[bytes]:
+def parse_list(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the absolute paths of an info/*.list file."""
-    return (line for line in raw.splitlines() if line.startswith(b"/") and line != b"/.")
+    paths = (line.rstrip(b"\n") for line in lines)
+    return (path for path in paths if path.startswith(b"/") and path != b"/.")
 
 
 def parse_rpm(raw: bytes) -> Iterator[Owned]:
