@@ -72,10 +72,14 @@ class Continuity:
     def blind(self, feeds: Iterable[LiveFeed], now: Moment) -> dict[str, int]:
         """Return the sensors that missed something since the last run, and until when (UTC ns).
 
-        A sensor whose rings recorded on missed nothing.
+        A sensor whose rings recorded on missed nothing, nor did one that has nothing to see on this host.
         """
         bridged = self.left.whole and not self._clean
-        return {feed.name: now.time for feed in feeds if not (bridged and self.rings.continued(feed.name))}
+        return {
+            feed.name: now.time
+            for feed in feeds
+            if feed.applies and not (bridged and self.rings.continued(feed.name))
+        }
 
     def told_while_dead(self, feeds: Iterable[LiveFeed], since: int | None, now: Moment) -> tuple[Lost, ...]:
         """Return what rings that recorded on could not take; since is the end of the last run (UTC ns)."""

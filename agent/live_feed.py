@@ -60,10 +60,15 @@ class LiveFeed:
         return self._at.rung
 
     @property
+    def applies(self) -> bool:
+        """Whether this host has anything for the sensor to see."""
+        return self._at.applies
+
+    @property
     def degraded(self) -> bool:
         """Whether the best rung is not the one in use, though there is something to see."""
         best = self._sensor.rungs[0].name if self._sensor.rungs else None
-        return self._at.applies and (best is None or self._at.rung != best)
+        return self.applies and (best is None or self._at.rung != best)
 
     def state(self) -> Sensor:
         """Return the sensor's state as an event."""

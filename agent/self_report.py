@@ -161,7 +161,7 @@ class SelfReport:
 
 def _state(feed: LiveFeed) -> str:
     if feed.rung is None:
-        return "none" if feed.degraded else "not applicable"
+        return "none" if feed.applies else "not applicable"
     return f"{feed.rung} (degraded)" if feed.degraded else feed.rung
 
 
