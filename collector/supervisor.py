@@ -21,9 +21,9 @@ from typing import NoReturn
 
 from .command import FAULT, FINE
 from .errors import CollectorError
+from .signals import Signals, blocked, restore
 
 _PR_SET_PDEATHSIG = 1
-_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 _QUICK_SECONDS = 3.0
 """A child that lived shorter than this failed at its start: its next start waits twice as long."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 10.0
@@ -63,25 +63,21 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        code = FINE
-        try:
-            code = self._serve()
-        finally:
-            self._stop()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        return code
+        with Signals() as signals:
+            try:
+                return self._serve(signals)
+            finally:
+                self._stop(signals)
 
-    def _serve(self) -> int:
-        while True:
+    def _serve(self, signals: Signals) -> int:
+        while not signals.stop:
             self._start_what_is_due()
-            came = signal.sigtimedwait(_SIGNALS, _POLL_SECONDS if self._waits() else 3600.0)
-            if came is not None and came.si_signo in (signal.SIGTERM, signal.SIGINT):
-                return FINE
+            signals.wait(_POLL_SECONDS if self._waits() else 3600.0)
             for child in self._children:
                 self._hear(child)
             if not self._reap():
                 return FAULT
+        return FINE
 
     def _waits(self) -> bool:
         return any(not child.serves for child in self._children)
@@ -98,9 +94,10 @@ class Supervisor:
         child.ready, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         child.started, child.serves = time.monotonic(), False
         parent = os.getpid()
-        child.pid = os.fork()
-        if child.pid == 0:
-            _be(child.part, write, parent)
+        with blocked():
+            child.pid = os.fork()
+            if child.pid == 0:
+                _be(child.part, write, parent)
         os.close(write)
         self._tell()
 
@@ -142,7 +139,7 @@ class Supervisor:
         how = f"was killed by signal {-ended}" if ended < 0 else f"ended with code {ended}"
         _log.error("%s %s; it starts again in %.1f s", child.part.name, how, delay)
 
-    def _stop(self) -> None:
+    def _stop(self, signals: Signals) -> None:
         """End all children: ask them, wait, and kill what has not ended by then."""
         left = {child.pid for child in self._children if child.pid}
         _signal(left, signal.SIGTERM)
@@ -150,7 +147,7 @@ class Supervisor:
         while left and time.monotonic() < end:
             left = {pid for pid in left if os.waitpid(pid, os.WNOHANG)[0] == 0}
             if left:
-                signal.sigtimedwait({signal.SIGCHLD}, _POLL_SECONDS)
+                signals.wait(_POLL_SECONDS)
         _signal(left, signal.SIGKILL)
         for pid in left:
             os.waitpid(pid, 0)
@@ -170,7 +167,7 @@ def _be(part: Part, ready: int, parent: int) -> NoReturn:
         if os.getppid() != parent:
             os._exit(FAULT)
         Path("/proc/self/comm").write_text(f"vedette-{part.name}"[:15], "ascii")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        restore()
         part.run(lambda: _say_ready(ready))
         code = FINE
     except (CollectorError, OSError) as error:

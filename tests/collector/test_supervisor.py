@@ -33,7 +33,11 @@ def good(ready):
 def bad(ready):
     raise OSError("no such luck")
 
-parts = [Part("good", good)] + ([Part("bad", bad)] if len(sys.argv) > 2 else [])
+if "thread" in sys.argv:  # as a library starts them; the main one takes no signal of the process then
+    import signal, threading
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+parts = [Part("good", good)] + ([Part("bad", bad)] if "bad" in sys.argv else [])
 sys.exit(Supervisor(parts, lambda pids, complete: (folder / "ready").write_text(str(complete))).run())
 """
 
@@ -65,6 +69,15 @@ def test_a_part_that_dies_starts_again_until_sigterm(tmp_path: Path) -> None:
     assert supervisor.returncode == 0
     assert b"killed by signal 9" in said
     assert not Path(f"/proc/{second}").exists()
+
+
+def test_a_stop_is_heard_whichever_thread_takes_it(tmp_path: Path) -> None:
+    supervisor = start(tmp_path, "thread")
+    (part,) = wait_for_starts(tmp_path, 1)
+    supervisor.terminate()
+    supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 0
+    assert not Path(f"/proc/{part}").exists()
 
 
 def test_a_part_that_cannot_start_ends_all(tmp_path: Path) -> None:

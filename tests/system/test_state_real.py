@@ -85,8 +85,8 @@ def test_this_host_is_told_and_a_job_with_who_wrote_it(around: Context, job: Pat
     assert "root" in {user.name for user in host.users}
     assert any(address.startswith("127.0.0.1/") for one in host.interfaces for address in one.addresses)
     assert host.packages is None or any(isinstance(body, Packages) for body in seen)
-    script = f"echo '* * * * * root /bin/true' > {job}; sleep 0.5"
-    writer = subprocess.Popen(["sh", "-c", script])
+    script = f"echo '* * * * * root /bin/true' > {job}; read until_told"
+    writer = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE)
     told, seen = until(feeds, lambda body: isinstance(body, Changed) and body.subject == str(job))
     assert isinstance(told, Changed)
     assert (told.change, told.added, told.while_down) == (
@@ -99,7 +99,7 @@ def test_this_host_is_told_and_a_job_with_who_wrote_it(around: Context, job: Pat
     assert [one.told_by for one in seen if isinstance(one, Create) and one.path == str(job)] == [
         "state.changed"
     ]
-    writer.wait()
+    writer.communicate()
     job.unlink()
     gone, _ = until(feeds, lambda body: isinstance(body, Changed) and body.subject == str(job))
     assert isinstance(gone, Changed)
