@@ -165,10 +165,9 @@ class RingReader:
             for folder, alike in self.object.pins.others():
                 self._drain(self.object.pins, rings, folder, alike=alike)
                 remove(folder)
-        if self._ring.free < self._ring.size // 4:
-            # Programs need room at once, for the trigger by which this rung is proven.
-            while records := self._ring.read(LIMIT):
-                self._waiting.extend(records)
+        # Programs need room at once, for the trigger by which this rung is proven.
+        while self._ring.free < self._ring.size // 4 and (records := self._ring.read(LIMIT)):
+            self._waiting.extend(records)
             self._ring.release(self._ring.at)
         self._words[_AT_RISK] = len(self._waiting)
         self._ends.extend([self._ring.at] * len(self._ends))

@@ -204,12 +204,16 @@ def test_records_taken_out_of_a_full_ring_are_stated_when_a_second_kill_costs_th
     for number in range(400):
         run(TRUE, f"{number:0200}")
     second = small.open()
-    held, full = produced(second)
+    _, full = produced(second)
     assert second.lost() == {"ring_full": full}
     left = Left({}, small.left().counted)
     abandon(second)  # killed before it had kept any of them
     third = small.open(left)
-    assert third.lost()["agent died"] == held
+    gone, read = third.lost()["agent died"], 0
+    while (rest := produced(third)[0] - gone - read) > 0:  # what others on this host execute comes in as well
+        read += len(third.read())
+    assert gone > 0
+    assert rest == 0, "what was taken out is stated, what was not is read"
     third.close()
 
 
