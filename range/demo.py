@@ -36,12 +36,12 @@ class DemoFailed(RuntimeError):
 def main() -> int:
     """Run the demo as the command line says; 0 only if it showed what it must."""
     options = _options()
-    if options.clean:
-        clean()
-        return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a shell made us ignore one
         signal.signal(number, _interrupted)
     try:
+        if options.clean:
+            clean()
+            return 0
         with _folder() as folder:
             _demo(folder, options)
     except KeyboardInterrupt:
@@ -98,8 +98,10 @@ def clean() -> None:
     with contextlib.suppress(FileNotFoundError):
         folder = Path((_MARKER / "folder").read_text())
         _kill_processes_of(folder)
-        Site(folder).unpin()
-        _remove(folder)
+        try:
+            Site(folder).unpin()
+        finally:
+            _remove(folder)
     if os.geteuid() == 0:
         remove_namespace()
 

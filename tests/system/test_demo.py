@@ -21,11 +21,13 @@ DEMO = [sys.executable, "-m", "range.demo"]
 
 
 def traces() -> list[str]:
-    """Return what a demo may have left: its marker, its namespace, its processes."""
+    """Return what a demo may have left: its marker, its namespace, its agent's pins, its processes."""
     found = [str(path) for path in [ROOT / ".demo"] if path.exists()]
     if os.geteuid() == 0:
         listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False).stdout
         found += [line for line in listed.splitlines() if "vedette-demo" in line]
+        owners = [str(link.readlink()) for link in Path("/sys/fs/bpf/vedette").glob("*/owner")]
+        found += [owner for owner in owners if "/vedette-demo-" in owner]
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return found + [line for line in listed.splitlines() if "/vedette-demo-" in line]
 

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: eBPF programs are loaded and pinned"),
     pytest.mark.skipif(bpffs() is None, reason="needs a mounted bpffs: mount -t bpf bpf /sys/fs/bpf"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
 ]
 RING = 1 << 16
 
