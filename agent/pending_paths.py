@@ -67,7 +67,7 @@ class PendingPaths:
         self._settling: dict[bytes, Noted] = {}
         self._waiting: dict[bytes, Noted] = {}
         self._running = False
-        self._looked_at = -_LOOK
+        self._looked_at = self._ended_at = -_LOOK
 
     def add(self, noted: Noted) -> bool:
         """Remember what happened, merged with what is pending of its path; False when there is no room."""
@@ -111,10 +111,13 @@ class PendingPaths:
         return ready
 
     def transaction(self, mono: int) -> bool:
-        """Return whether a package transaction runs, as it was a second ago at most."""
+        """Return whether a package transaction runs, or just ended: its last changes may still come in."""
         if mono - self._looked_at >= _LOOK:
-            self._running, self._looked_at = self._runs(), mono
-        return self._running
+            ran, self._running = self._running, self._runs()
+            self._looked_at = mono
+            if ran and not self._running:
+                self._ended_at = mono
+        return self._running or mono < self._ended_at + _LOOK
 
     @property
     def installing(self) -> bool:
