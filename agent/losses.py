@@ -20,7 +20,8 @@ _REST = "other"
 _SPACING = 60_000_000_000
 _SIGNED_BYTES = 1000
 """Bytes of losses in one statement; an envelope holds 4 KiB in all."""
-_NAME = 64
+_NAME, _PRODUCER = 64, 300
+"""Characters of a cause or kind, and of a producer."""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -179,6 +180,7 @@ def _count(counts: dict[str, int], name: str, more: int, bound: int) -> None:
 
 def _count_producer(counts: dict[str, int], name: str, more: int) -> None:
     """Count for a producer. A full table gives up its lesser half: many names shall hide no loud one."""
+    name = name[:_PRODUCER]
     if name not in counts and len(counts) >= _PRODUCERS:
         for lesser in sorted(counts, key=counts.__getitem__)[: _PRODUCERS // 2]:
             if lesser != _REST:

@@ -70,6 +70,12 @@ def test_an_unknown_count_stays_unknown() -> None:
     assert book.events(now=1)[0].count is None
 
 
+def test_a_producers_name_is_bounded() -> None:
+    book = LossBook()
+    book.add(lost(producer="/" + "x" * 5000))
+    assert [len(name) for name in book.events(now=1)[0].top or {}] == [300]
+
+
 @given(
     st.lists(st.tuples(st.text(max_size=200), st.text(max_size=200), st.integers(0, 1 << 40)), max_size=200)
 )

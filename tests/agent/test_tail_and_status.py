@@ -16,6 +16,8 @@ import pytest
 from agent import cli, status
 from agent.commands.tail import render
 from agent.errors import AgentError
+from agent.governor import OVER_BUDGET
+from agent.shedding import SUGGESTION
 from agent.status import LaneStatus, SensorStatus, Status
 from agent.tail_server import CLIENTS, FILE, TailServer
 from evidence.codec import encode_line
@@ -151,6 +153,13 @@ def test_a_degraded_sensor_is_named_with_reason_and_fix(
     assert answer["degraded"]
     assert answer["problems"] == ["process: not by best: no BTF (use a newer kernel)"]
     assert answer["watch"]["lanes"]["priority"]["seq"] == 7
+
+
+def test_what_is_shed_is_named_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status.write(tmp_path, msgspec.structs.replace(report(), shedding=OVER_BUDGET))
+    assert cli.main(["status", "--config", config(tmp_path), "--json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert problem == f"bulk events are shed: {OVER_BUDGET}; {SUGGESTION}"
 
 
 def test_each_filter_is_named_with_what_it_left_out(

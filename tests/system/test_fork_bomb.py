@@ -12,11 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from agent import status
 from agent.errors import RungUnavailable
 from agent.governor import OVER_BUDGET, Governor
 from agent.interactive import InteractiveSessions
@@ -132,9 +134,10 @@ class Host:
         sealed = enrolled_host.sealed(self.agent.places.spool, "priority")
         return [event.body for _, events in sealed for event in events]
 
-    def status(self) -> dict[str, object]:
-        found: dict[str, object] = msgspec.json.decode((self.agent.folder / "run/status.json").read_bytes())
-        return found
+    def open_since(self, moment: int) -> bool:
+        """Return whether a status written after the moment (UTC ns) says that nothing is shed."""
+        said = status.read(self.agent.folder / "run")
+        return said.time > moment and said.shedding is None
 
     def memory(self, field: str) -> int:
         lines = Path(f"/proc/{self.watch}/status").read_text().splitlines()
@@ -180,7 +183,7 @@ def test_logins_are_delivered_during_a_fork_bomb_and_each_of_its_processes_is_to
         told, _ = bomb.communicate(timeout=120)
     forked, executed = map(int, told.split())
     record_property("forked", forked)
-    host.agent.wait(lambda: host.status()["shedding"] is None, "nothing is shed any more")
+    host.agent.wait(partial(host.open_since, time.time_ns()), "nothing is shed any more")
     host.do("true", "after")
     peak = host.memory("VmHWM")
     record_property("grown", peak - before)
