@@ -15,7 +15,7 @@ import mmap
 
 _BUSY, _DISCARDED, _LENGTH = 1 << 31, 1 << 30, (1 << 30) - 1
 _HEADER = 8
-_WINDOW = 256 << 10
+_WINDOW = 64 << 10
 
 
 class Ring:
