@@ -18,6 +18,7 @@ from agent.kernel import bpf_object
 from agent.kernel.bpf_reader import RingReader
 from agent.kernel.pin_folders import agent_folder, bpffs, remove_all
 from agent.kernel.rings import Left, Rings
+from evidence.kinds.act import Enter
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec, Exit
@@ -116,6 +117,19 @@ def test_a_connection_of_the_dead_time_is_recorded_with_its_bytes(agent: Agent) 
     assert agent.stop() == 0
     closed = [body for body in agent.bodies() if isinstance(body, Close) and body.bytes_out == 12_345]
     assert [body.direction for body in closed] == ["out"]
+
+
+def test_an_act_of_the_dead_time_is_told_once(agent: Agent) -> None:
+    agent.start("watch")
+    agent.stop(signal.SIGKILL)
+    pids = [run("/usr/bin/unshare", "--uts", TRUE) for _ in range(20)]
+    agent.start("watch")
+    assert agent.stop() == 0
+    _, second = (body for body in agent.bodies() if isinstance(body, Start))
+    if "namespace" in second.blind:
+        pytest.skip("no rung of the namespace sensor has a ring here")
+    entered = [body.actor.pid for body in agent.bodies() if isinstance(body, Enter) and body.actor]
+    assert [pid for pid in entered if pid in pids] == pids
 
 
 class Small:
