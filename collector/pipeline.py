@@ -35,7 +35,7 @@ _WAIT = 0.25
 _TICK = 1.0
 _ALERT_SECONDS = 0.25
 _TRIES = 30
-_GC_THRESHOLDS = (200_000, 20, 100)
+_GC_THRESHOLDS = (1_000_000, 20, 100)
 _SWITCH_SECONDS = 0.001
 """How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
 _log = logging.getLogger(__name__)
