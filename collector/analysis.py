@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import ipaddress
 import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -30,6 +30,11 @@ _ADDRESSES_LIMIT = 65_536
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
+Ask = Callable[[Record], Sequence[Finding]]
+"""Has a rule judge an event; may raise whatever the rule does."""
+Asked = tuple[Detection | Correlation, Ask]
+
+
 class _Dump(msgspec.Struct):
     attribution: msgspec.Raw
     correlations: dict[str, msgspec.Raw]
@@ -45,7 +50,7 @@ class Analysis:
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
-        self._by_kind = _routes([*self._detections, *self._correlations])
+        self._by_kind = self._routes()
         self._said: dict[str, None] = {}
 
     def step(
@@ -64,11 +69,11 @@ class Analysis:
                 alerts.extend(self._judge(rules, Record(*of_batch, event, person), now))
         return persons, alerts
 
-    def _judge(self, rules: Sequence[Detection | Correlation], record: Record, now: int) -> Iterable[Alert]:
+    def _judge(self, rules: Sequence[Asked], record: Record, now: int) -> Iterable[Alert]:
         alerts: list[Alert] = []
-        for rule in rules:
+        for rule, ask in rules:
             try:
-                found = self._ask(rule, record)
+                found = ask(record)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
                 continue
@@ -107,13 +112,17 @@ class Analysis:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._said = dict.fromkeys(stored.said)
+        self._by_kind = self._routes()
 
-    def _ask(self, rule: Detection | Correlation, record: Record) -> tuple[Finding, ...]:
-        if isinstance(rule, Detection):
-            one = rule.find(record, self.site)
-            return () if one is None else (one,)
-        found = rule.step(self._states[rule.id], record, self.site)
-        return tuple(found) if found else ()
+    def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
+        """Return by kind the rules that want it, each with how it is asked, its state included."""
+        routes: dict[type[Body], tuple[Asked, ...]] = {}
+        asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
+        asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
+        for one in asked:
+            for kind in one[0].kinds:
+                routes[kind] = (*routes.get(kind, ()), one)
+        return routes
 
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
@@ -170,14 +179,22 @@ def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
     return found
 
 
-def _routes(
-    rules: Sequence[Detection | Correlation],
-) -> dict[type[Body], tuple[Detection | Correlation, ...]]:
-    routes: dict[type[Body], tuple[Detection | Correlation, ...]] = {}
-    for rule in rules:
-        for kind in rule.kinds:
-            routes[kind] = (*routes.get(kind, ()), rule)
-    return routes
+def _find(rule: Detection, site: Site) -> Ask:
+    def ask(record: Record) -> Sequence[Finding]:
+        one = rule.find(record, site)
+        return () if one is None else (one,)
+
+    return ask
+
+
+def _step(rule: Correlation, state: Any, site: Site) -> Ask:
+    step = rule.step
+
+    def ask(record: Record) -> Sequence[Finding]:
+        found = step(state, record, site)
+        return tuple(found) if found else ()
+
+    return ask
 
 
 def site(settings: DetectionSettings) -> Site:

@@ -107,14 +107,15 @@ def test_rule_ids_are_unique() -> None:
 
 
 def test_a_rule_that_fails_is_told_and_blinds_no_other() -> None:
-    def fails(_record: Record, _site: Site) -> Finding | None:
+    def fails(_record: Record, _site: Site) -> Finding:
         raise ValueError("no")
 
     engine = Analysis(SITE)
     broken = msgspec.structs.replace(access_granted.DETECTION, id="broken", find=fails)
     story = access_granted.DETECTION.hits[0]
     kind = type(story.steps[0].body)
-    engine._by_kind[kind] = (broken, *engine._by_kind[kind])  # noqa: SLF001 - no rule of ours fails
+    asked = (broken, lambda record: (fails(record, engine.site),))
+    engine._by_kind[kind] = (asked, *engine._by_kind[kind])  # noqa: SLF001 - no rule of ours fails
     assert [alert.rule for alert in play(story, engine)] == ["rule-fault", "access-granted"]
     assert play(story, engine) == [], "once for each host and kind of error"
 
