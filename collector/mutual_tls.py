@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from . import ca
 from .verify import BODY_LIMIT
@@ -57,6 +57,8 @@ class MutualTlsProtocol(HttpToolsProtocol):
         self._arriving = extensions[EXTENSION] = Arriving(self._agent)
         self._drop()
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = _AtOnce(self.cycle)  # type: ignore[assignment]  # all that it calls is there
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body, unless the answer was given already."""
@@ -99,6 +101,24 @@ class MutualTlsProtocol(HttpToolsProtocol):
     def _drop(self) -> None:
         self._pieces = []
         self._size = 0
+
+
+class _AtOnce:
+    """The transport of one response: its head waits for its body, for one TLS record and one system call."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
+        self._head = b""
+        self.is_closing = self._transport.is_closing
+        self.close = self._transport.close
+
+    def write(self, data: bytes) -> None:
+        """Keep the head, which uvicorn writes by itself; send everything else, after it."""
+        if self._cycle.response_started and not self._head:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
 
 
 class Connections:

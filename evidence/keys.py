@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Protocol
 
@@ -24,6 +25,7 @@ _SMALL_ORDER = frozenset(
 )
 """Points of small order, without their sign bit: with such a key one signature fits many messages."""
 _WITHOUT_SIGN = 0x7F
+_LOADED_LIMIT = 4096
 
 
 class Signer(Protocol):
@@ -68,9 +70,20 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
     Raises:
         BadSignature: it does not verify, or the key is no Ed25519 key, or one that signs nothing for certain.
     """
-    if public and public[:-1] + bytes([public[-1] & _WITHOUT_SIGN]) in _SMALL_ORDER:
-        raise BadSignature(f"key {key_id(public)[:16]}… is a point of small order, which proves nothing")
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _loaded(public).verify(signature, message)
     except (InvalidSignature, ValueError) as error:
         raise BadSignature(f"the signature does not verify with key {key_id(public)[:16]}…") from error
+
+
+@functools.lru_cache(_LOADED_LIMIT)
+def _loaded(public: bytes) -> Ed25519PublicKey:
+    """Return a key ready for use: making it costs a tenth of using it.
+
+    Raises:
+        BadSignature: it is a point of small order.
+        ValueError: it is no key.
+    """
+    if public and public[:-1] + bytes([public[-1] & _WITHOUT_SIGN]) in _SMALL_ORDER:
+        raise BadSignature(f"key {key_id(public)[:16]}… is a point of small order, which proves nothing")
+    return Ed25519PublicKey.from_public_bytes(public)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 
 import msgspec
 
@@ -54,7 +54,7 @@ def from_bytes(raw: bytes) -> Receipt:
 
 def encode_hashes(hashes: list[bytes]) -> tuple[str, ...]:
     """Return hashes as base64, as they stand in a receipt."""
-    return tuple(base64.b64encode(item).decode() for item in hashes)
+    return tuple([binascii.b2a_base64(item, newline=False).decode() for item in hashes])
 
 
 def decode_hashes(hashes: tuple[str, ...]) -> list[bytes]:
