@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -20,9 +22,26 @@ from evidence.kind import Body, Lane
 from evidence.kinds.process import Exec
 from evidence.statement import Statement
 from tests.agent import enrolled_host
+from tests.agent.feeds_at_work import run
 
 ROOT = Path(__file__).parents[2]
 LANES: tuple[Lane, Lane] = ("priority", "bulk")
+
+
+_MARK = f"mark-{os.getpid()}-"
+
+
+def run_marks(first: int, last: int) -> list[str]:
+    """Run `true MARK` with marks of this process's own, numbered from first to last; return them."""
+    marks = [f"{_MARK}{number}" for number in range(first, last + 1)]
+    for mark in marks:
+        run("/usr/bin/true", mark)
+    return marks
+
+
+def is_marked(body: Body) -> TypeGuard[Exec]:
+    """Return whether it is an exec of `run_marks`."""
+    return isinstance(body, Exec) and len(body.argv) > 1 and body.argv[1].startswith(_MARK)
 
 
 class Agent:
@@ -87,9 +106,8 @@ class Agent:
         return [event.body for event in self.events()]
 
     def marks(self) -> list[str]:
-        """Return the marks of all sealed `true MARK` in the order of their sealing."""
-        execs = [body for body in self.bodies() if isinstance(body, Exec) and body.exe == "/usr/bin/true"]
-        return [body.argv[1] for body in execs if len(body.argv) == 2 and body.argv[1].startswith("mark-")]
+        """Return the marks of all sealed `true MARK` of `run_marks`, in the order of their sealing."""
+        return [body.argv[1] for body in self.bodies() if is_marked(body)]
 
     def _sealed(self) -> list[tuple[Statement, list[Event[Body]]]]:
         who = identity.load(self.places)

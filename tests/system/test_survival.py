@@ -21,9 +21,9 @@ from agent.kernel.rings import Left, Rings
 from evidence.kinds.act import Enter
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.connection import Close
-from evidence.kinds.process import Exec, Exit
+from evidence.kinds.process import Exit
 from tests.agent.feeds_at_work import run
-from tests.system.agent_at_work import Agent
+from tests.system.agent_at_work import Agent, is_marked, run_marks
 
 pytestmark = [
     pytest.mark.root,
@@ -35,13 +35,6 @@ pytestmark = [
 MANY = 5000
 SMALL = 1 << 16
 TRUE = "/usr/bin/true"
-
-
-def run_marks(first: int, last: int) -> list[str]:
-    marks = [f"mark-{number}" for number in range(first, last + 1)]
-    for mark in marks:
-        run(TRUE, mark)
-    return marks
 
 
 @contextlib.contextmanager
@@ -71,7 +64,7 @@ def test_what_is_executed_while_watch_is_dead_is_recorded_once_each(agent: Agent
         marks += run_marks(51 + MANY, 100 + MANY)
         assert agent.stop() == 0
     bodies = agent.bodies()
-    execs = [body for body in bodies if isinstance(body, Exec) and body.argv[:1] == (TRUE,)]
+    execs = [body for body in bodies if is_marked(body)]
     assert [body.argv[1] for body in execs] == marks, "all of them, in order, none twice"
     ends = Counter((body.pid, body.start) for body in bodies if isinstance(body, Exit))
     assert {ends[body.pid, body.start] for body in execs} == {1}

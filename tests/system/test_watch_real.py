@@ -17,7 +17,7 @@ from agent.kernel.bpf_reader import LIMIT
 from agent.privilege import ship_account
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.process import IdentityChanged
-from tests.system.agent_at_work import ROOT, Agent
+from tests.system.agent_at_work import ROOT, Agent, run_marks
 
 _OPEN_AS_SHIP = """
 import sys
@@ -35,13 +35,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: ship has to be another user"),
 ]
-
-
-def run_marks(first: int, last: int) -> list[str]:
-    marks = [f"mark-{number}" for number in range(first, last + 1)]
-    for mark in marks:
-        subprocess.run(["/usr/bin/true", mark], check=True)
-    return marks
 
 
 def test_each_command_is_sealed_once_and_a_stop_is_a_farewell(agent: Agent) -> None:
