@@ -29,7 +29,7 @@ from tests.property import dns_wire
 
 pytestmark = pytest.mark.root
 
-TRUE = "/usr/bin/true"
+TRUE = "/bin/true"
 IGNORED, OTHER = 4_000_050, 4_000_500
 UIDS = Ignore(uids=((4_000_000, 4_000_100),))
 NAME = "uid 4000000-4000100"
