@@ -145,6 +145,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(pending_paths, "_LOOK", 100_000_000)
     made = Host(tmp_path)
     made.told(lambda _: True)
+    made.feed.close()  # what was learned is durable: a first baseline that is lost is learned again, silently
+    made.open()
+    made.told(lambda _: True)
     yield made
     made.feed.close()
 
