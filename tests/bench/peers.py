@@ -1,8 +1,9 @@
 """The agent beside its peers on the same work: rows of peer, workload, slowdown, CPU, memory, bytes and loss.
 
 Paired: each repetition runs a workload without anything, then with one sensor; the median of the ratios
-counts. A second run, with the kernel's statistics of eBPF programs on, gives the cost. cpu_s_per_1k is for 1,000 operations, everything that works on the sensor's behalf included (its
-eBPF programs, the kernel's audit thread), until it has come to rest. Needs root; installs the peers by apt.
+counts. A second run, with the kernel's statistics of eBPF programs on, gives the cost: cpu_s_per_1k is for
+1,000 operations, everything that works on the sensor's behalf included (its eBPF programs, the kernel's audit
+thread), until it has come to rest. Needs root; installs the peers by apt.
 """
 
 from __future__ import annotations
