@@ -26,8 +26,8 @@ def main() -> int:
     """Start an agent with an identity of its own, let it settle, measure it idle, stop it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, default=Path("/dev/stdout"), metavar="FILE")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--settle", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--settle", type=float, default=120.0)
     parser.add_argument(
         "--blind",
         action="store_true",
