@@ -7,19 +7,16 @@ import os
 import select
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from evidence.enrolment import Facts
-from evidence.kind import Body
-
-from . import clock, enrich, governor, identity, layout, machine, privilege, self_report, settings_file
+from . import clock, enrich, governor, identity, layout, machine, privilege
 from .accounts import Accounts
 from .batching import Batching
+from .beginning import Beginning, Untold, how_it_ended
 from .certificate_notice import CertificateNotice
 from .continuity import Continuity
 from .decode.proc_files import Snapshot
@@ -38,7 +35,7 @@ from .kernel.cpu_quota import cpu_quota
 from .kernel.host_paths import HostPaths
 from .ladder import AUTO, climb
 from .lanes import Lanes
-from .last_run import LastRun, LastSettings
+from .last_run import LastRun
 from .layout import Layout
 from .live_feed import Climbed, LiveFeed
 from .losses import LossBook
@@ -48,7 +45,7 @@ from .own_processes import OwnProcesses
 from .processes import ProcessTable
 from .redaction import Redactor
 from .sealer import Sealer, Signing
-from .self_report import Before, SelfReport, Setting, Subject
+from .self_report import SelfReport, Subject
 from .sensor import Context, Feed, Sensor
 from .sensors import all_sensors
 from .settings import Settings
@@ -84,10 +81,11 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
     layout.prepare(places, privilege.ship_account())
     _make_runtime(settings.runtime)
     who = identity.load(places)
+    ground = Ground(settings, places, who, Redactor(who.redaction_key, settings.redaction), supervisor)
     tail = TailServer(settings.runtime)
     signals = StopSignals()
     try:
-        parts = _parts(settings, places, who, tail, signals=signals, supervisor=supervisor)
+        parts = _parts(ground, tail, signals)
         gc.freeze()
         gc.set_threshold(_GARBAGE)
         return 0 if Watch(parts).run() else 1
@@ -96,77 +94,118 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
         tail.close()
 
 
-def _parts(
-    settings: Settings,
-    places: Layout,
-    who: Identity,
-    tail: TailServer,
-    *,
-    signals: StopSignals,
-    supervisor: int | None,
-) -> Parts:
-    outbox = _open_outbox(settings, places, who)
-    last_run, lanes, losses = LastRun(places.watch), Lanes(settings.batch), LossBook()
-    boot = clock.boot_id()
-    continuity = Continuity(settings, outbox, who, boot)
-    continuity.restore(lanes, losses, clock.read())
-    before = _before(outbox, last_run, settings, continuity.left.last_seq)
-    signing = Signing(who.agent, who.epoch, who.signer, boot)
-    reopen = partial(_open_outbox, settings, places, who)
-    sealer = Sealer(outbox, reopen, signing, partial(_answer_renewal, places, who))
-    redactor = Redactor(who.redaction_key, settings.redaction)
-    processes = ProcessTable(settings.process.table, partial(_look_up, redactor))
-    own = OwnProcesses({os.getpid()} | ({supervisor} if supervisor is not None else set()))
-    sessions = InteractiveSessions(settings.batch.session_quota)
-    tables = Tables(processes, own, sessions, IdentityWatch())
+@dataclass(frozen=True)
+class Ground:
+    """What all parts of watch stand on."""
+
+    settings: Settings
+    places: Layout
+    who: Identity
+    redactor: Redactor
+    supervisor: int | None
+
+
+def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
+    settings, facts = ground.settings, machine.read()
+    untold, sealer = _record(ground)
+    processes = ProcessTable(settings.process.table, partial(_look_up, ground.redactor))
+    tables = _tables(ground, processes)
     share = governor.budget(settings.governor.cpu_share, cpu_quota())
-    shedding = Shedding(Governor(share), sessions)
-    intake = Intake(
-        lanes,
-        losses,
-        tables,
-        enrich.all_enrichments(),
-        Surroundings(
-            processes,
-            redactor,
-            EnvironmentNames(settings.process.environment),
-            Accounts().name,
-            HostPaths(time.monotonic_ns).find,
-        ),
-        hasher=ExeHasher(time.monotonic_ns),
-        last_seq=before.last_seq,
-        publish=tail.publish,
-        shedding=shedding,
-        remember=continuity.unsealed.add,
-    )
+    shedding = Shedding(Governor(share), tables.sessions)
+    intake = _intake(untold, tables, _surroundings(ground, processes), shedding, tail.publish)
     context = Context(
         _scanning(settings, share),
-        places.watch,
+        ground.places.watch,
         processes,
         clock.read,
         shedding=shedding,
-        own=partial(own.beside, os.getpid()),
+        own=partial(tables.own.beside, os.getpid()),
     )
-    feeds = _feeds(context, continuity)
-    facts, notifier = machine.read(), Notifier(os.environ, supervisor)
-    subject = Subject(facts, who.agent, os.getpid(), clock.read().time)
+    feeds = _feeds(context, untold.continuity)
+    notifier = Notifier(os.environ, ground.supervisor)
+    subject = Subject(facts, ground.who.agent, os.getpid(), clock.read().time)
     return Parts(
         clock=clock.read,
         heartbeat=settings.heartbeat,
         feeds=feeds,
         intake=intake,
-        losses=losses,
-        batching=Batching(lanes, losses, sealer, Keeper(), last_run, unsealed=continuity.unsealed),
-        report=SelfReport(subject, intake, lanes, tables),
-        outside=Outside(settings.runtime, notifier, own, supervisor),
-        begin=_begin(settings, Beginning(facts, before, last_run, losses, feeds, continuity)),
-        keep=continuity.keeper(losses),
+        losses=untold.losses,
+        batching=_batching(untold, sealer),
+        report=SelfReport(subject, intake, untold.lanes, tables),
+        outside=Outside(settings.runtime, notifier, tables.own, ground.supervisor),
+        begin=Beginning(settings, facts, untold, feeds).events,
+        keep=untold.continuity.keeper(untold.losses),
         govern=lambda mono: shedding.measure(mono, time.process_time_ns()),
-        notices=CertificateNotice(partial(inbox.read_state, LocalDisk(), places.inbox), last_run).due,
+        notices=_certificate(ground, untold).due,
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
         test_wished=signals.take_test,
         watchdog=notifier.watchdog,
+    )
+
+
+def _certificate(ground: Ground, untold: Untold) -> CertificateNotice:
+    return CertificateNotice(partial(inbox.read_state, LocalDisk(), ground.places.inbox), untold.last_run)
+
+
+def _surroundings(ground: Ground, processes: ProcessTable) -> Surroundings:
+    return Surroundings(
+        processes,
+        ground.redactor,
+        EnvironmentNames(ground.settings.process.environment),
+        Accounts().name,
+        HostPaths(time.monotonic_ns).find,
+    )
+
+
+def _record(ground: Ground) -> tuple[Untold, Sealer]:
+    """Take up what the last run left, and open what this one writes to."""
+    settings, who, boot = ground.settings, ground.who, clock.boot_id()
+    reopen = partial(
+        Outbox.open,
+        ground.places.spool,
+        who.spool_key,
+        settings.spool,
+        chain=who,
+        memory=ground.places.memory,
+    )
+    outbox, last_run = reopen(), LastRun(ground.places.watch)
+    continuity = Continuity(settings, outbox, who, boot)
+    before = how_it_ended(outbox, last_run, settings, continuity.left.last_seq)
+    untold = Untold(Lanes(settings.batch), LossBook(), continuity, last_run, before)
+    continuity.restore(untold.lanes, untold.losses, clock.read())
+    signing = Signing(who.agent, who.epoch, who.signer, boot)
+    return untold, Sealer(outbox, reopen, signing, partial(_answer_renewal, ground.places, who))
+
+
+def _batching(untold: Untold, sealer: Sealer) -> Batching:
+    unsealed = untold.continuity.unsealed
+    return Batching(untold.lanes, untold.losses, sealer, Keeper(), untold.last_run, unsealed=unsealed)
+
+
+def _tables(ground: Ground, processes: ProcessTable) -> Tables:
+    own = OwnProcesses({os.getpid()} | ({ground.supervisor} if ground.supervisor is not None else set()))
+    return Tables(processes, own, InteractiveSessions(ground.settings.batch.session_quota), IdentityWatch())
+
+
+def _intake(
+    untold: Untold,
+    tables: Tables,
+    around: Surroundings,
+    shedding: Shedding,
+    publish: Callable[[bytes], None],
+) -> Intake:
+    return Intake(
+        untold.lanes,
+        untold.losses,
+        tables,
+        enrich.all_enrichments(),
+        around,
+        hasher=ExeHasher(time.monotonic_ns),
+        last_seq=untold.before.last_seq,
+        publish=publish,
+        shedding=shedding,
+        remember=untold.continuity.unsealed.add,
     )
 
 
@@ -210,64 +249,12 @@ def _look_up(redactor: Redactor, pid: int) -> Snapshot | None:
     return None if found is None else msgspec.structs.replace(found, argv=redactor.argv(found.argv))
 
 
-def _open_outbox(settings: Settings, places: Layout, who: Identity) -> Outbox:
-    return Outbox.open(
-        places.spool,
-        who.spool_key,
-        settings.spool,
-        chain=who,
-        memory=places.memory,
-    )
-
-
 def _answer_renewal(places: Layout, who: Identity) -> None:
     """Vouch for a certificate that expired, if ship asks."""
     if (places.inbox / _RENEWAL).exists():
         from . import renewal  # noqa: PLC0415 - seldom needed, and large
 
         renewal.answer(LocalDisk(), places, who)
-
-
-def _before(outbox: Outbox, last_run: LastRun, settings: Settings, last_seq: int) -> Before:
-    """Return how the last run ended. After an unclean end the blind time begins with what was not sealed."""
-    blind_from = outbox.last_sent
-    if blind_from is not None and not outbox.clean:
-        covered = last_run.covered()
-        longest = int((settings.batch.bulk_age + settings.batch.priority_age) * 1e9)
-        blind_from = min(blind_from, covered) if covered is not None else max(blind_from - longest, 0)
-    return Before(outbox.clean, max(outbox.last_event_seq, last_seq), blind_from)
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """What the first events of a run are made of."""
-
-    facts: Facts
-    before: Before
-    last_run: LastRun
-    losses: LossBook
-    feeds: tuple[LiveFeed, ...]
-    continuity: Continuity
-
-
-def _begin(settings: Settings, of: Beginning) -> Callable[[int], tuple[Body, ...]]:
-    values, sha256 = settings_file.effective(settings), settings_file.digest(settings)
-
-    def begin(now: int) -> tuple[Body, ...]:
-        moment = clock.read()
-        blind = of.continuity.blind(of.feeds, moment)
-        of.losses.sign(of.before.loss(now, blind))
-        for lost in of.continuity.told_while_dead(of.feeds, of.before.blind_from, moment):
-            of.losses.add(lost)
-        setting = Setting(settings.scope, time.strftime("%z"), sha256)
-        logged_in = of.continuity.logged_in(moment, Accounts().name)
-        start = self_report.start(of.facts, of.before, now, setting, blind=blind, logged_in=logged_in)
-        change = self_report.config_change(of.last_run.settings(), values, sha256)
-        with suppress(OSError):  # then the change is told again at the next start
-            of.last_run.keep_settings(LastSettings(sha256, values))
-        return (start,) if change is None else (start, change)
-
-    return begin
 
 
 def _make_runtime(folder: Path) -> None:
