@@ -23,6 +23,7 @@ from ..sensor import Context, Moment, Observed
 from .connection_trigger import LoopbackConnection
 from .exec_bell import ExecBell
 from .flow_reports import FlowReports
+from .lasting_trigger import LastingTrigger
 from .look_plan import LookPlan
 from .tally import Tally
 
@@ -55,7 +56,7 @@ class DiagFeed:
         self._reports = FlowReports(settings.report_bytes, settings.report_seconds)
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._listening: frozenset[int | None] = frozenset()
-        self._waiting: LoopbackConnection | None = None
+        self._trigger = LastingTrigger(LoopbackConnection)
         self._destroyed = DestroyedSockets()
         self._bell = ExecBell()
         self._clock = context.clock
@@ -95,8 +96,7 @@ class DiagFeed:
             socket = self._parse(raw)
             if socket is not None and socket.remote.port is not None:
                 found.append(Observed(self._closed(socket, now), mono=now.mono))
-        if self._waiting is not None and any(self._waiting.seen(one.body) for one in found):
-            self._end_waiting()
+        self._trigger.look(found)
         return found
 
     def losses(self, now: Moment) -> Iterable[Loss]:
@@ -105,20 +105,13 @@ class DiagFeed:
 
     def trigger(self) -> Callable[[Body], bool]:
         """Connect on the loopback, and stay connected until it was seen."""
-        self._end_waiting()
-        self._waiting = LoopbackConnection()
-        return self._waiting.seen
+        return self._trigger.begin()
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._end_waiting()
+        self._trigger.end()
         self._destroyed.close()
         self._bell.close()
-
-    def _end_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.close()
-            self._waiting = None
 
     def _parse(self, raw: bytes) -> Socket | None:
         try:

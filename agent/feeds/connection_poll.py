@@ -15,6 +15,7 @@ from evidence.kinds.connection import Close, Direction, Open
 from ..errors import RungUnavailable
 from ..sensor import Context, Moment, Observed
 from .connection_trigger import LoopbackConnection
+from .lasting_trigger import LastingTrigger
 from .tally import Tally
 
 _PERIOD = 0.5
@@ -48,7 +49,7 @@ class PollFeed:
         )
         self._flows = count(now.mono)
         self._known: dict[Pair, _Known] = {}
-        self._waiting: LoopbackConnection | None = None
+        self._trigger = LastingTrigger(LoopbackConnection)
         self._looked = now.mono
         try:
             self._look(now, adopt=True)
@@ -69,8 +70,7 @@ class PollFeed:
         except (OSError, psutil.Error):
             self._tally.add_unknown("poll_gap")
             return []
-        if self._waiting is not None and any(self._waiting.seen(one.body) for one in found):
-            self._end_waiting()
+        self._trigger.look(found)
         return found
 
     def losses(self, now: Moment) -> Iterable[Loss]:
@@ -79,18 +79,11 @@ class PollFeed:
 
     def trigger(self) -> Callable[[Body], bool]:
         """Connect on the loopback, and stay connected until it was seen."""
-        self._end_waiting()
-        self._waiting = LoopbackConnection()
-        return self._waiting.seen
+        return self._trigger.begin()
 
     def close(self) -> None:
         """End what the trigger began."""
-        self._end_waiting()
-
-    def _end_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.close()
-            self._waiting = None
+        self._trigger.end()
 
     def _look(self, now: Moment, *, adopt: bool) -> list[Body]:
         listed = psutil.net_connections("tcp")

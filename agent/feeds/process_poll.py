@@ -15,6 +15,7 @@ from ..environment import EnvironmentNames
 from ..errors import RungUnavailable
 from ..kernel.procfs import read_process
 from ..sensor import Context, Moment, Observed
+from .lasting_trigger import LastingTrigger
 from .process_connector import exit_of
 from .process_trigger import WaitingProcess
 from .tally import Tally
@@ -35,7 +36,7 @@ class PollFeed:
         """
         self._names = EnvironmentNames(context.settings.process.environment)
         self._tally = Tally("process", {"poll_gap": "use the bpf rung: run as root with the built objects"})
-        self._waiting: WaitingProcess | None = None
+        self._trigger = LastingTrigger(WaitingProcess)
         try:
             self._running: dict[int, Exec | None] = dict.fromkeys(psutil.pids())
         except OSError as error:
@@ -61,8 +62,7 @@ class PollFeed:
             if snapshot is not None:
                 body = self._running[pid] = late_exec(pid, snapshot)
                 found.append(Observed(body, mono=now.mono))
-        if self._waiting is not None and any(self._waiting.seen(one.body) for one in found):
-            self._end_waiting()
+        self._trigger.look(found)
         return found
 
     def losses(self, now: Moment) -> Iterable[Loss]:
@@ -71,15 +71,8 @@ class PollFeed:
 
     def trigger(self) -> Callable[[Body], bool]:
         """Execute a shell that waits until it was seen."""
-        self._end_waiting()
-        self._waiting = WaitingProcess()
-        return self._waiting.seen
+        return self._trigger.begin()
 
     def close(self) -> None:
         """End what the trigger started."""
-        self._end_waiting()
-
-    def _end_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.end()
-            self._waiting = None
+        self._trigger.end()

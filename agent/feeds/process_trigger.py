@@ -41,7 +41,7 @@ class WaitingProcess:
         """Return whether body is its exec."""
         return isinstance(body, Exec) and body.pid == self._pid and self._mark in body.argv
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let it end."""
         os.close(self._pipe)
         os.waitpid(self._pid, 0)
