@@ -174,6 +174,7 @@ class Execsnoop(Sensor):
     def start(self) -> None:
         """Start it."""
         self._log = (self.folder / "out").open("wb")
+        self._started = time.time_ns()
         self._program = subprocess.Popen(["/usr/sbin/execsnoop", "-t", "-U"], stdout=self._log)
         time.sleep(2.0)
 
@@ -195,8 +196,11 @@ class Execsnoop(Sensor):
         return float((self.folder / "out").stat().st_size)
 
     def lost(self, workload: str, count: int, began: int, ended: int) -> int:  # noqa: ARG002 - its lines tell
-        """Return how many lines are missing."""
-        return count - (self.folder / "out").read_bytes().count(b"/bin/true storm")
+        """Return how many lines are missing; each begins with the seconds since its start."""
+        since = (began - self._started) / 1e9 - 1.0
+        lines = (self.folder / "out").read_bytes().splitlines()
+        storm = [line for line in lines if line.rstrip().endswith(b"/bin/true storm")]
+        return count - sum(float(line.split()[0]) >= since for line in storm)
 
 
 class Vedette(Sensor):
