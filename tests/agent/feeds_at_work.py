@@ -66,7 +66,7 @@ class Watched:
         self.seen += came
         return came
 
-    def until(self, accept: Callable[[Body], bool], seconds: float = 10.0) -> Body:
+    def until(self, accept: Callable[[Body], bool], seconds: float = 60.0) -> Body:
         """Return the first body that is accepted, among what was seen or comes."""
         deadline = time.monotonic() + seconds
         for one in self.seen:
