@@ -24,7 +24,8 @@ def moment() -> Moment:
 
 
 def context(state: Path) -> Context:
-    return Context(Settings(), state, ProcessTable(4096, read_process), moment)
+    settings = Settings()
+    return Context(settings, state, ProcessTable(settings.process.table, read_process), moment)
 
 
 def wait(feed: Feed) -> None:
