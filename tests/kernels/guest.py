@@ -34,6 +34,7 @@ export PATH=/bin:/usr/bin HOME=/root PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
 for name in mount mkdir ls cat cp echo ip ifconfig id kill ps unshare chroot pivot_root; do
   $b ln -sf busybox /bin/$name
 done
+$b chmod 755 /
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
