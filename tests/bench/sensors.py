@@ -31,7 +31,7 @@ log_file = {folder}/audit.log
 log_format = ENRICHED
 flush = INCREMENTAL_ASYNC
 freq = 50
-max_log_file = 200
+max_log_file = 2000
 num_logs = 2
 max_log_file_action = ROTATE
 space_left = 75
@@ -55,7 +55,7 @@ _LAUREL = """directory = "{folder}/laurel"
 user = "root"
 [auditlog]
 file = "audit.log"
-size = 200000000
+size = 2000000000
 generations = 2
 """
 
@@ -125,10 +125,11 @@ class Auditd(Sensor):
         (self.folder / "auditd.conf").write_text(text)
 
     def stop(self) -> None:
-        """Remove the rules, then end the daemon."""
+        """Remove the rules, then end the daemon and drop its log."""
         subprocess.run(["auditctl", "-D"], check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["auditctl", "-e", "0"], check=True, stdout=subprocess.DEVNULL)
         _end(self._daemon)
+        (self.folder / self.log).unlink(missing_ok=True)
 
     def spent(self) -> float:
         """Return the daemon's, its plugins' and the kernel's audit thread's."""
