@@ -37,13 +37,8 @@ class Governor:
         self._over = self._filling = False
         self._fill = 1.0
         self._heard = 0
-
-    @property
-    def cause(self) -> str | None:
-        """Why bulk events are shed now; None while all pass."""
-        if self._over:
-            return OVER_BUDGET
-        return RING_FILLING if self._filling else None
+        self.cause: str | None = None
+        """Why bulk events are shed now; None while all pass. It is asked for each event."""
 
     def measure(self, mono: int, cpu: int) -> None:
         """Take the time and the CPU time used so far (ns); what was used before the first call is free."""
@@ -55,6 +50,7 @@ class Governor:
         self._over = self._credit < self._burst / 2 if self._over else not self._credit
         if mono - self._heard > _HEARD:
             self._filling = False
+        self._judge()
 
     def ring(self, fill: float) -> None:
         """Take how full a ring is after it was read, from 0 to 1.
@@ -64,3 +60,10 @@ class Governor:
         grows = fill > self._fill
         self._fill, self._heard = fill, self._mono
         self._filling = fill > _OPEN if self._filling else fill >= _CLOSE and grows
+        self._judge()
+
+    def _judge(self) -> None:
+        if self._over:
+            self.cause = OVER_BUDGET
+        else:
+            self.cause = RING_FILLING if self._filling else None

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from evidence.codec import LINE_LIMIT, encode_line
-from evidence.event import stamp
+from evidence.event import Event
 from evidence.kind import Actor, Body, Lane, kind_of
 from evidence.kinds.process import Exec, Exit
 
@@ -135,7 +135,7 @@ class Intake:
 
     def _queue(self, body: Body, at: Moment, now: Moment) -> None:
         seq = self._seq + 1
-        line = encode_line(stamp(body, seq=seq, time=at.time, mono=at.mono))
+        line = encode_line(Event(seq, at.time, at.mono, body))
         lane = self._tables.sessions.lane(body, at.mono)
         if len(line) > LINE_LIMIT:
             self._shed(body, "event too large", at, None)

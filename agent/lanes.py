@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -30,7 +31,8 @@ class LaneQueue:
     """Events of one lane that wait to be sealed, oldest first."""
 
     def __init__(self, limits: settings.Batch, age: float) -> None:
-        self._limits = limits
+        self._most_events, self._most_bytes = limits.max_events, limits.max_bytes
+        self._room_events, self._room_bytes = limits.queue_events, limits.queue_bytes
         self._age = int(age * 1e9)
         self._waiting: deque[Queued] = deque()
         self.bytes = 0
@@ -45,10 +47,10 @@ class LaneQueue:
 
     def offer(self, item: Queued) -> bool:
         """Queue item; False, and nothing is queued, when either bound is reached."""
-        total = self.bytes + len(item.line)
-        if len(self._waiting) >= self._limits.queue_events or total > self._limits.queue_bytes:
+        total, waiting = self.bytes + len(item.line), self._waiting
+        if len(waiting) >= self._room_events or total > self._room_bytes:
             return False
-        self._waiting.append(item)
+        waiting.append(item)
         self.bytes = total
         return True
 
@@ -56,23 +58,20 @@ class LaneQueue:
         """Return when the lane's batch is due (monotonic ns; 0 when it is full); None while it is empty."""
         if not self._waiting:
             return None
-        if len(self._waiting) >= self._limits.max_events or self.bytes >= self._limits.max_bytes:
+        if len(self._waiting) >= self._most_events or self.bytes >= self._most_bytes:
             return 0
         return self._waiting[0].at + self._age
 
     def take(self) -> list[Queued]:
         """Remove and return the next batch: at least one event, at most max_events and max_bytes."""
-        batch: list[Queued] = []
-        total = 0
-        while self._waiting and len(batch) < self._limits.max_events:
-            head = self._waiting[0]
-            total += len(head.line)
-            if batch and total > self._limits.max_bytes:
-                total -= len(head.line)
+        count = total = 0
+        for item in islice(self._waiting, self._most_events):
+            if count and total + len(item.line) > self._most_bytes:
                 break
-            batch.append(self._waiting.popleft())
+            count += 1
+            total += len(item.line)
         self.bytes -= total
-        return batch
+        return [self._waiting.popleft() for _ in range(count)]
 
     def restore(self, batch: Sequence[Queued]) -> None:
         """Put back at the front what could not be stored; the bounds may be passed by this one batch."""

@@ -19,8 +19,8 @@ SUGGESTION = "to see it, take it out of `ignore` in the sensor's settings"
 OWN = "the agent itself"
 
 _RANGES, _FILTERS = 8, 32
-_RANGES_AT, _TOLD_AT, _WORDS = 1, 1 + _RANGES, 1 + _RANGES + _FILTERS
-"""In words of struct filters, of which the first says whether anything is left out."""
+_RANGES_AT, _TOLD_AT, _WORDS = 2, 2 + _RANGES, 2 + _RANGES + _FILTERS
+"""In words of struct filters; the first says whether anything is left out, the second whether programs."""
 _TOLD, _OWN, _FIRST_RANGE, _FIRST_PROGRAM = 0, 1, 2, 2 + _RANGES
 """Numbers of filters; what is done under the first is told."""
 _NUMBER, _PROCESS = struct.Struct("=I"), struct.Struct("=QQ")
@@ -51,7 +51,9 @@ class Filters:
             self._words[_RANGES_AT + at] = first | last << 32
             if first:
                 self._names[_FIRST_RANGE + at] = f"uid {first}-{last}"
-        self._put("ignored", ignored_programs.SIZE, self._programs(ignore.programs))
+        programs = self._programs(ignore.programs)
+        self._put("ignored", ignored_programs.SIZE, programs)
+        self._words[1] = bool(programs)
         self._refresh()
 
     def tell(self, tally: Tally) -> None:

@@ -71,10 +71,11 @@ class BpfFeed:
         return self._observed(self._reader.rest())
 
     def _observed(self, records: Iterable[bytes]) -> Iterator[Observed]:
-        parse, shedding = self._decoder.parse, self._shedding
+        parse = self._decoder.parse
+        closed = self._shedding if self._shedding is not None and self._shedding.cause else None
         for raw in records:
             try:
-                if shedding is not None and shedding.cause and (shed := self._shed(raw, shedding)):
+                if closed is not None and (shed := self._shed(raw, closed)):
                     yield shed
                     continue
                 mono, body, shared = parse(raw)

@@ -259,7 +259,7 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 	/* These two come from close and shutdown alone. A close by RST or in softirq has some other process as
 	 * current, and names nobody.
 	 */
-	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK)
+	if (!flow->released && (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK))
 		settle_owner(flow);
 	if (to == TCP_CLOSE)
 		closed(sk, flow, from);

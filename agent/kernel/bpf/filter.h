@@ -19,9 +19,10 @@ struct uid_range {
 	__u32 last;
 };
 
-/* A first of 0 ends the ranges. told is the reader's own. */
+/* programs says whether any is ignored. A first of 0 ends the ranges. told is the reader's own. */
 struct filters {
 	__u64 active;
+	__u64 programs;
 	struct uid_range uids[UID_RANGES];
 	__u64 told[FILTERS];
 };
@@ -120,7 +121,7 @@ static __always_inline __u32 filter_of(struct task_struct *task)
 		return 0;
 	__u32 filter = filter_of_uids(filters, task->cred->uid.val, task->cred->euid.val);
 
-	if (filter || !task->mm)
+	if (filter || !filters->programs || !task->mm)
 		return filter;
 	fill_content(&content, BPF_CORE_READ(task, mm, exe_file, f_inode));
 	number = bpf_map_lookup_elem(&ignored, &content);
