@@ -71,7 +71,7 @@ class Scans:
         if now.mono < self._next or not self._choose(now.mono, scan):
             return
         with self._idle:
-            self._advance(now.mono + _SLICE, events)
+            self._advance(self._clock().mono + _SLICE, events)
         self._next = now.mono + (_CREEP if self._pressure.high(now.mono) else self._rest)
 
     def _choose(self, mono: int, scan: Callable[[bytes], Job]) -> bool:

@@ -168,7 +168,7 @@ class FileWork:
         self._plan(parts, now)
         events: list[Observed] = []
         if self._live:
-            self._advance(now.mono + _LIVE_SLICE, events)
+            self._advance(self._clock().mono + _LIVE_SLICE, events)
         else:
             self._scans.run(now, lambda root: self._scan(parts, root), events)
         events = self._summaries.sift(events, now)

@@ -86,7 +86,9 @@ def received_payload(socket: Socket, *, outbound: bool) -> int | None:
     """Return the payload that came in, of a socket that has ended.
 
     Its last message no longer says whether the peer's FIN is among the bytes received. Where our own FIN was
-    acknowledged the connection ended in good order, and so it is; after a reset it is not.
+    acknowledged the connection ended in good order, and so it is; after a reset it is not. It is not either
+    where this end was closed first and the peer acknowledged that before it closed: the kernel lets such a
+    socket go at once, with nothing that tells the two apart, so one byte is missing then.
     """
     if socket.received is None or socket.acked is None or socket.payload is None:
         return None

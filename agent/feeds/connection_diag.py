@@ -1,6 +1,7 @@
 """Connections from inet_diag: looked at by `look_plan`, and the kernel's last word on each that ends.
 
-A connection that began and ended between two looks has exact bytes but no owner: the last word names none.
+A connection that began and ended between two looks has no owner: the last word names none. Its bytes are
+exact, but those that came in may be one less where this end was closed first: see `received_payload`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from .tally import Tally
 _LIMIT = 4096
 _KEPT = 65_536
 _DESCRIPTORS, _QUICK_DESCRIPTORS = 50_000, 1000
-"""Descriptors looked at, at most, for the owners of what is new in a look; the newest processes first."""
+"""Descriptors looked at, at most, for the owners of what is new in a look; the newest processes first.
+
+An owner that a quick look did not find is sought again by the next whole one, and told then.
+"""
 
 _STATES = sum(1 << state for state in (*OPEN_STATES, LISTEN))
 
@@ -39,6 +43,8 @@ class _Known(msgspec.Struct, frozen=True):
     direction: Direction
     opened: int | None
     actor: Actor | None
+    sought: bool = False
+    """Whether its owner is yet to be found, and it is not told until then."""
 
 
 class DiagFeed:
@@ -62,7 +68,7 @@ class DiagFeed:
         self._clock = context.clock
         now = context.clock()
         try:
-            self._look(now, _DESCRIPTORS, adopt=True)
+            self._look(now, whole=True, adopt=True)
         except OSError as error:
             self._destroyed.close()
             self._bell.close()
@@ -121,26 +127,21 @@ class DiagFeed:
             return None
 
     def _look_again(self, now: Moment) -> list[Body]:
-        descriptors = _QUICK_DESCRIPTORS if self._plan.is_quick(now.mono) else _DESCRIPTORS
         try:
-            return self._look(now, descriptors, adopt=False)
+            return self._look(now, whole=self._plan.is_whole(now.mono), adopt=False)
         except OSError:
             self._tally.add_unknown("poll_gap")
             return []
 
-    def _look(self, now: Moment, descriptors: int, *, adopt: bool) -> list[Body]:
+    def _look(self, now: Moment, *, whole: bool, adopt: bool) -> list[Body]:
         """Dump the sockets; return what is new (nothing when adopting) and the reports that are due."""
         sockets = [socket for raw in dump(_STATES) if (socket := self._parse(raw)) is not None]
         self._listening = frozenset(one.local.port for one in sockets if one.state == LISTEN)
         flows = [one for one in sockets if one.state != LISTEN]
-        new = [one for one in flows if one.cookie not in self._known]
-        owners = (
-            socket_owners({one.inode for one in new if one.inode is not None}, descriptors) if new else {}
-        )
         found: list[Body] = []
-        for one in new:
-            known = self._keep(one, owners.get(one.inode or -1), now, adopt=adopt)
-            if not adopt:
+        for one in self._owned(flows, now, whole=whole, adopt=adopt):
+            known = self._known[one.cookie]
+            if not adopt and not known.sought:
                 found.append(_open(one, known))
         found += [
             _report(one, self._known[one.cookie], now)
@@ -151,17 +152,36 @@ class DiagFeed:
         ]
         return found
 
-    def _keep(self, socket: Socket, pid: int | None, now: Moment, *, adopt: bool) -> _Known:
+    def _owned(self, flows: list[Socket], now: Moment, *, whole: bool, adopt: bool) -> list[Socket]:
+        """Find the owners of what is new, and of what is yet to be told; return these sockets."""
+        wanted: list[Socket] = []
+        for one in flows:
+            known = self._known.get(one.cookie)
+            if known is None or (known.sought and whole):
+                wanted.append(one)
+        if not wanted:
+            return []
+        inodes = {one.inode for one in wanted if one.inode is not None}
+        owners = socket_owners(inodes, _DESCRIPTORS if whole else _QUICK_DESCRIPTORS)
+        for one in wanted:
+            pid = owners.get(one.inode or -1)
+            sought = pid is None and one.inode is not None and not whole
+            self._keep(one, pid, now, sought=sought, adopt=adopt)
+        return [one for one in wanted if one.cookie in self._known]
+
+    def _keep(self, socket: Socket, pid: int | None, now: Moment, *, sought: bool, adopt: bool) -> None:
         actor = self._processes.actor(pid) if pid is not None else None
         if actor is None and socket.uid is not None:
             actor = Actor(pid=pid, uid=socket.uid)
-        known = self._known[socket.cookie] = _Known(
-            self._direction(socket), None if adopt else now.mono, actor
-        )
+        former = self._known.get(socket.cookie)
+        if former is not None:
+            known = _Known(former.direction, former.opened, actor or former.actor, sought)
+        else:
+            known = _Known(self._direction(socket), None if adopt else now.mono, actor, sought)
+        self._known[socket.cookie] = known
         self._reports.opened(socket.cookie, now.mono)
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return known
 
     def _direction(self, socket: Socket) -> Direction:
         return "in" if socket.local.port in self._listening else "out"

@@ -24,7 +24,8 @@ def moment() -> Moment:
 
 
 def context(state: Path) -> Context:
-    return Context(Settings(), state, ProcessTable(4096, read_process), moment)
+    settings = Settings()
+    return Context(settings, state, ProcessTable(settings.process.table, read_process), moment)
 
 
 def wait(feed: Feed) -> None:
@@ -66,7 +67,7 @@ class Watched:
         self.seen += came
         return came
 
-    def until(self, accept: Callable[[Body], bool], seconds: float = 10.0) -> Body:
+    def until(self, accept: Callable[[Body], bool], seconds: float = 60.0) -> Body:
         """Return the first body that is accepted, among what was seen or comes."""
         deadline = time.monotonic() + seconds
         for one in self.seen:

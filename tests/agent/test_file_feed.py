@@ -59,6 +59,7 @@ class Start:
             "trees": (str(self._tree),),
             "sensitive": (),
             "scan_files_per_s": 1_000_000,
+            "scan_pressure": 100.0,
             "dpkg": str(self._tree.parent / "no-dpkg"),
         }
         file = msgspec.convert(plain | settings, File)
@@ -98,6 +99,17 @@ def settle(feed: Feed, enough: Callable[[list[Body]], bool] = lambda _: True) ->
 
 def paths(bodies: list[Body], kind: type[Body]) -> list[str]:
     return [str(getattr(body, "path", None)) for body in bodies if isinstance(body, kind)]
+
+
+def told(bodies: list[Body]) -> set[str]:
+    """Return the paths that are there by what was told."""
+    there: set[str] = set()
+    for body in bodies:
+        if isinstance(body, Create):
+            there.add(body.path)
+        elif isinstance(body, Delete):
+            there.discard(body.path)
+    return there
 
 
 def one(bodies: list[Body]) -> Body:
@@ -301,7 +313,7 @@ def test_churn_ends_in_the_right_state(tree: Path, start: Start, rung: str) -> N
         "i=0; while [ $i -lt 20000 ]; do echo $i > etc/f$i; echo $i >> etc/list$((i % 7)); i=$((i + 1)); done"
     )
     shell(f"{write}; find etc -name 'f*[13579]' -delete", tree)
-    settle(feed)
+    settle(feed, lambda bodies: told(bodies) == set(map(str, (tree / "etc").iterdir())) - {f"{tree}/etc/sub"})
     start.stop(feed)
     db = sqlite3.connect(tree.parent / "state/baseline.db")
     known = {name for (name,) in db.execute("SELECT name FROM files WHERE folder=?", (bytes(tree / "etc"),))}

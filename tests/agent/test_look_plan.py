@@ -38,6 +38,24 @@ def test_looks_that_spent_what_was_saved_come_as_their_share_allows() -> None:
     assert plan.wait(2 * QUICK) == int(300_000 / SHARE)
 
 
+def test_a_look_is_whole_each_second_whatever_is_executed() -> None:
+    plan, whole, now = LookPlan(0), 0, 0
+    while now < 10 * SLOW:
+        plan.ring(now)
+        now += plan.wait(now) or QUICK
+        whole += plan.is_whole(now)
+        plan.looked(now, 1000)
+    assert whole == 10
+
+
+def test_a_look_without_a_bell_is_whole() -> None:
+    plan = LookPlan(0)
+    plan.ring(1)
+    plan.looked(QUICK, 1000)
+    assert not plan.is_whole(2 * QUICK)
+    assert plan.is_whole(QUICK + SLOW)
+
+
 def test_a_late_look_is_told() -> None:
     plan = LookPlan(0)
     assert not plan.missed(SLOW)

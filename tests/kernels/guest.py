@@ -17,18 +17,21 @@ from tests.kernels import image
 KERNEL = "linux-image-cloud-amd64"
 TESTS = (
     "tests/system/test_process_real.py",
+    "tests/system/test_exec_real.py",
+    "tests/system/test_filters_real.py",
     "tests/system/test_connection_real.py",
+    "tests/system/test_connection_owner.py",
+    "tests/system/test_datagram_real.py",
     "tests/system/test_dns_real.py",
     "tests/system/test_ring_real.py",
     "tests/system/test_acts.py",
 )
-SECONDS = 1500
 MEMORY = "2G"
 _PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static"}
 _INIT = """#!/bin/busybox sh
 b=/bin/busybox
 export PATH=/bin:/usr/bin HOME=/root PYTHONPATH={root} PYTHONDONTWRITEBYTECODE=1
-for name in mount mkdir ls cat echo sleep ip ifconfig id kill ps unshare; do
+for name in mount mkdir ls cat cp echo ip ifconfig id kill ps unshare chroot pivot_root; do
   $b ln -sf busybox /bin/$name
 done
 $b mount -t proc proc /proc

@@ -22,6 +22,8 @@ _NOT_THE_AGENTS = re.compile(
     r"(pyarrow|duckdb|_duckdb|mypy|mypyc|pip|setuptools|uvloop|ruff|uvicorn|argon2|.*__mypyc).*"
 )
 _NOTHING = re.compile(r"(?!)")
+_PROGRAMS = ("/bin/sh", "/bin/bash", "/bin/true", "/bin/sleep", "/usr/bin/true")
+"""What the tests run under these names; the rest are busybox's."""
 _LIBRARIES = ("libbpf.so.1", "libgcc_s.so.1")
 _FOLDERS = ("dev", "proc", "sys", "tmp", "run", "var/tmp", "root", "etc", "bin", "var/log")
 _LINKED = re.compile(r"(/\S+) \(0x")
@@ -106,7 +108,8 @@ def _files() -> Iterator[Path]:
     yield from _walk(Path(sysconfig.get_path("platlib")), _NOT_THE_AGENTS)
     for tree in _TREES:
         yield from _walk(ROOT / tree, _NOTHING)
-    yield from (ROOT / "pyproject.toml", Path("/bin/true"), Path("/bin/sh"))
+    yield ROOT / "pyproject.toml"
+    yield from map(Path, _PROGRAMS)
 
 
 def _walk(folder: Path, without: re.Pattern[str]) -> Iterator[Path]:

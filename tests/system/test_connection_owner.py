@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -140,6 +141,8 @@ def test_a_connection_handed_to_a_login_session_is_of_that_session(tmp_path: Pat
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[PrivateHost]:
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("OpenSSH, for a login of a test host, is not installed")
     with PrivateHost(tmp_path / "host") as running:
         yield running
 

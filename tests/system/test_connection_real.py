@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from agent.sensor import Rung
 from agent.sensors.connection import SENSOR
 from evidence.kinds.connection import Close, Listen, Open, Report
-from tests.agent.feeds_at_work import Watched, opened, rung_of
+from tests.agent.feeds_at_work import Watched, opened, run, rung_of
 
 pytestmark = pytest.mark.root
 
@@ -52,6 +54,14 @@ class Exchange:
         for thread in threads:
             thread.join()
 
+    def end(self) -> None:
+        """End it in good order: each end has seen the other's end before it is closed."""
+        self.client_end.shutdown(socket.SHUT_WR)
+        assert self.server_end.recv(1) == b""
+        self.server_end.shutdown(socket.SHUT_WR)
+        assert self.client_end.recv(1) == b""
+        self.close()
+
     def close(self, *, server_first: bool = False) -> None:
         ends = [self.client_end, self.server_end]
         for end in reversed(ends) if server_first else ends:
@@ -70,11 +80,17 @@ def drain(end: socket.socket, size: int) -> None:
 
 def closes(watched: Watched, exchange: Exchange) -> tuple[Close, Close]:
     """Return the close of the connecting and of the accepting end."""
-    return close_of(watched, exchange.client), close_of(watched, exchange.server)
+    client, server = exchange.client, exchange.server
+    return close_of(watched, client, server), close_of(watched, server, client)
 
 
-def close_of(watched: Watched, port: int) -> Close:
-    body = watched.until(lambda one: isinstance(one, Close) and one.local.port == port)
+def ports_of(one: Open | Report | Close) -> tuple[int | None, int | None]:
+    """Return the ports of both ends; others on this host may use one of ours, but not both."""
+    return one.local.port, one.remote.port
+
+
+def close_of(watched: Watched, local: int, remote: int) -> Close:
+    body = watched.until(lambda one: isinstance(one, Close) and ports_of(one) == (local, remote))
     assert isinstance(body, Close)
     return body
 
@@ -156,8 +172,9 @@ def test_a_reset_tells_the_bytes_and_the_holder_of_the_other_end(tmp_path: Path)
 def test_a_connection_that_lives_is_told_when_it_is_a_second_old(tmp_path: Path) -> None:
     with opened(BPF, tmp_path) as watched:
         exchange = Exchange(socket.AF_INET, "127.0.0.1")
-        begun = watched.until(lambda one: isinstance(one, Open) and one.local.port == exchange.client)
-        came = watched.until(lambda one: isinstance(one, Open) and one.local.port == exchange.server)
+        client, server = exchange.client, exchange.server
+        begun = watched.until(lambda one: isinstance(one, Open) and ports_of(one) == (client, server))
+        came = watched.until(lambda one: isinstance(one, Open) and ports_of(one) == (server, client))
         exchange.close()
         ends = closes(watched, exchange)
     for was, end in zip((begun, came), ends, strict=True):
@@ -189,8 +206,8 @@ def test_what_was_open_before_keeps_its_bytes_and_gets_its_direction(tmp_path: P
         with opened(BPF, tmp_path) as watched:
             client.close()
             accepted.close()
-            out = close_of(watched, client_port)
-            back = close_of(watched, port)
+            out = close_of(watched, client_port, port)
+            back = close_of(watched, port, client_port)
     assert (out.direction, out.bytes_out, out.bytes_in, out.duration) == ("out", 5000, 0, None)
     assert (back.direction, back.bytes_out, back.bytes_in, back.duration) == ("in", 0, 5000, None)
 
@@ -200,7 +217,8 @@ def test_an_open_flow_reports_its_bytes(rung: Rung, tmp_path: Path) -> None:
     with opened(rung, tmp_path) as watched:
         exchange = Exchange(socket.AF_INET, "127.0.0.1")
         exchange.send(SIZE, 5)
-        report = watched.until(lambda one: isinstance(one, Report) and one.local.port == exchange.client)
+        ports = exchange.client, exchange.server
+        report = watched.until(lambda one: isinstance(one, Report) and ports_of(one) == ports)
         exchange.close()
         closes(watched, exchange)
     assert isinstance(report, Report)
@@ -217,15 +235,15 @@ def test_inet_diag_tells_exact_bytes_of_what_it_saw_alive(
         client = socket.create_connection((address, port))
         client_port = client.getsockname()[1]
         accepted, _ = server.accept()
-        watched.until(lambda one: isinstance(one, Open) and one.local.port == client_port)
+        watched.until(lambda one: isinstance(one, Open) and ports_of(one) == (client_port, port))
         sender = threading.Thread(target=client.sendall, args=(bytes(SIZE),))
         sender.start()
         drain(accepted, SIZE)
         sender.join()
         client.close()
         accepted.close()
-        out = close_of(watched, client_port)
-        back = close_of(watched, port)
+        out = close_of(watched, client_port, port)
+        back = close_of(watched, port, client_port)
     assert (out.direction, out.bytes_out, out.bytes_in) == ("out", SIZE, 0)
     assert (back.direction, back.bytes_out, back.bytes_in) == ("in", 0, SIZE)
     assert out.actor is not None
@@ -236,6 +254,29 @@ def test_inet_diag_names_no_owner_of_what_it_did_not_see_alive(tmp_path: Path) -
     with opened(DIAG, tmp_path) as watched:
         exchange = Exchange(socket.AF_INET, "127.0.0.1")
         exchange.send(SIZE, 3)
-        exchange.close()
+        exchange.end()
         out, _ = closes(watched, exchange)
     assert (out.bytes_out, out.bytes_in, out.actor) == (SIZE, 3, None)
+
+
+def test_inet_diag_finds_an_owner_behind_many_descriptors_of_newer_processes(tmp_path: Path) -> None:
+    """More than a quick look goes through: the owner is told by the next whole one."""
+    holds = "import os; many = [os.dup(0) for _ in range(900)]; print(flush=True); input()"
+    children = [
+        subprocess.Popen([sys.executable, "-I", "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    with opened(DIAG, tmp_path) as watched:
+        for child in children:
+            assert child.stdout is not None
+            child.stdout.readline()
+        run("/bin/true")
+        exchange = Exchange(socket.AF_INET, "127.0.0.1")
+        ports = exchange.client, exchange.server
+        begun = watched.until(lambda one: isinstance(one, Open) and ports_of(one) == ports)
+        exchange.close()
+    for child in children:
+        child.communicate(b"\n")
+    assert isinstance(begun, Open)
+    assert begun.actor is not None
+    assert begun.actor.pid == os.getpid()

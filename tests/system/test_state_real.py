@@ -54,8 +54,9 @@ def until(feeds: list[Feed], accept: Callable[[Body], bool]) -> tuple[Body, list
 
 @pytest.fixture
 def around(tmp_path: Path) -> Context:
-    watched = File(trees=("/etc/cron.d",), sensitive=(), dpkg=str(tmp_path / "none"))
-    return Context(Settings(file=watched), tmp_path, ProcessTable(4096, read_process), clock)
+    watched = File(trees=("/etc/cron.d",), sensitive=(), dpkg=str(tmp_path / "none"), scan_pressure=100.0)
+    settings = Settings(file=watched)
+    return Context(settings, tmp_path, ProcessTable(settings.process.table, read_process), clock)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Eyes:
     """The feeds of several sensors, read as watch does."""
 
     def __init__(self, settings: Settings, state: Path) -> None:
-        self.table = ProcessTable(4096, read_process)
+        self.table = ProcessTable(Settings().process.table, read_process)
         around = Context(settings, state, self.table, moment)
         sensors = (process.SENSOR, file.SENSOR, connection.SENSOR, io_uring.SENSOR)
         self.feeds = [self._opened(sensor, around) for sensor in sensors]
