@@ -182,10 +182,11 @@ def _changed(
     places: Paths, addresses: dict[str, Listener], processes: Mapping[str, int], complete: bool
 ) -> None:
     """Say which processes there are; once all serve, say so to systemd and on stderr."""
+    if complete:  # before the file that says ready: who waits for that reads this next
+        files.write(places.listeners, msgspec.json.encode(addresses))
     state = {"serve": os.getpid(), **processes}
     files.write(places.processes, msgspec.json.encode({"ready": complete, "processes": state}))
     if complete:
-        files.write(places.listeners, msgspec.json.encode(addresses))
         told = ", ".join(f"{name} https://{at.host}:{at.port}" for name, at in addresses.items())
         _log.info("ready: %s", told)
         notify("READY=1")

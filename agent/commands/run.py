@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 
-from .. import privilege, process
+from .. import privilege, process, run, vitals
 from ..command import NOT_ENROLLED, Command, Invocation
 from ..errors import NotEnrolled
 from ..layout import Layout
 from ..settings import Settings
 from ..supervise import Child, Supervisor
+from .ship import ship
 
 
 def _run(call: Invocation) -> int:
@@ -22,25 +24,28 @@ def _run(call: Invocation) -> int:
         call.console.warn(
             "not started by root: sensors that need it are degraded, see `vedette-agent status`"
         )
-    watch = partial(call.guard, partial(_watch, settings, os.getpid()), "watch")
-    ship = partial(call.guard, partial(_ship, settings), "ship")
+    watching = partial(call.guard, partial(run.watch, settings, os.getpid()), "watch")
+    shipping = partial(call.guard, partial(_ship, settings), "ship")
     children = (
-        Child("vedette-watch", watch, frozenset({NOT_ENROLLED})),
-        Child("vedette-ship", ship, frozenset({NOT_ENROLLED})),
+        Child("vedette-watch", watching, frozenset({NOT_ENROLLED})),
+        Child("vedette-ship", shipping, frozenset({NOT_ENROLLED})),
     )
+    _share_memory()
     return Supervisor(children, call.console.warn).run()
 
 
-def _watch(settings: Settings, supervisor: int) -> int:
-    process.give_back_memory()
-    from .. import run  # noqa: PLC0415 - each process loads only its own parts
+def _share_memory() -> None:
+    """Leave what is loaded by now where it is: a page that no process writes is one page for all three.
 
-    return run.watch(settings, supervisor)
+    A look for garbage would write to each object, and what is freed would be filled with a child's own.
+    """
+    process.give_back_memory()
+    gc.collect()
+    vitals.give_back()
+    gc.freeze()
 
 
 def _ship(settings: Settings) -> int:
-    from .ship import ship  # noqa: PLC0415 - as above
-
     account = privilege.ship_account()
     if account is not None:
         # Only now: the program's own files need not be readable for that user.
