@@ -91,6 +91,7 @@ def clock() -> Moment:
 def opened(place: Path, rung: str) -> Feed:
     file = File(
         trees=tuple(str(place / name) for name in ("open", "closed/inner", "missing")),
+        scan_pressure=100.0,
         sensitive=(str(place / "closed/inner/k*"), str(place / "open/hidden"), str(place / "open/pl*")),
         dpkg=str(place / "no-dpkg"),
         read_window=0.01,

@@ -64,7 +64,11 @@ class Host:
 
     def open(self) -> Feed:
         settings = File(
-            trees=(str(self.tree),), sensitive=(), dpkg=str(self.dpkg), scan_files_per_s=1_000_000
+            trees=(str(self.tree),),
+            sensitive=(),
+            dpkg=str(self.dpkg),
+            scan_files_per_s=1_000_000,
+            scan_pressure=100.0,
         )
         context = Context(
             Settings(file=settings), self.folder / "state", self.programs, clock, authors=self.authors
