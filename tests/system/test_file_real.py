@@ -57,9 +57,12 @@ def test_the_person_behind_a_write_and_a_key_read_is_named(tmp_path: Path) -> No
         script = f"cat {tree}/id_other; cp /proc/self/sessionid {tree}/notes; cat /proc/self/sessionid"
         acting = pool.submit(host.ssh, "vdcarol", script, key=key)
         bodies: list[Body] = []
+        ended: float | None = None
         while not {Read, Change} <= {type(body) for body in bodies}:
             if acting.done():
                 assert acting.result().returncode == 0, acting.result().stderr
+                ended = ended or time.monotonic()
+                assert time.monotonic() < ended + 60, (bodies, list(files.losses(clock())))
             for seen in execs.read(clock()):
                 table.observe(seen.body, seen.mono or clock().mono)
             bodies += [seen.body for seen in files.read(clock())]
