@@ -30,6 +30,8 @@ ENDED_SHARE = 16
 LATE = 2_000_000_000
 """Nanoseconds after its end for which a pid still names the process, as long as no other took it."""
 
+_GONE = 4096
+
 Key = tuple[int, int | None]
 
 
@@ -73,6 +75,8 @@ class ProcessTable:
         self._table: OrderedDict[Key, _Process] = OrderedDict()
         self._keys: dict[int, tuple[Key, ...]] = {}
         self._ended: deque[tuple[int, Key]] = deque()
+        self._gone: set[Key] = set()
+        """Parents that /proc does not show: an ended process never comes back."""
         self._version = 0
         self.added = 0
         self.removed = 0
@@ -229,10 +233,15 @@ class ProcessTable:
 
     def _read_parent(self, pid: int, start: int | None) -> Key | None:
         """Read a parent from /proc; it counts when its start is the one the child named."""
-        if start is None:
+        if start is None or (pid, start) in self._gone:
             return None
         snapshot = self._look_up(pid)
-        return self._take(snapshot) if snapshot is not None and same_start(snapshot.start, start) else None
+        if snapshot is not None and same_start(snapshot.start, start):
+            return self._take(snapshot)
+        if len(self._gone) >= _GONE:
+            self._gone.clear()
+        self._gone.add((pid, start))
+        return None
 
     def _take(self, snapshot: Snapshot) -> Key | None:
         known = self._matching(snapshot.pid, snapshot.start)

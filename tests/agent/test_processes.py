@@ -157,3 +157,19 @@ def test_starts_agree_when_one_is_the_tick_of_the_other(one: int, other: int) ->
     assert same_start(one, other) == same_start(other, one)
     assert not same_start(one, one + TICK)
     assert not same_start(None, one)
+
+
+def test_a_parent_that_is_gone_is_looked_up_once_and_still_learned_from_its_exec() -> None:
+    looked: list[int] = []
+
+    def look_up(pid: int) -> Snapshot | None:
+        looked.append(pid)
+        return None
+
+    table = ProcessTable(100, look_up)
+    for start in (30, 40):
+        table.observe(Exec(pid=start, start=start, ppid=2, parent_start=20), start)
+        assert table.ancestry(start, start) == (Ancestor(pid=2, start=20),)
+    assert looked == [2]
+    table.observe(Exec(pid=2, start=20, exe="/parent"), 50)
+    assert table.ancestry(40, 40)[0] == Ancestor(pid=2, start=20, exe="/parent")
