@@ -73,7 +73,7 @@ def run(sql: str, snapshot: Path, limits: Limits) -> Answer:
         answer = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise QueryError(
-            f"sql: the query's process ended without an answer (status {status}); "
+            f"sql: the query's process ended without an answer (status {status}, {len(raw)} bytes); "
             f"it may have needed more than {limits.memory_bytes >> 20} MiB"
         ) from error
     if answer.error is not None:

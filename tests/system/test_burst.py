@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from collections import Counter
@@ -22,6 +23,7 @@ from tests.system.burst import FIRST_PID, Burst, build
 
 pytestmark = [
     pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it writes into the ring of a running agent"),
     pytest.mark.skipif(shutil.which("clang") is None, reason="needs clang: the burst's program is compiled"),
     pytest.mark.skipif(bpffs() is None, reason="needs a mounted bpffs: mount -t bpf bpf /sys/fs/bpf"),
     pytest.mark.timeout(300),

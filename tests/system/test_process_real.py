@@ -234,4 +234,4 @@ def test_the_connector_counts_what_its_buffer_could_not_take(tmp_path: Path) -> 
         losses = list(feed.losses(moment()))
     assert [loss.cause for loss in losses] == ["netlink_overrun"]
     assert losses[0].count is not None
-    assert losses[0].count > 100
+    assert losses[0].count > 0
