@@ -46,9 +46,11 @@ def test_the_person_behind_a_write_and_a_key_read_is_named(tmp_path: Path) -> No
     table = ProcessTable(Settings().process.table, read_process)
     settings = File(trees=(str(tree),), sensitive=(str(tree / "id_*"),), read_window=0.3, scan_pressure=100.0)
     context = Context(Settings(file=settings), tmp_path / "state", table, clock)
-    execs, files = climb(process.SENSOR, context, wait).feed, climb(file.SENSOR, context, wait).feed
+    climbed = climb(file.SENSOR, context, wait)
+    execs, files = climb(process.SENSOR, context, wait).feed, climbed.feed
     assert execs is not None
     assert files is not None
+    assert climbed.rung == "fanotify", climbed.tried
     while (files.period or 0) < 1:  # until the baseline is learned
         wait(files)
         assert list(files.read(clock())) == []
