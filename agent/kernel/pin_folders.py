@@ -98,9 +98,9 @@ def agent_folder(home: Path) -> AgentFolder | Unpinned:
         return Unpinned(f"{error.filename}: {error.strerror}", f"make {home} writable")
     if name is None:
         return Unpinned(f"{home / _ID} does not keep what is written", f"look at the file system of {home}")
-    above = mount / _ALL if (mount / _ALL).exists() else mount
-    if not os.access(above, os.W_OK | os.X_OK):
-        return Unpinned(f"{above}: not permitted, so a kill would blind", "run as root")
+    for above in (mount, mount / _ALL):
+        if above.exists() and not os.access(above, os.W_OK | os.X_OK):
+            return Unpinned(f"{above}: not permitted, so a kill would blind", "run as root")
     return AgentFolder(mount / _ALL / name, f"{_namespace()}:{home.resolve()}")
 
 
