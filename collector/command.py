@@ -36,12 +36,12 @@ class Invocation:
     terminal: Terminal
 
     def settings(self) -> Settings:
-        """Read the settings file and its drop-ins; without a file the defaults hold.
+        """Read the settings file and its drop-ins; without the usual file the defaults hold.
 
         Raises:
             SettingsError: a file cannot be read or is wrong; the message names file, line and field.
         """
-        return settings_file.load(self.config)
+        return settings_file.load(self.config, required=self.config != CONFIG)
 
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:

@@ -150,3 +150,10 @@ def test_config_show_is_itself_a_valid_configuration(
     capsys.readouterr()
     assert run("config", "schema") == 0
     assert "Console" in json.loads(capsys.readouterr().out)["$defs"]
+
+
+def test_a_settings_file_that_was_named_must_be_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["config", "show", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml: no such file" in capsys.readouterr().err
