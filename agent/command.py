@@ -40,12 +40,12 @@ class Invocation:
     console: Console
 
     def settings(self) -> Settings:
-        """Read the settings file and its drop-ins; without a file the defaults hold.
+        """Read the settings file and its drop-ins; without the usual file the defaults hold.
 
         Raises:
             SettingsError: a file cannot be read or is wrong; the message names file, line and field.
         """
-        return settings_file.load(self.config)
+        return settings_file.load(self.config, required=self.config != CONFIG)
 
     def guard(self, work: Callable[[], int], what: str) -> int:
         """Return the exit code of work; its errors become one line on stderr, never a traceback."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib
-import ipaddress
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
@@ -19,14 +17,13 @@ from evidence.kind import Body
 from . import attribution, correlations, detections
 from .alert import Alert, Severity
 from .attribution import Attribution
+from .organisation import Human, Known, NetworkLabel, Organisation
 from .record import Arrival, Origin, Person, Record
 from .rule import Correlation, Detection, Finding, Site
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
 REMEMBERED = 50_000
-_ADDRESSES_LIMIT = 65_536
-"""Addresses whose network is remembered; judging one anew costs more than all rules together."""
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -66,7 +63,7 @@ class Analysis:
             persons.append(person)
             rules = routes.get(type(event.body))
             if rules is not None:
-                alerts.extend(self._judge(rules, Record(*of_batch, event, person), now))
+                alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
         return persons, alerts
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int) -> Iterable[Alert]:
@@ -203,18 +200,9 @@ def site(settings: DetectionSettings) -> Site:
     Raises:
         ValueError: a known destination is no network.
     """
-    networks = [ipaddress.ip_network(text, strict=False) for text in settings.known_destinations]
-
-    @functools.lru_cache(_ADDRESSES_LIMIT)
-    def is_known(ip: str) -> bool:
-        try:
-            address = ipaddress.ip_address(ip)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return any(mapped in network for network in networks)
-
-    return Site(dict(settings.parameters), is_known)
+    people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
+    networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
+    return Site(dict(settings.parameters), Known(Organisation(people, networks)))
 
 
 def people(settings: DetectionSettings) -> dict[str, str]:

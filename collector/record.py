@@ -12,13 +12,29 @@ from evidence.kind import Body, Lane
 How = Literal["kernel", "hop", "key", "job", "inferred", "uid"]
 
 
+class Hop(msgspec.Struct, frozen=True, gc=False):
+    """An earlier session of a person's chain: where, as which account, how it is known to be theirs, and why.
+
+    because are the uids of the events that join it to the session after it.
+    """
+
+    agent: str
+    host: str
+    boot: str
+    session: int | None
+    user: str
+    how: How
+    because: tuple[str, ...] = ()
+
+
 class Person(msgspec.Struct, frozen=True, gc=False):
     """Who is behind an event, and how that is known.
 
     how: kernel (audit session set by PAM), hop, key, job, inferred as in the rules of attribution; uid where
     the host has no login identity and only the user id is known. session is the audit session, source the
     address the login came from, fingerprint its key's. because are the uids of the events that show a link
-    that is a job's or inferred.
+    that is a job's, a hop's or inferred. chain are the sessions on other hosts that led here, the first one
+    first; source and fingerprint are then those of the first.
     """
 
     name: str
@@ -27,6 +43,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     source: str | None = None
     fingerprint: str | None = None
     because: tuple[str, ...] = ()
+    chain: tuple[Hop, ...] = ()
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -50,7 +67,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a batch's events came from: agent, key epoch and boot id of its statement, and its entry's index.
 
-    received is the collector's clock (UTC ns), host a label only.
+    received is the collector's clock (UTC ns), host a label only. skew is by how many ns the host's clock is
+    ahead of the collector's, as estimated when the batch came in.
     """
 
     agent: str
@@ -59,6 +77,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     host: str
     index: int
     received: int
+    skew: int = 0
 
     def uid(self, event: Event[Any]) -> str:
         """Return the stable name of an event from here, ``agent:epoch:seq``."""
@@ -76,6 +95,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     received: int
     event: Event[Body]
     person: Person | None = None
+    skew: int = 0
+
+    @property
+    def at(self) -> int:
+        """When it happened by the collector's clock, UTC ns: to compare events of several hosts."""
+        return self.event.time - self.skew
 
     @property
     def uid(self) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from evidence.kind import Body
 
 from .alert import Severity
+from .organisation import Known
 from .record import Arrival, Person, Record
 
 Value = float | int | str
@@ -69,10 +70,14 @@ class Story(msgspec.Struct, frozen=True):
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What the operator told: parameters by rule and name, and whether an address is a known destination."""
+    """What the operator told: parameters by rule and name, and of people, hosts and networks."""
 
     parameters: dict[str, dict[str, Value]]
-    is_known: Callable[[str], bool]
+    known: Known
+
+    def is_known(self, ip: str) -> bool:
+        """Return whether an address is a known destination."""
+        return self.known.is_known(ip)
 
     def number(self, rule: str, parameter: Parameter) -> float:
         """Return the parameter's value as the site set it, else its default."""

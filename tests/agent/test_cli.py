@@ -62,10 +62,19 @@ def test_a_fault_is_one_line_and_json(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_config_show_can_be_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["config", "show", "--config", str(tmp_path / "none.toml")]) == 0
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    assert cli.main(["config", "show", "--config", str(empty)]) == 0
     shown = tmp_path / "agent.toml"
     shown.write_text(capsys.readouterr().out)
     assert cli.main(["config", "test", "--config", str(shown)]) == 0
+
+
+def test_a_settings_file_that_was_named_must_be_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["config", "show", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml: no such file" in capsys.readouterr().err
 
 
 def test_config_schema_is_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
