@@ -85,6 +85,10 @@ class Attribution:
                 return found
         return self._person(origin, body)
 
+    def name(self, people: dict[str, str]) -> None:
+        """Take accounts and key fingerprints anew, for what comes from now on."""
+        self._people = people
+
     def load(self, state: State) -> None:
         """Take a state that was kept."""
         self.state = state
