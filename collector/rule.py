@@ -97,8 +97,16 @@ def _split(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def any_program(_site: Site) -> frozenset[str] | None:
+    """Serve rules that want to see execs of every program."""
+    return None
+
+
 class Detection(msgspec.Struct, frozen=True):
-    """A pure function of one event. kinds routes: only events of these kinds are shown to it."""
+    """A pure function of one event. kinds routes: only events of these kinds are shown to it.
+
+    programs routes execs further: only those of programs with these base names are.
+    """
 
     id: str
     version: int
@@ -110,6 +118,7 @@ class Detection(msgspec.Struct, frozen=True):
     hits: tuple[Story, ...]
     misses: tuple[Story, ...]
     parameters: tuple[Parameter, ...] = ()
+    programs: Callable[[Site], frozenset[str] | None] = any_program
 
 
 def nothing_from_arrivals(_state: Any, _arrival: Arrival, _site: Site) -> Iterable[Finding]:
@@ -126,7 +135,8 @@ class Correlation(msgspec.Struct, frozen=True):
     """A fold over events. start makes an empty state, of the type `state`, which msgspec can store.
 
     step, arrived and passed change the state they are given and return what they found; nothing else may
-    keep anything, so that the same events give the same findings. Times are UTC ns.
+    keep anything, so that the same events give the same findings. Times are UTC ns. programs is as of a
+    `Detection`.
     """
 
     id: str
@@ -142,3 +152,4 @@ class Correlation(msgspec.Struct, frozen=True):
     arrived: Callable[[Any, Arrival, Site], Iterable[Finding]] = nothing_from_arrivals
     passed: Callable[[Any, int, Site], Iterable[Finding]] = nothing_from_time
     parameters: tuple[Parameter, ...] = ()
+    programs: Callable[[Site], frozenset[str] | None] = any_program
