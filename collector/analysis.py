@@ -12,16 +12,20 @@ import msgspec
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.process import Exec
 
 from . import attribution, correlations, detections, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
+from .bounded import remember
 from .organisation import Human, Known, NetworkLabel, Organisation
 from .record import Arrival, Origin, Person, Record
 from .rule import Correlation, Detection, Finding, Site
+from .session_work import program
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
+_PROGRAMS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -59,10 +63,21 @@ class Analysis:
         for event in events:
             person = attribute(origin, event)
             persons.append(person)
-            rules = routes.get(type(event.body))
-            if rules is not None:
+            body = event.body
+            rules = self._of_program(body) if isinstance(body, Exec) else routes.get(type(body))
+            if rules:
                 alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
         return persons, alerts
+
+    def _of_program(self, body: Exec) -> tuple[Asked, ...]:
+        """Return the rules that want to see an exec; nearly all execs are of few programs."""
+        rules = self._by_program.get(body.exe or "")
+        if rules is None or not body.exe:
+            name = program(body)
+            wanted = [(rule, rule.programs(self.site), ask) for rule, ask in self._by_kind.get(Exec, ())]
+            rules = tuple((rule, ask) for rule, names, ask in wanted if names is None or name in names)
+            remember(self._by_program, body.exe or "", rules, _PROGRAMS_LIMIT)
+        return rules
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int) -> Iterable[Alert]:
         alerts: list[Alert] = []
@@ -115,6 +130,7 @@ class Analysis:
         routes: dict[type[Body], tuple[Asked, ...]] = {}
         asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
         asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
+        self._by_program: dict[str, tuple[Asked, ...]] = {}
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
@@ -218,7 +234,7 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
         rule=rule.id,
         version=rule.version,
-        severity=_severity(rule.severity, finding.person),
+        severity=_severity(finding.severity or rule.severity, finding.person),
         title=rule.title,
         summary=finding.summary,
         time=finding.time,
