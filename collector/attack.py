@@ -1,7 +1,7 @@
 """ATT&CK as our rules use it: ids that were renumbered, and the tactic of each technique. Pure.
 
-ATT&CK 19 split "defense evasion" into stealth and defense impairment and renumbered what it moved; rules, Sigma
-and other tools use old and new ids side by side. Names and ids are those of attack.mitre.org.
+ATT&CK 19 split "defense evasion" into stealth and defense impairment and renumbered what it moved; rules,
+Sigma and other tools use old and new ids side by side. Names and ids are those of attack.mitre.org.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _TECHNIQUES = {
     "stealth": "T1014 T1027 T1036 T1070 T1140 T1202 T1205 T1207 T1211 T1218 T1220 T1222 T1480 T1497 "
     "T1553 T1564 T1600 T1601 T1612 T1620 T1622",
     "defense-impairment": "T1685 T1686 T1687 T1688 T1689 T1690",
-    "credential-access": "T1003 T1040 T1056 T1110 T1111 T1187 T1212 T1528 T1539 T1552 T1555 T1557 T1558 T1606 "
-    "T1621 T1649",
+    "credential-access": "T1003 T1040 T1056 T1110 T1111 T1187 T1212 T1528 T1539 T1552 T1555 T1557 T1558 "
+    "T1606 T1621 T1649",
     "discovery": "T1007 T1016 T1018 T1033 T1046 T1049 T1057 T1069 T1082 T1083 T1087 T1135 T1201 T1518 T1580 "
     "T1613 T1614 T1619",
     "lateral-movement": "T1021 T1080 T1210 T1534 T1550 T1563 T1570",
