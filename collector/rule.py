@@ -36,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What a rule found. entity is who or what it is about and makes the alert's id, with the evidence.
 
     time is the event time (UTC ns), evidence the uids of the contributing events. severity is set where it is
-    not the rule's.
+    not the rule's. boot is the boot id of the person's session; the engine adds that of the judged event.
     """
 
     entity: str
@@ -50,6 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
     destination: str | None = None
     bytes_out: int | None = None
     details: dict[str, str] = {}
+    boot: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -73,8 +73,9 @@ MISSES = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RU
 @pytest.mark.parametrize(("rule", "story"), HITS)
 def test_hit(rule: Detection | Correlation, story: Story) -> None:
     alerts = [alert for alert in play(story, Analysis(SITE)) if alert.rule == rule.id]
-    assert len(alerts) == 1
-    assert alerts[0].evidence
+    assert len({alert.entity for alert in alerts}) == 1
+    assert [alert.revision for alert in alerts] == list(range(len(alerts)))
+    assert all(alert.evidence for alert in alerts)
 
 
 @pytest.mark.parametrize(("rule", "story"), MISSES)
