@@ -20,7 +20,7 @@ from ..by_person import (
     is_explained,
     is_installer,
 )
-from ..examples import BASH, DPKG, SERVICE, WINDOW, alice, at_once, run
+from ..examples import BASH, DPKG, SERVICE, WINDOW, alice, at_once, opened, run
 from ..one_event import finding, who
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
@@ -144,7 +144,7 @@ DETECTION = Detection(
             "it was done while the agent was down",
             Changed(source="passwd", subject="toor", change="appeared", added=("uid 0",), while_down=True),
         ),
-        at_once("a robot's account makes a second root", _TOOR, organisation=SERVICE),
+        at_once("a robot makes a second root", opened(), _TOOR, organisation=SERVICE),
     ),
     misses=(
         at_once(
@@ -173,7 +173,7 @@ DETECTION = Detection(
         at_once(
             "an ordinary group", Changed(source="group", subject="video", change="changed", added=("bob",))
         ),
-        at_once("a robot adds a colleague", _SUDO, organisation=SERVICE),
+        at_once("a robot adds a colleague", opened(), _SUDO, organisation=SERVICE),
         at_once("announced work", _SUDO, organisation=WINDOW),
         at_once("root itself", Changed(source="passwd", subject="root", change="changed", added=("uid 0",))),
         at_once("a shell is changed", run("usermod", "-s", "/bin/zsh", "alice")),

@@ -1,4 +1,4 @@
-"""A person stopped, removed or blinded the agent, or cut it off from its collector, by a command's own words."""
+"""A person stopped, removed or blinded the agent, or cut it off, by a command that says so."""
 
 from __future__ import annotations
 
