@@ -233,7 +233,7 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
         rule=rule.id,
         version=rule.version,
-        severity=_severity(rule.severity, finding.person),
+        severity=_severity(finding.severity or rule.severity, finding.person),
         title=rule.title,
         summary=finding.summary,
         time=finding.time,

@@ -33,7 +33,8 @@ class Parameter(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """What a rule found. entity is who or what it is about and makes the alert's id, with the evidence.
 
-    time is the event time (UTC ns), evidence the uids of the contributing events.
+    time is the event time (UTC ns), evidence the uids of the contributing events. severity is set where this
+    one is worth less or more than its rule.
     """
 
     entity: str
@@ -46,6 +47,7 @@ class Finding(msgspec.Struct, frozen=True):
     destination: str | None = None
     bytes_out: int | None = None
     details: dict[str, str] = {}
+    severity: Severity | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
