@@ -87,8 +87,9 @@ def leaving(record: Record, site: Site) -> Close | Report | None:
 
 
 def moving(record: Record) -> Close | Report | None:
-    """Return the event if it tells of a flow of a person at work: of no timer's session, and no container's
-    own process that has but a user id.
+    """Return the event if it tells of a flow of a person at work.
+
+    That is of no timer's session, and of no container's own process, of which but a user id is known.
     """
     person, body = record.person, record.event.body
     if person is None or not isinstance(body, _FLOWS) or person.is_scheduled:

@@ -94,7 +94,9 @@ def _sent(
         local=_HOST,
         remote=to,
         bytes_out=count,
-        actor=Actor(pid=50, exe=exe, uid=1000 if session else 998, auid=1000 if session else None, session=session),
+        actor=Actor(
+            pid=50, exe=exe, uid=1000 if session else 998, auid=1000 if session else None, session=session
+        ),
     )
 
 
