@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
-from . import attribution, correlations, detections
+from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
@@ -26,7 +25,6 @@ from .session_work import program
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
-REMEMBERED = 50_000
 _PROGRAMS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
@@ -39,7 +37,8 @@ Asked = tuple[Detection | Correlation, Ask]
 class _Dump(msgspec.Struct):
     attribution: msgspec.Raw
     correlations: dict[str, msgspec.Raw]
-    said: list[str]
+    telling: telling.State
+    risk: risk.State
 
 
 class Analysis:
@@ -52,7 +51,7 @@ class Analysis:
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._said: dict[str, None] = {}
+        self._telling, self._risk = telling.State(), risk.State()
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -90,7 +89,7 @@ class Analysis:
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
                 continue
             if found:
-                alerts.extend(self._alerts(rule, found, now))
+                alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
         return alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
@@ -104,17 +103,18 @@ class Analysis:
 
     def tick(self, now: int) -> list[Alert]:
         """Return alerts that arise because something did not happen by now."""
-        return [
+        found = [
             alert
             for rule in self._correlations
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
+        return [*found, *telling.passed(self._telling, now)]
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
         pack = msgspec.msgpack.encode
         states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
-        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, list(self._said)))
+        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling, self._risk))
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
@@ -123,7 +123,7 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._said = dict.fromkeys(stored.said)
+        self._telling, self._risk = stored.telling, stored.risk
         self._by_kind = self._routes()
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
@@ -140,13 +140,19 @@ class Analysis:
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
+        per_hour = int(self.site.number("throttle", telling.PER_HOUR))
         for finding in findings:
             alert = to_alert(rule, finding, now)
-            if alert.id not in self._said:
-                self._said[alert.id] = None
-                if len(self._said) > REMEMBERED:
-                    del self._said[next(iter(self._said))]
-                yield alert
+            yield from telling.tell(self._telling, alert, now, per_hour)
+            for crossed in risk.found(self._risk, alert, self.site):
+                yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
+
+
+def _placed(finding: Finding, record: Record) -> Finding:
+    """Return the finding with the boot of the event that was judged, if it is about that host."""
+    if finding.boot is not None or finding.agent != record.agent:
+        return finding
+    return msgspec.structs.replace(finding, boot=record.boot)
 
 
 _FAULT = Detection(
@@ -228,9 +234,8 @@ def people(settings: DetectionSettings) -> dict[str, str]:
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
     """Return the finding as an alert; what only an inference names never rises above medium."""
-    parts = (rule.id, str(rule.version), finding.entity, *finding.evidence)
     return Alert(
-        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
+        id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
         rule=rule.id,
         version=rule.version,
         severity=_severity(finding.severity or rule.severity, finding.person),
@@ -246,6 +251,8 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         evidence=_evidence(finding),
         attack=rule.attack,
         details=finding.details,
+        entity=finding.entity,
+        boot=finding.boot,
     )
 
 

@@ -56,14 +56,17 @@ class Outflow(msgspec.Struct):
         work.signs.add(Item(time, 0, record.uid, words), keep, SIGNS_LIMIT)
         return work
 
-    def count(self, record: Record, flow: Close | Report) -> tuple[Work, Volume, Grown]:
-        """Count the bytes of a flow to its destination, and note that the person used the place."""
+    def count(self, record: Record, flow: Close | Report, by: str = "") -> tuple[Work, Volume, Grown]:
+        """Count the bytes of a flow to its destination, and note that the person used the place.
+
+        by says how, such as ``with nc``.
+        """
         work = self.work(record)
         volume = work.volumes.get(flow.remote.ip)
         if volume is None:
             volume = Volume()
             remember(work.volumes, flow.remote.ip, volume, DESTINATIONS_LIMIT)
-        grown = volume.add(record, flow)
+        grown = volume.add(record, flow, by)
         if record.person is not None:
             self.used.saw(record.person.name, volume.place, grown.day)
         return work, volume, grown
@@ -91,14 +94,13 @@ def moved(
     address: str,
     volume: Volume,
     *,
-    by: str = "",
     signs: Sequence[Item] = (),
     severity: Severity | None = None,
 ) -> Finding:
-    """Return that the person of record moved a volume to address; by says how, such as ``with nc``."""
+    """Return that the person of record moved a volume to address, after signs."""
     person = describe(record.person) if record.person is not None else "somebody"
     after = f", after it {signs[0].label}" if signs else ""
-    how = f" {by}" if by else ""
+    how = f" {volume.by}" if volume.by else ""
     said = "; ".join(dict.fromkeys(sign.label for sign in signs))[:_TEXT_LIMIT]
     named = {} if volume.place in ("", address) else {"name": volume.place}
     return Finding(

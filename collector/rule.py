@@ -15,10 +15,12 @@ import msgspec
 from evidence.kind import Body
 
 from .alert import Severity
-from .organisation import Known
+from .organisation import Known, Organisation
 from .record import Arrival, Person, Record
 
 Value = float | int | str
+BEGIN = 1_790_000_000_000_000_000
+"""When examples begin, UTC ns: a Monday in September 2026, 14:13."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -33,8 +35,8 @@ class Parameter(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """What a rule found. entity is who or what it is about and makes the alert's id, with the evidence.
 
-    time is the event time (UTC ns), evidence the uids of the contributing events. severity is set where this
-    one is worth less or more than its rule.
+    time is the event time (UTC ns), evidence the uids of the contributing events. severity is set where it is
+    not the rule's. boot is the boot id of the person's session; the engine adds that of the judged event.
     """
 
     entity: str
@@ -44,10 +46,11 @@ class Finding(msgspec.Struct, frozen=True):
     host: str
     evidence: tuple[str, ...]
     person: Person | None = None
+    severity: Severity | None = None
     destination: str | None = None
     bytes_out: int | None = None
     details: dict[str, str] = {}
-    severity: Severity | None = None
+    boot: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -62,13 +65,15 @@ class Story(msgspec.Struct, frozen=True):
     """An example: what happens, in order, and why it must or must not be found.
 
     until runs the clock on to that many seconds after the beginning; arrivals are statements that come
-    before the steps, received that many nanoseconds after the beginning.
+    before the steps, received that many nanoseconds after the beginning. organisation is what the
+    operator told; its windows are UTC ns, and every example begins at `BEGIN`.
     """
 
     why: str
     steps: tuple[Step, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     until: float | None = None
+    organisation: Organisation | None = None
 
 
 class Site(msgspec.Struct, frozen=True):

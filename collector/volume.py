@@ -29,7 +29,7 @@ class Volume(msgspec.Struct):
     """Bytes of some flows: out and into the host, event times (UTC ns) from first to last, earliest uids.
 
     flows has for each flow the most that was told of it. place is the name that stands for the other end, its
-    address where no answer named it.
+    address where no answer named it; by is how, in words, of the earliest event.
     """
 
     out: int = 0
@@ -39,8 +39,9 @@ class Volume(msgspec.Struct):
     flows: dict[str, tuple[int, int]] = {}
     evidence: list[tuple[int, str]] = []
     place: str = ""
+    by: str = ""
 
-    def add(self, record: Record, body: Close | Report) -> Grown:
+    def add(self, record: Record, body: Close | Report, by: str = "") -> Grown:
         """Count what a report or close tells of its flow, and return what is new of it."""
         flow = f"{body.protocol}{body.flow}"
         out, into = self.flows.get(flow, (0, 0))
@@ -52,6 +53,8 @@ class Volume(msgspec.Struct):
         self.out += grown.out
         self.into += grown.into
         time = record.event.time
+        if not self.first or time < self.first:
+            self.by = by
         self.first = min(self.first or time, time)
         self.last = max(self.last, time)
         where = place(body.remote)

@@ -35,7 +35,7 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     flow = leaving(record, site)
     if flow is None or not _is_git(flow):
         return ()
-    work, _volume, _grown = state.count(record, flow)
+    work, _volume, _grown = state.count(record, flow, "with git")
     return _judged(state, work, record, site, [flow.remote.ip])
 
 
@@ -58,7 +58,7 @@ def _judged(
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
         if signs:
-            yield moved(record, address, volume, by="with git", signs=signs)
+            yield moved(record, address, volume, signs=signs)
 
 
 def _programs(_site: Site) -> frozenset[str]:

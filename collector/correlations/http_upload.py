@@ -42,7 +42,7 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     flow = leaving(record, site)
     if flow is None or sender(flow) not in site.words(_ID, _CLIENTS):
         return ()
-    work, _volume, _grown = state.count(record, flow)
+    work, _volume, _grown = state.count(record, flow, _how(sender(flow), command(flow)))
     return _judged(state, work, record, site, [flow.remote.ip])
 
 
@@ -54,10 +54,8 @@ def _judged(
         if volume.out < site.number(_ID, _BYTES) or not is_new(_ID, state, record, volume, site):
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
-        body = record.event.body
-        by = _how(sender(body), command(body)) if isinstance(body, Close | Report) else ""
         severity: Severity | None = "high" if signs else None
-        yield moved(record, address, volume, by=by, signs=signs, severity=severity)
+        yield moved(record, address, volume, signs=signs, severity=severity)
 
 
 def _how(name: str, words: str) -> str:

@@ -65,7 +65,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if not _is_judged(flow, site):
         return ()
-    work, _volume, grown = state.count(record, flow)
+    work, _volume, grown = state.count(record, flow, "over a connection that came in")
     daily = state.fetched.get(record.person.name)
     if daily is None:
         daily = Daily()
@@ -104,8 +104,7 @@ def _judged(state: State, work: Work, record: Record, site: Site, addresses: lis
             continue
         if is_secret or _is_unusual(state, record, volume, site):
             severity: Severity | None = "high" if is_secret else None
-            by = "over a connection that came in"
-            yield moved(record, address, volume, by=by, signs=signs, severity=severity)
+            yield moved(record, address, volume, signs=signs, severity=severity)
 
 
 def _is_unusual(state: State, record: Record, volume: Volume, site: Site) -> bool:

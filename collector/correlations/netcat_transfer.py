@@ -42,8 +42,8 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if is_known(flow.remote, site):
         return ()
-    work, _volume, _grown = state.count(record, flow)
-    return _judged(work, record, site, [flow.remote.ip], sender(flow))
+    work, _volume, _grown = state.count(record, flow, f"with {sender(flow)}")
+    return _judged(work, record, site, [flow.remote.ip])
 
 
 def _sign(record: Record, site: Site) -> str | None:
@@ -57,16 +57,14 @@ def _sign(record: Record, site: Site) -> str | None:
     return None
 
 
-def _judged(
-    work: Work, record: Record, site: Site, addresses: list[str], name: str = ""
-) -> Iterable[Finding]:
+def _judged(work: Work, record: Record, site: Site, addresses: list[str]) -> Iterable[Finding]:
     for address in addresses:
         volume = work.volumes[address]
         if volume.out < site.number(_ID, _BYTES):
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
         severity: Severity | None = "high" if signs else None
-        yield moved(record, address, volume, by=name and f"with {name}", signs=signs, severity=severity)
+        yield moved(record, address, volume, signs=signs, severity=severity)
 
 
 def _programs(site: Site) -> frozenset[str]:

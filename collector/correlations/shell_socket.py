@@ -29,10 +29,10 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     name = sender(flow)
     if name not in site.words(_ID, _SHELLS) and name not in site.words(_ID, _SILENT):
         return ()
-    _work, volume, _grown = state.count(record, flow)
+    _work, volume, _grown = state.count(record, flow, f"from a socket of {name} itself")
     if volume.out < site.number(_ID, _BYTES):
         return ()
-    return (moved(record, flow.remote.ip, volume, by=f"from a socket of {name} itself"),)
+    return (moved(record, flow.remote.ip, volume),)
 
 
 _ID = "shell-socket"
