@@ -34,7 +34,8 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     the host has no login identity and only the user id is known. session is the audit session, source the
     address the login came from, fingerprint its key's. because are the uids of the events that show a link
     that is a job's, a hop's or inferred. chain are the sessions on other hosts that led here, the first one
-    first; source and fingerprint are then those of the first.
+    first; source and fingerprint are then those of the first. key is the fingerprint that the last session
+    itself accepted, where that is another one.
     """
 
     name: str
@@ -44,6 +45,32 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str | None = None
     because: tuple[str, ...] = ()
     chain: tuple[Hop, ...] = ()
+    key: str | None = None
+
+
+class SessionRevision(msgspec.Struct, frozen=True):
+    """What is known of an audit session as of revised (UTC ns, later than that of any former revision).
+
+    source and fingerprint are of the session's own login, those of person may be of the first of its chain.
+    opened and closed are by the host's clock, which was ahead of the collector's by skew. bytes are of the
+    session's connections, whoever opened them. evidence are uids of the events that show whose it is.
+    """
+
+    agent: str
+    boot: str
+    session: int
+    host: str
+    user: str
+    person: Person
+    source: str | None
+    fingerprint: str | None
+    opened: int | None
+    closed: int | None
+    skew: int
+    bytes_out: int
+    bytes_in: int
+    evidence: tuple[str, ...]
+    revised: int
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
