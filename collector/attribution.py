@@ -25,7 +25,6 @@ NOBODY = 65_534
 _DIGITS = 11
 """More than a user id has."""
 _UNNAMED_LIMIT = 64
-NOT_INTERACTIVE = frozenset({"cron", "crond", "CRON", "atd", "systemd", "systemd-user"})
 SSH_PORTS = Parameter("ssh_ports", "22", "ports", "connections to these may lead to a login on another host")
 """Of what the settings call the rule ``attribution``."""
 

@@ -15,7 +15,7 @@ import msgspec
 from .bounded import remember
 from .jobs import WEAK
 from .organisation import Known
-from .record import Hop, How, Person, SessionRevision
+from .record import NOT_INTERACTIVE, Hop, How, Person, SessionRevision
 
 SESSIONS_LIMIT = 100_000
 DEPTH_LIMIT = 16
@@ -162,6 +162,7 @@ class Sessions:
             session.number,
             session.source,
             session.fingerprint,
+            scheduler=session.program if session.program in NOT_INTERACTIVE else None,
         )
         return own if session.link is None else self.linked(own, session.link, session)
 
@@ -185,7 +186,10 @@ class Sessions:
             return own
         own_key = own.fingerprint if link.kind == "hop" and own.fingerprint != base.fingerprint else None
         because = tuple(dict.fromkeys((*base.because, *link.because)))
-        return Person(base.name, how, own.session, base.source, base.fingerprint, because, chain, own_key)
+        scheduler = base.scheduler if link.kind == "hop" and base.is_scheduled else None
+        return Person(
+            base.name, how, own.session, base.source, base.fingerprint, because, chain, scheduler, own_key
+        )
 
     def count(self, name: str, flow: str, out: int, into: int, *, lasting: bool) -> bool:
         """Add to a session's bytes what a flow carried since it was told last; tell whether that is much.
