@@ -6,10 +6,12 @@ labels, and no window is open.
 
 from __future__ import annotations
 
+import datetime as dt
 import fnmatch
 import functools
 import ipaddress
-from collections.abc import Iterable
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -17,12 +19,21 @@ import msgspec
 NetworkUse = Literal["own", "service", "backup"]
 _ADDRESSES_LIMIT = 65_536
 """Addresses whose network is remembered; judging one anew costs more than all rules together."""
+_HOSTS_LIMIT = 20_000
+_HOURS_LIMIT = 4096
+_HOUR = 3_600 * 10**9
+_SECOND = 10**9
+Country = Callable[[str], str | None]
+"""Tells the country code of an address; None where it is not known."""
+_Networks = Mapping[tuple[int, int], Mapping[int, "NetworkLabel"]]
+"""By IP version and length of the prefix: the prefix as a number, and its network."""
 
 
 class Human(msgspec.Struct, frozen=True):
     """A person: accounts and key fingerprints that are theirs, role, groups, and when they usually work.
 
-    hours are of the local clock of timezone (an IANA name), such as (8, 18); None where nothing is said.
+    hours are of the local clock of timezone (an IANA name), such as (8, 18) for 08:00 until before 18:00;
+    (22, 6) goes over midnight. None where nothing is said.
     """
 
     name: str
@@ -79,22 +90,31 @@ class Organisation(msgspec.Struct, frozen=True):
 class Known:
     """An organisation, indexed for questions; each answer is remembered for as long as it lives."""
 
-    def __init__(self, organisation: Organisation) -> None:
-        """Index it.
+    def __init__(self, organisation: Organisation, country: Country | None = None) -> None:
+        """Index it, with zones from the system; country is asked where no network has a place.
 
         Raises:
-            ValueError: a network is none.
+            ValueError: a network or a time zone is none.
         """
         self.organisation = organisation
+        self._country = country
         self._people = {
             name: human.name for human in organisation.people for name in (*human.accounts, *human.keys)
         }
         self._humans = {human.name: human for human in organisation.people}
-        self._networks = [
-            (ipaddress.ip_network(one.cidr, strict=False), one) for one in organisation.networks
-        ]
-        self._networks.sort(key=lambda pair: -pair[0].prefixlen)
-        self.network = functools.lru_cache(_ADDRESSES_LIMIT)(self._network)
+        self._zones = {one.timezone: zone(one.timezone) for one in organisation.people if one.timezone}
+        self._services = frozenset(organisation.services)
+        self._service_accounts = frozenset(organisation.service_accounts)
+        # What is cached holds the tables and not this object: a cycle would outlive it for long.
+        networks = _by_prefix(organisation.networks)
+        self.network = functools.lru_cache(_ADDRESSES_LIMIT)(functools.partial(_narrowest, networks))
+        self.labels = functools.lru_cache(_HOSTS_LIMIT)(functools.partial(_labels, organisation.hosts))
+        self._changes = _open_windows(organisation.change_windows)
+        self._on_call = _open_windows(organisation.on_call)
+
+    def people(self) -> dict[str, str]:
+        """Return account or key fingerprint → the person's name."""
+        return dict(self._people)
 
     def person(self, account_or_key: str) -> str | None:
         """Return whose account or key fingerprint this is; None where the operator did not say."""
@@ -109,9 +129,28 @@ class Known:
         human = self._humans.get(name)
         return human.groups if human is not None else ()
 
+    def local_hour(self, person: str, time: int) -> int | None:
+        """Return the hour (0 to 23) of a person's own clock at time (UTC ns); None where it is not known."""
+        human = self._humans.get(person)
+        if human is None or human.timezone is None:
+            return None
+        try:
+            return dt.datetime.fromtimestamp(time // _SECOND, self._zones[human.timezone]).hour
+        except (OverflowError, ValueError):  # a host may claim any time
+            return None
+
+    def works_at(self, person: str, time: int) -> bool | None:
+        """Return whether time (UTC ns) is within a person's usual hours; None where they are not known."""
+        human = self._humans.get(person)
+        hour = self.local_hour(person, time)
+        if human is None or human.hours is None or hour is None:
+            return None
+        begin, end = human.hours
+        return begin <= hour < end if begin <= end else hour >= begin or hour < end
+
     def is_service_account(self, account: str) -> bool:
         """Return whether an account is nobody's own."""
-        return account in self.organisation.service_accounts
+        return account in self._service_accounts
 
     def is_known(self, ip: str) -> bool:
         """Return whether an address is ours, a known service's or a backup host's."""
@@ -126,29 +165,22 @@ class Known:
     def place(self, ip: str) -> str | None:
         """Return the site or country of an address."""
         found = self.network(ip)
-        return found.place if found is not None else None
+        if found is not None and found.place is not None:
+            return found.place
+        return self._country(ip) if self._country is not None else None
 
     def is_known_name(self, name: str) -> bool:
         """Return whether a domain name is a known service's, or below one."""
-        return _is_below(name.rstrip(".").lower(), self.organisation.services)
-
-    @functools.lru_cache(4096)  # noqa: B019 - lives as long as the settings it answers from
-    def labels(self, host: str) -> frozenset[str]:
-        """Return the labels of a host by its name."""
-        return frozenset(
-            label
-            for one in self.organisation.hosts
-            if fnmatch.fnmatchcase(host, one.pattern)
-            for label in one.labels
-        )
+        parts = name.rstrip(".").lower().split(".")
+        return any(".".join(parts[at:]) in self._services for at in range(len(parts)))
 
     def is_change(self, host: str, person: str | None, time: int) -> bool:
         """Return whether changes by person on host are expected at time (UTC ns)."""
-        return any(self._holds(one, host, person, time) for one in self.organisation.change_windows)
+        return any(self._holds(one, host, person, time) for one in self._changes(time // _HOUR))
 
     def is_on_call(self, host: str, person: str | None, time: int) -> bool:
         """Return whether person is on call for host at time (UTC ns)."""
-        return any(self._holds(one, host, person, time) for one in self.organisation.on_call)
+        return any(self._holds(one, host, person, time) for one in self._on_call(time // _HOUR))
 
     def _holds(self, window: Window, host: str, person: str | None, time: int) -> bool:
         if not window.start <= time < window.end:
@@ -168,15 +200,59 @@ class Known:
         groups = self.groups(person) if person is not None else ()
         return any(one[6:] in groups if one.startswith("group:") else one == person for one in names)
 
-    def _network(self, ip: str) -> NetworkLabel | None:
-        """Return the narrowest network an address is in."""
-        try:
-            address = ipaddress.ip_address(ip)
-        except ValueError:
-            return None
-        address = getattr(address, "ipv4_mapped", None) or address
-        return next((label for network, label in self._networks if address in network), None)
+
+def zone(name: str) -> dt.tzinfo:
+    """Return a time zone by its IANA name.
+
+    Raises:
+        ValueError: this system has none of that name.
+    """
+    if name == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError) as error:
+        raise ValueError(f"{name}: no time zone of this system") from error
 
 
-def _is_below(name: str, domains: Iterable[str]) -> bool:
-    return any(name == domain or name.endswith(f".{domain}") for domain in domains)
+def _by_prefix(networks: Iterable[NetworkLabel]) -> _Networks:
+    """Return networks by IP version and length of the prefix, the longest first."""
+    found: dict[tuple[int, int], dict[int, NetworkLabel]] = {}
+    for one in networks:
+        network = ipaddress.ip_network(one.cidr, strict=False)
+        length = network.prefixlen
+        key = int(network.network_address) >> (network.max_prefixlen - length)
+        found.setdefault((network.version, length), {}).setdefault(key, one)
+    return {key: found[key] for key in sorted(found, reverse=True)}
+
+
+def _narrowest(networks: _Networks, ip: str) -> NetworkLabel | None:
+    """Return the narrowest network an address is in."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return None
+    address = getattr(address, "ipv4_mapped", None) or address
+    number, bits = int(address), address.max_prefixlen
+    found = (
+        table.get(number >> (bits - length))
+        for (version, length), table in networks.items()
+        if version == address.version
+    )
+    return next((label for label in found if label is not None), None)
+
+
+def _labels(hosts: tuple[HostLabel, ...], host: str) -> frozenset[str]:
+    """Return the labels of a host by its name."""
+    return frozenset(label for one in hosts if fnmatch.fnmatchcase(host, one.pattern) for label in one.labels)
+
+
+def _open_windows(windows: tuple[Window, ...]) -> Callable[[int], tuple[Window, ...]]:
+    """Return a function from an hour since the epoch to the windows that are open at some time of it."""
+
+    @functools.lru_cache(_HOURS_LIMIT)
+    def during(hour: int) -> tuple[Window, ...]:
+        begin, end = hour * _HOUR, (hour + 1) * _HOUR
+        return tuple(one for one in windows if one.start < end and begin < one.end)
+
+    return during

@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -42,16 +42,26 @@ _OWN_BYTES = 1 << 30
 
 
 def main() -> None:
-    """Answer the task on stdin to stdout."""
+    """Answer the task on stdin to what is stdout at the start; nothing else comes there."""
+    answers = keep_stdout()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     confine(task)
     try:
         answer = _answer(task)
     except MemoryError:
         answer = Answer(error="the query needs more memory than it may have")
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
-    sys.stdout.buffer.flush()
+    with answers:
+        answers.write(msgspec.json.encode(answer))
     os._exit(0)  # DuckDB need not tidy up a database in memory
+
+
+def keep_stdout() -> BinaryIO:
+    """Return stdout, and let what others print go nowhere: DuckDB draws a progress bar after two seconds."""
+    kept = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return kept
 
 
 def confine(task: Task) -> None:
@@ -100,6 +110,7 @@ def lock(connection: duckdb.DuckDBPyConnection, files: list[str], task: Task) ->
     """Shut the connection off from everything but files; nothing can unlock it."""
     connection.execute(f"SET memory_limit='{task.limits.memory_bytes}B'")
     connection.execute("SET temp_directory=''")
+    connection.execute("SET enable_progress_bar=false")
     connection.execute("SET python_enable_replacements=false")
     connection.execute("SET autoinstall_known_extensions=false")
     connection.execute("SET autoload_known_extensions=false")

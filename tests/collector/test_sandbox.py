@@ -118,6 +118,23 @@ def test_what_takes_too_long_is_killed(snapshot: Path, sql: str) -> None:
     assert _children() == children
 
 
+def test_a_query_of_some_seconds_is_answered(snapshot: Path) -> None:
+    """DuckDB draws a progress bar after two seconds, where it takes a person to be watching."""
+    sql = "SELECT count(*) FROM range(20000) a, range(20000) b WHERE a.range * b.range % 7 = 0"
+    assert run(snapshot, sql, Limits(60.0, 256 << 20, 10)) == [[20000**2 - 17142**2]]
+
+
+def test_what_else_is_printed_is_not_taken_for_the_answer() -> None:
+    says = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from collector.sandbox_worker import keep_stdout\n"
+        "answers = keep_stdout()\n"
+        "os.write(1, b'bar'); print('noise', flush=True); answers.write(b'answer'); answers.close()\n"
+    )
+    command = [sys.executable, "-c", says, str(Path(__file__).parents[2])]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30).stdout == b"answer"
+
+
 def test_what_needs_too_much_memory_is_refused(snapshot: Path) -> None:
     sql = "SELECT list(a.range || repeat('x', 10000)) FROM range(10000000) a"
     with pytest.raises(QueryError, match=r"memory|MiB"):
