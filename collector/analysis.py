@@ -19,8 +19,8 @@ from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
 from .organisation import Human, Known, NetworkLabel, Organisation
-from .record import Arrival, Origin, Person, Record
-from .rule import Correlation, Detection, Finding, Site
+from .record import Arrival, Origin, Person, Record, SessionRevision
+from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
 from .session_work import program
 from .settings import Detection as DetectionSettings
 
@@ -53,6 +53,7 @@ class Analysis:
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
         self._telling, self._risk = telling.State(), risk.State()
+        self._revised: list[SessionRevision] = []
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -69,7 +70,20 @@ class Analysis:
             rules = self._of_program(body) if isinstance(body, Exec) else routes.get(type(body))
             if rules:
                 alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
+        for session in self._attribution.revisions(now):
+            self._revised.append(session)
+            alerts.extend(self._judge_session(session, now))
         return persons, alerts
+
+    def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
+        for rule in self._correlations:
+            if rule.revised is not nothing_from_sessions:
+                yield from self._alerts(rule, rule.revised(self._states[rule.id], session, self.site), now)
+
+    def sessions(self) -> list[SessionRevision]:
+        """Return what has become known of sessions since this was asked last. Called after each batch."""
+        revised, self._revised = self._revised, []
+        return revised
 
     def _of_program(self, body: Exec) -> tuple[Asked, ...]:
         """Return the rules that want to see an exec; nearly all execs are of few programs."""
