@@ -77,8 +77,14 @@ class Analysis:
 
     def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
         for rule in self._correlations:
-            if rule.revised is not nothing_from_sessions:
-                yield from self._alerts(rule, rule.revised(self._states[rule.id], session, self.site), now)
+            if rule.revised is nothing_from_sessions:
+                continue
+            try:
+                found = tuple(rule.revised(self._states[rule.id], session, self.site))
+            except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
+            else:
+                yield from self._alerts(rule, found, now)
 
     def sessions(self) -> list[SessionRevision]:
         """Return what has become known of sessions since this was asked last. Called after each batch."""
@@ -183,18 +189,19 @@ _FAULT = Detection(
 )
 
 
-def _fault(rule: Detection | Correlation, record: Record, error: Exception) -> Finding:
-    """Return that rule failed on record, once for each host and kind of error: it may have been wanted."""
+def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:
+    """Return that rule failed on something, once for each host and kind of error: it may have been wanted."""
     name = type(error).__name__
+    event = on.uid if isinstance(on, Record) else f"session {on.session}"
     return Finding(
-        entity=f"{rule.id}|{record.agent}|{name}",
-        summary=f"rule {rule.id} failed on event {record.uid} of {record.host} and did not judge it: {name}",
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
+        entity=f"{rule.id}|{on.agent}|{name}",
+        summary=f"rule {rule.id} failed on event {event} of {on.host} and did not judge it: {name}",
+        time=on.event.time if isinstance(on, Record) else on.revised,
+        agent=on.agent,
+        host=on.host,
         evidence=(),
-        person=record.person,
-        details={"rule": rule.id, "event": record.uid, "error": f"{name}: {error}"[:500]},
+        person=on.person,
+        details={"rule": rule.id, "event": event, "error": f"{name}: {error}"[:500]},
     )
 
 
