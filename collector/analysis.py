@@ -46,7 +46,8 @@ class Analysis:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self.site = site(settings)
-        self._attribution = Attribution(people(settings))
+        ports = self.site.words("attribution", attribution.SSH_PORTS)
+        self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
@@ -225,11 +226,6 @@ def site(settings: DetectionSettings) -> Site:
     people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
     networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
     return Site(dict(settings.parameters), Known(Organisation(people, networks)))
-
-
-def people(settings: DetectionSettings) -> dict[str, str]:
-    """Return account or key fingerprint → the person's name."""
-    return {account: name for name, accounts in settings.people.items() for account in accounts}
 
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
