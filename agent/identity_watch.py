@@ -105,9 +105,11 @@ class IdentityWatch:
         known[body.pid] = body
         if len(known) > _PROCESSES:
             known.popitem(last=False)
-        if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
+        if former is None or (former.auid == body.auid and former.session == body.session):
             return
-        if (former.auid, former.session) != (body.auid, body.session) and not self._seen_behind_fork(body):
+        if former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
+            return
+        if not self._seen_behind_fork(body):
             self._suspects.add(f"{mono} {body.pid}", Suspect(mono, _changed(body, former)))
 
     def _former(self, body: Exec) -> Exec | None:

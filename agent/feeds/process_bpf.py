@@ -78,13 +78,13 @@ class BpfFeed:
                 if closed is not None and (shed := self._shed(raw, closed)):
                     yield shed
                     continue
-                mono, body, shared = parse(raw)
+                mono, body, shared, like = parse(raw)
             except ValueError:
                 self._tally.add("undecodable")
                 continue
             if (shared or self._ended) and isinstance(body, Exit) and self._repeated(body):
                 continue
-            yield Observed(body, mono)
+            yield Observed(body, mono, None, None, like)
 
     def _shed(self, raw: bytes, shedding: Shedding) -> Observed | None:
         """Return the outline of an exec that is shed; watch's own are not, for they may be its triggers.

@@ -59,7 +59,7 @@ def decoder() -> bpf_process.Decoder:
 
 
 def parse(raw: bytes) -> tuple[int, Exec | Exit, bool]:
-    return decoder().parse(raw)
+    return decoder().parse(raw)[:3]
 
 
 @given(st.lists(NAMES, max_size=5), st.lists(NAMES, max_size=5), st.lists(NAMES, min_size=1, max_size=5))
@@ -113,7 +113,7 @@ EXECS = st.builds(
 def test_what_execs_have_in_common_is_remembered_rightly(records: list[bytes]) -> None:
     one = decoder()
     for record in records:
-        assert one.parse(record) == parse(record)
+        assert one.parse(record)[:3] == parse(record)
 
 
 @given(st.binary(max_size=600), st.sampled_from((b"", b"\1\0", b"\2\0")))
