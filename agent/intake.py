@@ -129,6 +129,11 @@ class Intake:
             for changed in tables.identities.due(now.mono):
                 self.tell(changed, now)
 
+    def rest(self, now: Moment) -> None:
+        """Queue what waits for an explanation: nothing more will be seen."""
+        for changed in self._tables.identities.rest():
+            self.tell(changed, now)
+
     def tell(self, body: Body, now: Moment) -> None:
         """Queue an event of watch itself."""
         self._queue(self._then(self._first(body)), now, now)

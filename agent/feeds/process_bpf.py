@@ -19,7 +19,7 @@ from ..sensor import Context, Filtered, Moment, Observed
 from ..shedding import Shedding
 from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 _ENDED = 256
 """Ends remembered while their other threads may still report the same."""
@@ -48,7 +48,7 @@ class BpfFeed:
         self._own = os.getpid()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
         full = "give the agent more CPU: raise CPUQuota of its unit"
-        self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION})
+        self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION}, kept_counts(context.rings))
 
     @property
     def period(self) -> float:
