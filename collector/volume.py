@@ -29,7 +29,8 @@ class Volume(msgspec.Struct):
     """Bytes of some flows: out and into the host, event times (UTC ns) from first to last.
 
     flows has for each flow the most that was told of it. place is the name that stands for the other end, its
-    address where no answer named it; by is how, in words, of the earliest event. evidence is the earliest (time, uid), and the latest.
+    address where no answer named it; by is how, in words, of the earliest event. evidence is the
+    earliest (time, uid), and the latest.
     """
 
     out: int = 0
