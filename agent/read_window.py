@@ -110,9 +110,9 @@ class ReadWindows:
             if window.pid in pids:
                 window.due, window.late = mono, True
 
-    def due(self, mono: int) -> list[Due]:
-        """Return the events that are due, and beyond WINDOWS all that are gathered."""
-        full = len(self._open) > WINDOWS
+    def due(self, mono: int, *, over: bool = False) -> list[Due]:
+        """Return the events that are due; when it is over, or beyond WINDOWS, all that are gathered."""
+        full = over or len(self._open) > WINDOWS
         found: list[Due] = []
         for key, window in tuple(self._open.items()):
             if mono < window.due and not full:

@@ -26,6 +26,10 @@ from .sensor import Moment, Observed, Processes
 from .settings import File
 
 _REGLOB = 30_000_000_000
+_PATIENCE = 1_000_000_000
+"""Nanoseconds for which a read waits for the exec of its process to be told, where that has gone."""
+_WAITING, _GATHERING = 0.1, 1.0
+"""Seconds between two looks while a read waits to be named, and while windows are open."""
 
 
 class SensitiveReads:
@@ -44,6 +48,7 @@ class SensitiveReads:
         self._windows = ReadWindows(int(settings.read_window * 1e9))
         self._marks = SensitiveMarks(tuple(targets))
         self._lost: Counter[str] = Counter()
+        self._unnamed: list[Due] = []
         self._globbed: int | None = None
         self._own = os.getpid()
 
@@ -52,9 +57,11 @@ class SensitiveReads:
         return self._marks.fileno()
 
     @property
-    def gathering(self) -> bool:
-        """Whether a window is open, so that `read` should be called each second."""
-        return len(self._windows) > 0
+    def pause(self) -> float | None:
+        """Seconds after which `read` should be called again; None when nothing is gathered."""
+        if self._unnamed:
+            return _WAITING
+        return _GATHERING if len(self._windows) > 0 else None
 
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the reads that are to be told."""
@@ -68,7 +75,11 @@ class SensitiveReads:
             self._look(now)
         gone = {pid for pid in self._windows.pids() if self._writers.namespace(pid) is None}
         self._windows.end(gone, now.mono)
-        return [Observed(self._named(due), time=due.body.first) for due in self._windows.due(now.mono)]
+        return self._told(self._windows.due(now.mono), now.mono - _PATIENCE)
+
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return all that is gathered."""
+        return self._told(self._windows.due(now.mono, over=True), now.mono)
 
     def losses(self) -> dict[str, int]:
         """Return what could not be seen since the last call, by cause."""
@@ -101,8 +112,20 @@ class SensitiveReads:
             self._windows.add(reader, opened, time=now.time, mono=now.mono, opens=opens, size=size)
         return False
 
+    def _told(self, due: list[Due], since: int) -> list[Observed]:
+        """Return the reads that can be told: who has no name yet waits, if it began after since (ns)."""
+        waiting, self._unnamed = [*self._unnamed, *due], []
+        told: list[Observed] = []
+        for one in waiting:
+            body = self._named(one)
+            if one.pid and one.mono > since and (body.actor is None or body.actor.exe is None):
+                self._unnamed.append(one)
+            else:
+                told.append(Observed(body, time=body.first))
+        return told
+
     def _named(self, due: Due) -> Read:
-        """Ask again who it was: its exec may have been told after its read."""
+        """Ask again who it was: a short process has gone before its exec is read from the ring."""
         body = due.body
         if body.actor is not None and body.actor.exe is not None:
             return body

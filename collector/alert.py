@@ -15,7 +15,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """One alert, a row of the lake. id = hash(rule, version, entity, evidence): a replay gives the same.
 
     time is the event time (UTC ns) of the last contributing event, evidence their uids, attack ATT&CK ids.
-    detected (UTC ns) is when the pipeline decided; it is no part of the id.
+    detected (UTC ns) is when the pipeline decided; it is no part of the id. entity is what the rule found it
+    about; of the alerts of one rule and entity the one with the highest revision stands for all. boot is the
+    boot id of the person's session.
     """
 
     id: str
@@ -34,3 +36,6 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[str, ...] = ()
     attack: tuple[str, ...] = ()
     details: dict[str, str] = {}
+    entity: str = ""
+    revision: int = 0
+    boot: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,17 +12,20 @@ import msgspec
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.process import Exec
 
-from . import attribution, correlations, detections
+from . import attribution, correlations, detections, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
+from .bounded import remember
 from .organisation import Human, Known, NetworkLabel, Organisation
 from .record import Arrival, Origin, Person, Record
 from .rule import Correlation, Detection, Finding, Site
+from .session_work import program
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
-REMEMBERED = 50_000
+_PROGRAMS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -35,7 +37,7 @@ Asked = tuple[Detection | Correlation, Ask]
 class _Dump(msgspec.Struct):
     attribution: msgspec.Raw
     correlations: dict[str, msgspec.Raw]
-    said: list[str]
+    telling: telling.State
 
 
 class Analysis:
@@ -48,7 +50,7 @@ class Analysis:
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._said: dict[str, None] = {}
+        self._telling = telling.State()
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -61,10 +63,21 @@ class Analysis:
         for event in events:
             person = attribute(origin, event)
             persons.append(person)
-            rules = routes.get(type(event.body))
-            if rules is not None:
+            body = event.body
+            rules = self._of_program(body) if isinstance(body, Exec) else routes.get(type(body))
+            if rules:
                 alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
         return persons, alerts
+
+    def _of_program(self, body: Exec) -> tuple[Asked, ...]:
+        """Return the rules that want to see an exec; nearly all execs are of few programs."""
+        rules = self._by_program.get(body.exe or "")
+        if rules is None or not body.exe:
+            name = program(body)
+            wanted = [(rule, rule.programs(self.site), ask) for rule, ask in self._by_kind.get(Exec, ())]
+            rules = tuple((rule, ask) for rule, names, ask in wanted if names is None or name in names)
+            remember(self._by_program, body.exe or "", rules, _PROGRAMS_LIMIT)
+        return rules
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int) -> Iterable[Alert]:
         alerts: list[Alert] = []
@@ -75,7 +88,7 @@ class Analysis:
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
                 continue
             if found:
-                alerts.extend(self._alerts(rule, found, now))
+                alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
         return alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
@@ -89,17 +102,18 @@ class Analysis:
 
     def tick(self, now: int) -> list[Alert]:
         """Return alerts that arise because something did not happen by now."""
-        return [
+        found = [
             alert
             for rule in self._correlations
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
+        return [*found, *telling.passed(self._telling, now)]
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
         pack = msgspec.msgpack.encode
         states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
-        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, list(self._said)))
+        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling))
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
@@ -108,7 +122,7 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._said = dict.fromkeys(stored.said)
+        self._telling = stored.telling
         self._by_kind = self._routes()
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
@@ -116,6 +130,7 @@ class Analysis:
         routes: dict[type[Body], tuple[Asked, ...]] = {}
         asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
         asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
+        self._by_program: dict[str, tuple[Asked, ...]] = {}
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
@@ -124,13 +139,16 @@ class Analysis:
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
+        per_hour = int(self.site.number("throttle", telling.PER_HOUR))
         for finding in findings:
-            alert = to_alert(rule, finding, now)
-            if alert.id not in self._said:
-                self._said[alert.id] = None
-                if len(self._said) > REMEMBERED:
-                    del self._said[next(iter(self._said))]
-                yield alert
+            yield from telling.tell(self._telling, to_alert(rule, finding, now), now, per_hour)
+
+
+def _placed(finding: Finding, record: Record) -> Finding:
+    """Return the finding with the boot of the event that was judged, if it is about that host."""
+    if finding.boot is not None or finding.agent != record.agent:
+        return finding
+    return msgspec.structs.replace(finding, boot=record.boot)
 
 
 _FAULT = Detection(
@@ -212,12 +230,11 @@ def people(settings: DetectionSettings) -> dict[str, str]:
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
     """Return the finding as an alert; what only an inference names never rises above medium."""
-    parts = (rule.id, str(rule.version), finding.entity, *finding.evidence)
     return Alert(
-        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24],
+        id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
         rule=rule.id,
         version=rule.version,
-        severity=_severity(rule.severity, finding.person),
+        severity=_severity(finding.severity or rule.severity, finding.person),
         title=rule.title,
         summary=finding.summary,
         time=finding.time,
@@ -230,6 +247,8 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         evidence=_evidence(finding),
         attack=rule.attack,
         details=finding.details,
+        entity=finding.entity,
+        boot=finding.boot,
     )
 
 

@@ -13,7 +13,7 @@ from evidence.kinds import file, login, process, state
 
 from . import jobs
 from .bounded import remember
-from .record import How, Origin, Person
+from .record import NOT_INTERACTIVE, How, Origin, Person
 
 SESSIONS_LIMIT = 100_000
 HOSTS_LIMIT = 20_000
@@ -21,7 +21,6 @@ PEOPLE_FROM_UID = 1000
 NOBODY = 65_534
 _DIGITS = 11
 """More than a user id has."""
-NOT_INTERACTIVE = frozenset({"cron", "crond", "CRON", "atd", "systemd", "systemd-user"})
 
 
 class Session(msgspec.Struct):
@@ -190,12 +189,18 @@ class Attribution:
     def _open(
         self, origin: Origin, event: Event[login.Accepted | login.SessionOpen], seen: Login, session: int
     ) -> None:
+        program = event.body.program
         fresh = Session(
             Person(
-                self._called(seen.user, seen.fingerprint), "kernel", session, seen.source, seen.fingerprint
+                self._called(seen.user, seen.fingerprint),
+                "kernel",
+                session,
+                seen.source,
+                seen.fingerprint,
+                scheduler=program if program in NOT_INTERACTIVE else None,
             ),
             seen.user,
-            event.body.program,
+            program,
             event.time,
             evidence=tuple(dict.fromkeys((seen.uid, origin.uid(event)))),
         )
@@ -203,7 +208,10 @@ class Attribution:
 
     def _join(self, session: Session, seen: Login) -> None:
         name = self._called(seen.user, seen.fingerprint)
-        session.person = Person(name, "kernel", session.person.session, seen.source, seen.fingerprint)
+        former = session.person
+        session.person = Person(
+            name, "kernel", former.session, seen.source, seen.fingerprint, scheduler=former.scheduler
+        )
         session.evidence = (seen.uid, *session.evidence)
 
     def _session_close(self, origin: Origin, event: Event[login.SessionClose]) -> None:

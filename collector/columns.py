@@ -158,6 +158,8 @@ EVENTS = (
 ALERTS = (
     Column("id", "VARCHAR", "hash of rule, version, entity and evidence; a replay gives the same"),
     Column("rule", "VARCHAR", "what found it"),
+    Column("entity", "VARCHAR", "what it is about, in the rule's own words"),
+    Column("revision", "BIGINT", "0, 1, … as more became known; the newest of (rule, entity) holds"),
     Column("version", "BIGINT", "version of the rule"),
     Column("severity", "VARCHAR", "informational, low, medium, high, critical"),
     Column("title", "VARCHAR", "in a few words"),
@@ -168,7 +170,9 @@ ALERTS = (
     Column("host", "VARCHAR", "that agent's host name"),
     Column("person", "VARCHAR", "who did it"),
     Column("how", "VARCHAR", "how that is known"),
+    Column("boot", "VARCHAR", "boot id of that session"),
     Column("session", "BIGINT", "the person's audit session"),
+    Column("chain", "VARCHAR", "the sessions on other hosts that led here, the first one first, JSON"),
     Column("person_source", "VARCHAR", "address the person's login came from"),
     Column("fingerprint", "VARCHAR", "key fingerprint of the person's login"),
     Column("destination", "VARCHAR", "where the bytes went"),

@@ -53,6 +53,24 @@ def condition(text: str, fields: Fields, now: int) -> Where:
     return Where("TRUE") if node is None else _Compiler(fields, now).where(node)
 
 
+def names(text: str, field: str) -> bool:
+    """Return whether the query text asks about a field.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    waiting = [parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Both):
+            waiting.extend(node.nodes)
+        elif isinstance(node, Not):
+            waiting.append(node.node)
+        elif node is not None and node.field == field:
+            return True
+    return False
+
+
 class _Compiler:
     """Nodes to SQL, for one set of fields and one now."""
 

@@ -80,9 +80,9 @@ def _bounded(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[
 
 
 def plain(row: Row) -> Row:
-    """Return a row for JSON: NULL left out; body, details, loss and dropped as the JSON their text is."""
+    """Return a row for JSON: NULL left out; what is JSON in a text as what it says."""
     kept = {name: value for name, value in row.items() if value is not None}
-    for name in ("body", "details", "loss", "dropped"):
+    for name in ("body", "details", "chain", "loss", "dropped"):
         if isinstance(kept.get(name), str):
             try:
                 kept[name] = msgspec.json.decode(kept[name])

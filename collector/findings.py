@@ -26,6 +26,7 @@ def undecodable(batch: Batch, host: str) -> Alert:
         detected=batch.received or said.sent,
         agent=said.agent,
         host=host,
+        entity=name,
         details={"entry": str(batch.index), "faults": "; ".join(batch.faults)[:_TEXT_LIMIT]},
     )
 
@@ -44,6 +45,7 @@ def rule_fault(batch: Batch, host: str, error: Exception) -> Alert:
         detected=batch.received or said.sent,
         agent=said.agent,
         host=host,
+        entity=name,
         details={"entry": str(batch.index), "error": f"{type(error).__name__}: {error}"[:_TEXT_LIMIT]},
     )
 

@@ -39,6 +39,11 @@ STORY = (
     "collector.act",
 )
 """Kinds a timeline shows; heartbeats, exits and interim reports are left out unless asked for."""
+_NEWEST = (
+    "(FROM alerts QUALIFY row_number() "
+    "OVER (PARTITION BY rule, entity ORDER BY detected DESC, revision DESC) = 1)"
+)
+"""SQL for the alerts that hold: the newest revision of each rule and entity."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -101,12 +106,12 @@ def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Q
 
 
 def alerts(condition: Where, span: Span, limit: int) -> Query:
-    """Return alerts that fit, newest first."""
-    return _select("alerts", (condition, span.where()), "time DESC, id", limit, "*")
+    """Return the newest revisions of alerts, those that fit, newest first."""
+    return _select(_NEWEST, (condition, span.where()), "time DESC, id", limit, "*")
 
 
 def alerts_after(condition: Where, detected: int, seen: str, limit: int) -> Query:
-    """Return alerts decided after the cursor (detected, seen), in the order they were decided."""
+    """Return alerts, each revision, decided after the cursor (detected, seen), in the order of decision."""
     after = Where("(detected, id) > (?, ?)", (detected, seen))
     return _select("alerts", (condition, after), "detected, id", limit, "*")
 
@@ -117,8 +122,9 @@ def newest_alert() -> Query:
 
 
 def alert(prefix: str) -> Query:
-    """Return up to two alerts whose id begins with prefix."""
-    return Query("SELECT * FROM alerts WHERE starts_with(id, ?) ORDER BY id LIMIT 2", (prefix,))
+    """Return up to two alerts whose id, or that of an earlier revision, begins with prefix."""
+    where = Where("(rule, entity) IN (SELECT (rule, entity) FROM alerts WHERE starts_with(id, ?))", (prefix,))
+    return _select(_NEWEST, (where,), "id", 2, "*")
 
 
 def events(uids: Sequence[str]) -> Query:
@@ -158,7 +164,8 @@ def hosts() -> Query:
 def counts() -> Query:
     """Return how much the lake holds, and up to which entry and time."""
     return Query(
-        "SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM alerts) AS alerts, "
+        "SELECT (SELECT count(*) FROM events) AS events, "
+        "(SELECT count(DISTINCT (rule, entity)) FROM alerts) AS alerts, "
         "(SELECT max(ledger_index) + 1 FROM batches) AS entries, (SELECT max(time) FROM events) AS newest"
     )
 

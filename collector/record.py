@@ -11,6 +11,9 @@ from evidence.kind import Body, Lane
 
 How = Literal["kernel", "hop", "key", "job", "inferred", "uid"]
 
+NOT_INTERACTIVE = frozenset({"cron", "crond", "CRON", "atd", "systemd", "systemd-user"})
+"""Services that open a session with nobody at it."""
+
 
 class Hop(msgspec.Struct, frozen=True, gc=False):
     """An earlier session of a person's chain: where, as which account, how it is known to be theirs, and why.
@@ -34,7 +37,8 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     the host has no login identity and only the user id is known. session is the audit session, source the
     address the login came from, fingerprint its key's. because are the uids of the events that show a link
     that is a job's, a hop's or inferred. chain are the sessions on other hosts that led here, the first one
-    first; source and fingerprint are then those of the first.
+    first; source and fingerprint are then those of the first. scheduler is the service that opened the
+    session where nobody logs in by it, as cron.
     """
 
     name: str
@@ -44,6 +48,12 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str | None = None
     because: tuple[str, ...] = ()
     chain: tuple[Hop, ...] = ()
+    scheduler: str | None = None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether no person is at work: a timer's session, which no person's own session caused."""
+        return self.scheduler is not None and self.how != "job"
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):

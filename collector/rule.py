@@ -15,10 +15,12 @@ import msgspec
 from evidence.kind import Body
 
 from .alert import Severity
-from .organisation import Known
+from .organisation import Known, Organisation
 from .record import Arrival, Person, Record
 
 Value = float | int | str
+BEGIN = 1_790_000_000_000_000_000
+"""When examples begin, UTC ns: a Monday in September 2026, 14:13."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -33,7 +35,8 @@ class Parameter(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """What a rule found. entity is who or what it is about and makes the alert's id, with the evidence.
 
-    time is the event time (UTC ns), evidence the uids of the contributing events.
+    time is the event time (UTC ns), evidence the uids of the contributing events. severity is set where it is
+    not the rule's. boot is the boot id of the person's session; the engine adds that of the judged event.
     """
 
     entity: str
@@ -43,9 +46,11 @@ class Finding(msgspec.Struct, frozen=True):
     host: str
     evidence: tuple[str, ...]
     person: Person | None = None
+    severity: Severity | None = None
     destination: str | None = None
     bytes_out: int | None = None
     details: dict[str, str] = {}
+    boot: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -60,13 +65,15 @@ class Story(msgspec.Struct, frozen=True):
     """An example: what happens, in order, and why it must or must not be found.
 
     until runs the clock on to that many seconds after the beginning; arrivals are statements that come
-    before the steps, received that many nanoseconds after the beginning.
+    before the steps, received that many nanoseconds after the beginning. organisation is what the
+    operator told; its windows are UTC ns, and every example begins at `BEGIN`.
     """
 
     why: str
     steps: tuple[Step, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     until: float | None = None
+    organisation: Organisation | None = None
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -97,8 +104,16 @@ def _split(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def any_program(_site: Site) -> frozenset[str] | None:
+    """Serve rules that want to see execs of every program."""
+    return None
+
+
 class Detection(msgspec.Struct, frozen=True):
-    """A pure function of one event. kinds routes: only events of these kinds are shown to it."""
+    """A pure function of one event. kinds routes: only events of these kinds are shown to it.
+
+    programs routes execs further: only those of programs with these base names are.
+    """
 
     id: str
     version: int
@@ -110,6 +125,7 @@ class Detection(msgspec.Struct, frozen=True):
     hits: tuple[Story, ...]
     misses: tuple[Story, ...]
     parameters: tuple[Parameter, ...] = ()
+    programs: Callable[[Site], frozenset[str] | None] = any_program
 
 
 def nothing_from_arrivals(_state: Any, _arrival: Arrival, _site: Site) -> Iterable[Finding]:
@@ -126,7 +142,8 @@ class Correlation(msgspec.Struct, frozen=True):
     """A fold over events. start makes an empty state, of the type `state`, which msgspec can store.
 
     step, arrived and passed change the state they are given and return what they found; nothing else may
-    keep anything, so that the same events give the same findings. Times are UTC ns.
+    keep anything, so that the same events give the same findings. Times are UTC ns. programs is as of a
+    `Detection`.
     """
 
     id: str
@@ -142,3 +159,4 @@ class Correlation(msgspec.Struct, frozen=True):
     arrived: Callable[[Any, Arrival, Site], Iterable[Finding]] = nothing_from_arrivals
     passed: Callable[[Any, int, Site], Iterable[Finding]] = nothing_from_time
     parameters: tuple[Parameter, ...] = ()
+    programs: Callable[[Site], frozenset[str] | None] = any_program

@@ -107,6 +107,8 @@ def _alert_row(alert: Alert) -> dict[str, Any]:
     return {
         "id": alert.id,
         "rule": alert.rule,
+        "entity": alert.entity,
+        "revision": alert.revision,
         "version": alert.version,
         "severity": alert.severity,
         "title": alert.title,
@@ -117,7 +119,9 @@ def _alert_row(alert: Alert) -> dict[str, Any]:
         "host": alert.host,
         "person": person.name if person else None,
         "how": person.how if person else None,
+        "boot": alert.boot,
         "session": person.session if person else None,
+        "chain": _json(person.chain) if person else None,
         "person_source": person.source if person else None,
         "fingerprint": person.fingerprint if person else None,
         "destination": alert.destination,

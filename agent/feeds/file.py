@@ -22,7 +22,6 @@ from ..tree_change import TreeChange, TreeChanges, TreeNews, Trees
 from .tally import Tally
 
 _IDLE = 10.0
-_GATHERING = 1.0
 _REST, _LONG_REST = 50_000_000, 200_000_000
 """Nanoseconds for which changes queue up, merging in the kernel, after some came; longer if none was ours."""
 
@@ -82,7 +81,7 @@ class FileFeed:
             events += self._reads.read(now)
         pauses = [
             self._work.pause(now),
-            _GATHERING if self._reads and self._reads.gathering else None,
+            self._reads.pause if self._reads else None,
             max(0, self._rest_until - now.mono) / 1e9 if self._resting else None,
             _IDLE,
         ]
@@ -105,8 +104,9 @@ class FileFeed:
         return lambda body: isinstance(body, Create) and body.path == str(path)
 
     def rest(self, now: Moment) -> Iterable[Observed]:
-        """Return what is gathered of packages."""
-        return self._work.rest(now)
+        """Return what is gathered of packages and of reads."""
+        reads = self._reads.rest(now) if self._reads is not None else ()
+        return [*self._work.rest(now), *reads]
 
     def close(self) -> None:
         """Commit what was learned and give everything back."""

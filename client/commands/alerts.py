@@ -28,6 +28,7 @@ _SHORT = 12
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="*", help="a search over the alerts, such as destination:203.0.113.*")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with each new alert until Ctrl-C")
+    parser.add_argument("--all", action="store_true", help="also informational and low ones")
     parser.add_argument("--severity", choices=tuple(reversed(SEVERITY_STYLES)), help="this one or higher")
     parser.add_argument("--person", metavar="NAME")
     parser.add_argument("--host", metavar="HOST")
@@ -41,6 +42,7 @@ def _run(call: Call) -> int:
     filters = {
         "query": " ".join(options.query) or None,
         "severity": options.severity,
+        "all": options.all or None,
         "person": options.person,
         "host": options.host,
     }
@@ -91,7 +93,9 @@ def badge(severity: str) -> tuple[str, str]:
 
 def _table(screen: Screen, rows: list[dict[str, Any]], *, truncated: bool) -> None:
     if not rows:
-        screen.note("no alerts; widen --from, or watch with: vedette alerts --follow")
+        screen.note(
+            "no alerts; widen --from, see low ones with --all, or watch with: vedette alerts --follow"
+        )
         return
     heads = ("time", "severity", "person", "host", "bytes out", "id", "what")
     screen.table(heads, [_cells(row) for row in rows], right=("bytes out",))
@@ -109,8 +113,14 @@ def _cells(row: dict[str, Any]) -> list[Part]:
         str(row.get("host", "-")),
         size(row.get("bytes_out")),
         (row["id"][:_SHORT], "dim"),
-        f"{row['title']}{target}",
+        f"{row['title']}{target}{_more(row)}",
     ]
+
+
+def _more(row: dict[str, Any]) -> str:
+    """Return how many more of these were held back."""
+    more = row.get("details", {}).get("more")
+    return f" ({more})" if more else ""
 
 
 def _one(screen: Screen, row: dict[str, Any]) -> None:
@@ -120,7 +130,8 @@ def _one(screen: Screen, row: dict[str, Any]) -> None:
     origin = f" from {row['person_source']}" if "person_source" in row else ""
     amount = f"  {size(row['bytes_out'])} out" if "bytes_out" in row else ""
     target = f" → {row['destination']}" if "destination" in row else ""
-    screen.line((utc(row["time"]), "dim"), "  ", badge(row["severity"]), "  ", (row["title"], "bold"))
+    update = (f"update {row['revision']}: ", "dim") if row.get("revision") else ""
+    screen.line((utc(row["time"]), "dim"), "  ", badge(row["severity"]), "  ", update, (row["title"], "bold"))
     screen.line(
         " " * 22, (who(row), "bold"), origin, f" on {row.get('host', '-')}", amount, target,
         (f"  {row['id'][:_SHORT]}", "dim"),

@@ -101,6 +101,8 @@ def _facts(screen: Screen, alert: dict[str, Any]) -> None:
     if alert.get("attack"):
         facts.append(("ATT&CK", ", ".join(alert["attack"])))
     facts.append(("rule", f"{alert['rule']} (version {alert['version']})"))
+    if alert.get("revision"):
+        facts.append(("revision", f"{alert['revision']}: told again as more became known"))
     facts += [(name, str(value)) for name, value in alert.get("details", {}).items()]
     width = max(len(name) for name, _ in facts)
     for name, value in facts:

@@ -12,9 +12,8 @@ from evidence.kinds.file import Read
 from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
-from ..attribution import NOT_INTERACTIVE
 from ..bounded import remember
-from ..record import Person, Record
+from ..record import NOT_INTERACTIVE, Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import ARCHIVERS, describe, key, program, size
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent.errors import RungUnavailable
 from agent.sensitive_reads import SensitiveReads
-from agent.sensor import Moment
+from agent.sensor import Moment, Processes
 from agent.settings import File
 from evidence.kind import Actor
 from evidence.kinds.file import Read
@@ -28,6 +28,16 @@ class ExecTable:
         return Actor(pid=pid, start=5, exe="/bin/cat", auid=1000, session=7)
 
 
+class LateTable:
+    """Names a process only once it is told of its exec."""
+
+    def __init__(self) -> None:
+        self.told: set[int] = set()
+
+    def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return Actor(pid=pid, exe="/bin/cat") if pid in self.told else None
+
+
 def clock() -> Moment:
     return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
@@ -41,9 +51,9 @@ def settings(folder: Path, patterns: tuple[str, ...], decoys: tuple[str, ...]) -
 def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
     feeds: list[SensitiveReads] = []
 
-    def start(*patterns: str, decoys: tuple[str, ...] = ()) -> SensitiveReads:
+    def start(*patterns: str, decoys: tuple[str, ...] = (), table: Processes | None = None) -> SensitiveReads:
         try:
-            feeds.append(SensitiveReads(settings(tmp_path, patterns, decoys), ExecTable()))
+            feeds.append(SensitiveReads(settings(tmp_path, patterns, decoys), table or ExecTable()))
         except RungUnavailable as reason:
             pytest.skip(f"fanotify: {reason}")
         feeds[-1].read(clock())
@@ -56,7 +66,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
 
 def reads(feed: SensitiveReads) -> list[Read]:
     found = [seen.body for seen in feed.read(clock())]
-    while feed.gathering:
+    while feed.pause is not None:
         time.sleep(0.02)
         found += [seen.body for seen in feed.read(clock())]
     return [body for body in found if isinstance(body, Read)]
@@ -78,6 +88,49 @@ def test_a_process_that_is_gone_is_named(tmp_path: Path, opened: Callable[..., S
     assert (event.files, event.owner, event.tree) == (2, 1234, str(tmp_path / "id_*"))
     assert event.actor is not None
     assert (event.actor.auid, event.actor.session, event.actor.exe) == (1000, 7, "/bin/cat")
+
+
+@told_who
+def test_a_reader_whose_exec_is_told_later_is_waited_for(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    table = LateTable()
+    feed = opened("shadow", table=table)
+    with subprocess.Popen(["cat", tmp_path / "shadow"], stdout=subprocess.DEVNULL) as reader:
+        reader.wait()
+    now = clock()
+    assert list(feed.read(now)) == []
+    assert feed.pause == pytest.approx(0.1)
+    table.told.add(reader.pid)
+    (named,) = feed.read(now)
+    assert isinstance(named.body, Read)
+    assert named.body.actor == Actor(pid=reader.pid, exe="/bin/cat")
+    cat(tmp_path / "shadow")
+    assert list(feed.read(now)) == []
+    (nameless,) = feed.read(Moment(now.time, now.mono + 1_000_000_000))
+    assert isinstance(nameless.body, Read)
+    assert nameless.body.actor is not None
+    assert nameless.body.actor.exe is None
+
+
+@told_who
+def test_what_is_gathered_is_told_at_the_end(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    feed, now = opened("shadow"), clock()
+    twice = f"exec 3< {tmp_path}/shadow; echo; read _; exec 3< {tmp_path}/shadow; echo; read _"
+    with subprocess.Popen(["sh", "-c", twice], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        assert len(list(feed.read(now))) == 1
+        os.write(reader.stdin.fileno(), b"\n")
+        reader.stdout.readline()
+        assert list(feed.read(now)) == []
+        (last,) = [one.body for one in feed.rest(now)]
+        os.write(reader.stdin.fileno(), b"\n")
+    assert isinstance(last, Read)
+    assert (last.opens, last.files, last.late) == (1, 0, False)
 
 
 def test_our_own_reads_are_left_out(tmp_path: Path, opened: Callable[..., SensitiveReads]) -> None:

@@ -14,6 +14,8 @@ from ..endpoint import Call, Endpoint, Rows, Stream
 from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter, limit
 
+ALERTING = "medium"
+"""What is below adds to a person's risk and is not listed unless asked for."""
 SEVERITIES = ("informational", "low", "medium", "high", "critical")
 WAIT_SECONDS = 30
 _CURSOR = re.compile(r"([0-9]{1,19})\.([!-~]{0,128})")
@@ -45,9 +47,13 @@ def _alerts(call: Call) -> msgspec.Struct | Stream:
 
 
 def _condition(values: dict[str, Any], now: int) -> Where:
-    parts = [conditions.condition(values["query"] or "", fields.ALERTS, now)]
-    if values["severity"]:
-        at_least = SEVERITIES[SEVERITIES.index(values["severity"]) :]
+    query = values["query"] or ""
+    parts = [conditions.condition(query, fields.ALERTS, now)]
+    lowest = values["severity"]
+    if lowest is None and not values["all"] and not conditions.names(query, "severity"):
+        lowest = ALERTING
+    if lowest:
+        at_least = SEVERITIES[SEVERITIES.index(lowest) :]
         parts.append(Where(f"severity IN ({', '.join('?' for _ in at_least)})", at_least))
     parts.extend(Where(f"{name} = ?", (values[name],)) for name in ("person", "host") if values[name])
     return queries.every(parts)
@@ -94,7 +100,7 @@ ENDPOINTS = (
         "GET",
         "/v1/alerts",
         "alerts",
-        "Alerts, newest first; with since those decided after it, in order",
+        "Alerts, newest first; with since those decided after it, each revision, in order",
         Role.VIEWER,
         _alerts,
         Rows,
@@ -102,6 +108,7 @@ ENDPOINTS = (
             FROM,
             TO,
             Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
+            Parameter("all", "flag", "also informational and low ones, which alert nobody", default=False),
             Parameter("person", "text", "who did it"),
             Parameter("host", "text", "host name"),
             Parameter("query", "text", "a search over the alerts' columns", high=4096),

@@ -140,6 +140,8 @@ def alert_row(number: int = 0, detected: int = NOW - 40 * SECOND, severity: str 
     return {
         "id": ALERT if number == 0 else f"{number:064x}",
         "rule": "upload_by_login",
+        "entity": f"{AGENT}|{number}",
+        "revision": 0,
         "version": 1,
         "severity": severity,
         "title": "Upload by an interactive login",

@@ -68,6 +68,23 @@ def test_alerts_are_listed_and_filtered(live: Live) -> None:
     assert live.get("/v1/alerts", query="person:bob").json()["rows"] == []
 
 
+def test_the_newest_revision_stands_for_an_alert_and_low_ones_are_hidden(tmp_path: Path) -> None:
+    with serve(tmp_path) as own:
+        first, low = lake.alert_row(1, severity="low"), lake.alert_row(2, severity="low")
+        newer = lake.alert_row(3, lake.NOW - 30 * lake.SECOND) | {"entity": first["entity"], "revision": 1}
+        own.lake.add("alerts", [first, low, newer])
+
+        def listed(**asked: str) -> set[str]:
+            return {row["id"] for row in own.get("/v1/alerts", **asked).json()["rows"]}
+
+        assert listed() == {lake.ALERT, newer["id"]}
+        assert listed(all="true") == {lake.ALERT, newer["id"], low["id"]}
+        assert listed(query="severity:low") == {low["id"]}
+        assert listed(query="NOT (severity:high OR host:x)") == {low["id"]}
+        assert listed(since="0.", all="true") == {lake.ALERT, first["id"], low["id"], newer["id"]}
+        assert own.get(f"/v1/alerts/{first['id']}").json()["alert"]["id"] == newer["id"]
+
+
 def test_an_alert_comes_with_its_events_and_their_batches(live: Live) -> None:
     story = live.get(f"/v1/alerts/{lake.ALERT[:8]}").json()
     assert [event["kind"] for event in story["events"]] == [
