@@ -18,7 +18,8 @@ from . import attribution, correlations, detections, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
-from .organisation import Human, Known, NetworkLabel, Organisation
+from .organisation import Known
+from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record
 from .rule import Correlation, Detection, Finding, Site
 from .session_work import program
@@ -43,9 +44,10 @@ class _Dump(msgspec.Struct):
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings) -> None:
-        self.site = site(settings)
-        self._attribution = Attribution(people(settings))
+    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+        """Load the rules; known is what the operator tells, otherwise only what settings do."""
+        self.site = site(settings, known)
+        self._attribution = Attribution(self.site.known.people())
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
@@ -108,6 +110,12 @@ class Analysis:
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
         return [*found, *telling.passed(self._telling, now)]
+
+    def learn(self, known: Known) -> None:
+        """Take what the operator tells from now on; nothing that was remembered is lost."""
+        self.site = msgspec.structs.replace(self.site, known=known)
+        self._attribution.name(known.people())
+        self._by_kind = self._routes()
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -212,20 +220,13 @@ def _step(rule: Correlation, state: Any, site: Site) -> Ask:
     return ask
 
 
-def site(settings: DetectionSettings) -> Site:
-    """Return what the rules may know of the operator's settings.
+def site(settings: DetectionSettings, known: Known | None = None) -> Site:
+    """Return what the rules may know: the settings, and what the operator tells beside them.
 
     Raises:
-        ValueError: a known destination is no network.
+        SettingsError: the settings contradict themselves, or a known destination is no network.
     """
-    people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
-    networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
-    return Site(dict(settings.parameters), Known(Organisation(people, networks)))
-
-
-def people(settings: DetectionSettings) -> dict[str, str]:
-    """Return account or key fingerprint → the person's name."""
-    return {account: name for name, accounts in settings.people.items() for account in accounts}
+    return Site(dict(settings.parameters), known or Known(assemble((), settings)))
 
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
