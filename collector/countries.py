@@ -7,9 +7,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import maxminddb
+from typing import Protocol
 
 from .errors import SettingsError
 from .organisation import Country
@@ -42,11 +40,21 @@ def read(path: Path) -> Countries:
         raise SettingsError(f"{path}: organisation.mmdb cannot be read: {error.strerror}") from error
     if len(raw) > _SIZE_LIMIT:
         raise SettingsError(f"{path}: more than {_SIZE_LIMIT} bytes; use a database of countries alone")
+    import maxminddb  # noqa: PLC0415 - only a site that has such a database pays for it
+
     try:
         reader = maxminddb.Reader(_Named(raw), maxminddb.MODE_FD)
     except Exception as error:  # a damaged database raises whatever its parser meets
         raise SettingsError(f"{path}: no MMDB database: {error}") from error
     return Countries(hashlib.sha256(raw).hexdigest(), functools.lru_cache(_REMEMBERED)(_asking(reader)))
+
+
+class Lookup(Protocol):
+    """A database that was opened."""
+
+    def get(self, ip_address: str, /) -> object:
+        """Return the record of an address; None where it has none."""
+        ...
 
 
 class _Named(io.BytesIO):
@@ -55,7 +63,7 @@ class _Named(io.BytesIO):
     name = NAME
 
 
-def _asking(reader: maxminddb.Reader) -> Country:
+def _asking(reader: Lookup) -> Country:
     def country(ip: str) -> str | None:
         try:
             return _code(reader.get(ip))
@@ -65,7 +73,7 @@ def _asking(reader: maxminddb.Reader) -> Country:
     return country
 
 
-def _code(record: Any) -> str | None:
+def _code(record: object) -> str | None:
     """Return the ISO code of a record: MaxMind nests it, others give it by itself."""
     if not isinstance(record, dict):
         return None

@@ -101,18 +101,21 @@ def _networks(said: Iterable[Said], known: Iterable[str]) -> tuple[NetworkLabel,
             raise SettingsError(
                 f"{one.where}: cidr: {one.what.cidr} is told of in {first.where} too; keep one"
             )
-    told = [one.what for one in found.values()]
-    with_use = {network.cidr for network in told if network.use is not None}
-    return (*told, *(one for one in _destinations(known) if one.cidr not in with_use))
+    told = {cidr: one.what for cidr, one in found.items()}
+    for cidr in _destinations(known):
+        place = told[cidr].place if cidr in told else None
+        if cidr not in told or told[cidr].use is None:
+            told[cidr] = NetworkLabel(cidr, "service", place)
+    return tuple(told.values())
 
 
-def _destinations(known: Iterable[str]) -> Iterator[NetworkLabel]:
+def _destinations(known: Iterable[str]) -> Iterator[str]:
     for each in known:
         try:
             network = ipaddress.ip_network(each, strict=False)
         except ValueError as error:
             raise SettingsError(f"the settings: detection.known_destinations: {error}") from error
-        yield NetworkLabel(str(network), "service")
+        yield str(network)
 
 
 def _check_windows(said: Iterable[Said], people: Iterable[Human], hosts: Iterable[HostLabel]) -> None:
