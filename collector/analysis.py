@@ -14,7 +14,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
-from . import attribution, correlations, detections, telling
+from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
@@ -39,6 +39,7 @@ class _Dump(msgspec.Struct):
     attribution: msgspec.Raw
     correlations: dict[str, msgspec.Raw]
     telling: telling.State
+    risk: risk.State
 
 
 class Analysis:
@@ -47,12 +48,13 @@ class Analysis:
     def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
         """Load the rules; known is what the operator tells, otherwise only what settings do."""
         self.site = site(settings, known)
-        self._attribution = Attribution(self.site.known.people())
+        ports = self.site.words("attribution", attribution.SSH_PORTS)
+        self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._telling = telling.State()
+        self._telling, self._risk = telling.State(), risk.State()
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -114,14 +116,14 @@ class Analysis:
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
         self.site = msgspec.structs.replace(self.site, known=known)
-        self._attribution.name(known.people())
+        self._attribution.know(known)
         self._by_kind = self._routes()
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
         pack = msgspec.msgpack.encode
         states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
-        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling))
+        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling, self._risk))
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
@@ -130,7 +132,7 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._telling = stored.telling
+        self._telling, self._risk = stored.telling, stored.risk
         self._by_kind = self._routes()
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
@@ -149,7 +151,10 @@ class Analysis:
     ) -> Iterator[Alert]:
         per_hour = int(self.site.number("throttle", telling.PER_HOUR))
         for finding in findings:
-            yield from telling.tell(self._telling, to_alert(rule, finding, now), now, per_hour)
+            alert = to_alert(rule, finding, now)
+            yield from telling.tell(self._telling, alert, now, per_hour)
+            for crossed in risk.found(self._risk, alert, self.site):
+                yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
 
 def _placed(finding: Finding, record: Record) -> Finding:

@@ -148,9 +148,9 @@ class Known:
         begin, end = human.hours
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
 
-    def is_service_account(self, account: str) -> bool:
-        """Return whether an account is nobody's own."""
-        return account in self._service_accounts
+    def is_service_account(self, name: str) -> bool:
+        """Return whether an account is nobody's own; also of who came by it, as ``deploy from 192.0.2.1``."""
+        return name.partition(" from ")[0] in self._service_accounts
 
     def is_known(self, ip: str) -> bool:
         """Return whether an address is ours, a known service's or a backup host's."""

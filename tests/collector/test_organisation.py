@@ -72,6 +72,7 @@ def test_names_below_a_service_are_known() -> None:
     assert told.is_known_name("A.Example.com.")
     assert not told.is_known_name("badexample.com")
     assert told.is_service_account("deploy")
+    assert told.is_service_account("deploy from 192.0.2.1")
     assert not told.is_service_account("alice")
 
 

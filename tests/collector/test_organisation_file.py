@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import organisation_file
+from collector import cli, organisation_file
 from collector.errors import SettingsError
 from collector.organisation import Human, Organisation
 from collector.organisation_file import FILE_LIMIT, FILES_LIMIT, Told
@@ -184,3 +184,39 @@ def test_the_digest_is_of_what_is_told_and_not_of_how(tmp_path: Path) -> None:
     assert first.digest == second.digest != third.digest
     assert first.files != second.files
     assert first.counts["people"] == 1
+
+
+# The document for operators is held against the code.
+
+
+def blocks(heading: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "organisation.md").read_text()
+    section = text.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
+    return [block.split("\n", 1)[1] for block in section.split("```")[1::2]]
+
+
+def test_the_documents_examples_are_read_and_say_the_same(tmp_path: Path) -> None:
+    toml, csvs = blocks("A complete example")
+    told = tell(tmp_path, toml, "company.toml")
+    lists = "\n".join(line for line in toml.splitlines() if line.startswith("service"))
+    (tmp_path / "company.toml").write_text(lists)
+    for block in csvs.split("\n\n"):
+        name, content = block.strip().split("\n", 1)
+        (tmp_path / name).write_text(f"{content}\n")
+    assert read(tmp_path).organisation == told
+    assert (len(told.people), len(told.networks), len(told.hosts), len(told.on_call)) == (2, 3, 1, 1)
+
+
+def test_config_test_reads_the_operators_files_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "told"
+    folder.mkdir()
+    (tmp_path / "c.toml").write_text(f'[organisation]\nfolder = "{folder}"\n')
+    people = folder / "people.csv"
+    people.write_text("name,accounts\nalice,al\n")
+    assert cli.main(["config", "test", "--config", str(tmp_path / "c.toml")]) == 0
+    assert str(people) in capsys.readouterr().out
+    people.write_text("name,accounts\nalice,al\nbob,al\n")
+    assert cli.main(["config", "test", "--config", str(tmp_path / "c.toml")]) == 2
+    assert f"{people}:3: accounts: al is claimed for bob" in capsys.readouterr().err
