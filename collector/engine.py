@@ -10,7 +10,7 @@ from evidence.kind import Body
 
 from .alert import Alert
 from .organisation import Known
-from .record import Arrival, Origin, Person
+from .record import Arrival, Origin, Person, SessionRevision
 
 
 class Engine(Protocol):
@@ -23,6 +23,10 @@ class Engine(Protocol):
         self, origin: Origin, events: Sequence[Event[Body]], now: int
     ) -> tuple[list[Person | None], list[Alert]]:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
+        ...
+
+    def sessions(self) -> list[SessionRevision]:
+        """Return what has become known of sessions since this was asked last. Called after each batch."""
         ...
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:

@@ -38,7 +38,7 @@ from . import (
     serving,
     tls,
 )
-from .analysis import Analysis
+from .analysis import Analysis, site
 from .api.routes import routes as api_routes
 from .api.services import Services
 from .bundler import Bundler
@@ -54,6 +54,7 @@ from .renewals import Renewals
 from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
+from .suppressions import Suppressions
 from .tokens import Tokens
 from .users import Users
 
@@ -127,6 +128,8 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         snapshot=places.snapshot,
         console=settings.console,
         clock=time.time_ns,
+        suppressions=Suppressions(StateDb(places.state_db)),
+        site=lambda: site(settings.detection),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 
