@@ -22,6 +22,7 @@ GAP = 86_400_000_000_000
 _ALERTING = SEVERITIES.index("medium")
 _MANY_TACTICS = 3
 _STRENGTH: tuple[How, ...] = ("kernel", "hop", "key", "job", "uid", "inferred")
+_BY_SESSION = frozenset({"kernel", "hop", "key"})
 SessionKey = tuple[str, str | None, int | None]
 _Sessions = dict[SessionKey, Session]
 
@@ -48,8 +49,19 @@ def assemble(
 
 
 def canonical(incidents: Iterable[Incident]) -> bytes:
-    """Return incidents in the one form in which two replays are compared byte for byte."""
-    return msgspec.json.encode(sorted(incidents, key=lambda one: one.id), order="sorted")
+    """Return incidents in the one form in which two replays are compared byte for byte.
+
+    It has the facts. A finding's own words are those of the moment it was told: they may name the account of
+    a session whose person was learnt later, and are no part of it.
+    """
+    ordered = sorted(incidents, key=lambda one: one.id)
+    bare = [
+        msgspec.structs.replace(
+            one, timeline=tuple(msgspec.structs.replace(entry, what="") for entry in one.timeline)
+        )
+        for one in ordered
+    ]
+    return msgspec.json.encode(bare, order="sorted")
 
 
 def _newest(alerts: Iterable[Alert]) -> list[Alert]:
@@ -74,8 +86,8 @@ def _booted(alert: Alert, seen: dict[str, Seen]) -> Alert:
 
 
 def _known(alert: Alert, sessions: _Sessions) -> Alert:
-    """Return the alert with its session's person as known by now."""
-    if alert.person is None or alert.person.session is None:
+    """Return the alert with its session's person as known by now; a job's is not the session's."""
+    if alert.person is None or alert.person.session is None or alert.person.how not in _BY_SESSION:
         return alert
     later = sessions.get((alert.agent, alert.boot, alert.person.session))
     if later is None or later.person is None:
@@ -121,7 +133,7 @@ class _Story:
         self._anchor = f"{root}|{found[0].rule}|{found[0].entity}"
         self._found = sorted(found, key=_order)
         self._sessions = sessions
-        uids = sorted({uid for one in found for uid in one.evidence})
+        uids = sorted({uid for one in found for uid in _evidence(one)})
         self._evidence = tuple(uids)
         self._seen = [seen[uid] for uid in uids if uid in seen]
 
@@ -229,6 +241,13 @@ def _is_file(kind: str) -> bool:
     return kind.startswith("file.") or kind == "state.changed"
 
 
+def _evidence(one: Alert) -> tuple[str, ...]:
+    """Return the events that show a finding, and those that show its person as known by now."""
+    person = one.person
+    ways = (person.because, *(hop.because for hop in person.chain)) if person is not None else ()
+    return tuple(sorted({*one.evidence, *(uid for because in ways for uid in because)}))
+
+
 def _entry(one: Alert) -> Entry:
     return Entry(
         one.time,
@@ -237,6 +256,6 @@ def _entry(one: Alert) -> Entry:
         one.rule,
         one.title,
         one.summary,
-        tuple(sorted(one.evidence)),
+        _evidence(one),
         one.id,
     )

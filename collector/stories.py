@@ -12,7 +12,7 @@ from .alert import Alert
 from .incident import Incident, Seen, Session
 from .organisation import Known
 from .queries import Query, Span
-from .record import Hop, Person
+from .record import Hop, Person, SessionRevision
 from .suppression import Suppression
 
 Row = dict[str, Any]
@@ -91,6 +91,12 @@ def session(row: Row) -> Session:
             row["person"], row["how"], row["session"], row["source"], row["fingerprint"], because, chain
         )
     return Session(row["agent"], row["boot"], row["session"], row["host"] or "", row["user"], person)
+
+
+def of_revision(one: SessionRevision) -> Session:
+    """Return a session as the engine tells it, in the form the lake gives it back."""
+    person = msgspec.structs.replace(one.person, because=one.evidence, scheduler=None, key=None)
+    return Session(one.agent, one.boot, one.session, one.host, one.user, person)
 
 
 def contributing(row: Row) -> Seen:
