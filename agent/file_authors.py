@@ -15,6 +15,8 @@ from evidence.kind import Actor, Body
 from evidence.kinds import file
 
 REMEMBERED = 512
+PATIENCE = 2_000_000_000
+"""Nanoseconds for which a change that was seen may be on its way to who tells what the file says."""
 
 _WRITES = (file.Create, file.Change, file.Rename, file.Delete)
 Write = file.Create | file.Change | file.Rename | file.Delete
@@ -34,6 +36,7 @@ class Authors:
     def __init__(self) -> None:
         self._covered: dict[str, dict[str, set[str]]] = {}
         self._recent: OrderedDict[str, Author] = OrderedDict()
+        self._expected: OrderedDict[str, int] = OrderedDict()
 
     def cover(self, source: str, places: list[tuple[str, str]]) -> None:
         """Take the (folder, pattern of names) that a source reads, in place of those before."""
@@ -51,6 +54,23 @@ class Authors:
             fnmatchcase(name, pattern) for some in patterns.values() for pattern in some
         )
 
+    def expect(self, path: str, mono: int) -> None:
+        """Note that path changed at mono (ns): what happened, and who did it, is being looked into."""
+        if self.covers(path):
+            self._expected.setdefault(path, mono)
+            if len(self._expected) > REMEMBERED:
+                self._expected.popitem(last=False)
+
+    def settle(self, path: str) -> None:
+        """Note that path was looked at, so that nothing more comes of it."""
+        self._expected.pop(path, None)
+
+    def expects(self, source: str, mono: int) -> bool:
+        """Return whether a file of source changed shortly before mono (ns), and it is not known by whom."""
+        while self._expected and mono - next(iter(self._expected.values())) > PATIENCE:
+            self._expected.popitem(last=False)
+        return any(self._reads(source, path) for path in self._expected)
+
     def learn(self, body: Body, mono: int) -> Body:
         """Return a file event marked where its file's state is told; remember who wrote it at mono (ns)."""
         if not isinstance(body, _WRITES) or not self.covers(body.path):
@@ -60,6 +80,11 @@ class Authors:
         if len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         return msgspec.structs.replace(body, told_by="state.changed")
+
+    def _reads(self, source: str, path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        patterns = self._covered.get(folder or "/", {}).get(source, ())
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
 
     def of(self, path: str, since: int) -> Author | None:
         """Return who wrote path at since (ns) or later; None where no file event told of that."""

@@ -6,6 +6,7 @@ the scan finds what was not (at least once, R31).
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections import Counter, deque
@@ -58,6 +59,7 @@ class FileWork:
         self._changes = changes
         self._clock = context.clock
         self._processes = context.processes
+        self._authors = context.authors
         self._scans = Scans(settings, context.clock, Pressure(settings.scan_pressure))
         self._pending = PendingPaths(partial(transaction_runs, Path(settings.dpkg)), self._named)
         self._summaries = PackageSummaries(context.authors.covers)
@@ -74,6 +76,8 @@ class FileWork:
             return
         if not self._pending.add(noted):
             self.rescan("too many changes at once", (root,))
+        else:
+            self._authors.expect(os.fsdecode(noted.path), noted.mono)
 
     def packages_changed(self) -> None:
         """Read the package database again, once no transaction runs."""
@@ -240,6 +244,7 @@ class FileWork:
             look = parts.scan.scan if noted.appeared else parts.scan.look
             for step in look(noted.path, sight):
                 yield step if isinstance(step, Step) else Observed(step, mono=noted.mono)
+            self._authors.settle(os.fsdecode(noted.path))
 
     def _sight(self, parts: _Parts, noted: Noted, *, absent: bool) -> Sight:
         root = self._trees.root_of(noted.path) or noted.path

@@ -53,10 +53,10 @@ class Tracker:
         if self.due is None or self.due > now:
             self.due = min(now + quiet, self._since + _LONGEST * quiet)
 
-    def postpone(self, now: int, pause: int) -> bool:
-        """Wait for a package transaction; return False when that took longer than the source's patience."""
+    def postpone(self, now: int, pause: int, patience: int) -> bool:
+        """Wait a pause longer; return False when that made more than patience since the first notice (ns)."""
         self._since = now if self._since is None else self._since
-        if now - self._since > int(self.source.patience * 1e9):
+        if now - self._since > patience:
             return False
         self.due = now + pause
         return True

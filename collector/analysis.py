@@ -14,7 +14,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 
-from . import attribution, correlations, detections, telling
+from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
@@ -38,6 +38,7 @@ class _Dump(msgspec.Struct):
     attribution: msgspec.Raw
     correlations: dict[str, msgspec.Raw]
     telling: telling.State
+    risk: risk.State
 
 
 class Analysis:
@@ -45,12 +46,13 @@ class Analysis:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self.site = site(settings)
-        self._attribution = Attribution(people(settings))
+        ports = self.site.words("attribution", attribution.SSH_PORTS)
+        self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._telling = telling.State()
+        self._telling, self._risk = telling.State(), risk.State()
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -113,7 +115,7 @@ class Analysis:
         """Return the whole state, to be stored with a ledger position."""
         pack = msgspec.msgpack.encode
         states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
-        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling))
+        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling, self._risk))
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
@@ -122,7 +124,7 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._telling = stored.telling
+        self._telling, self._risk = stored.telling, stored.risk
         self._by_kind = self._routes()
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
@@ -141,7 +143,10 @@ class Analysis:
     ) -> Iterator[Alert]:
         per_hour = int(self.site.number("throttle", telling.PER_HOUR))
         for finding in findings:
-            yield from telling.tell(self._telling, to_alert(rule, finding, now), now, per_hour)
+            alert = to_alert(rule, finding, now)
+            yield from telling.tell(self._telling, alert, now, per_hour)
+            for crossed in risk.found(self._risk, alert, self.site):
+                yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
 
 def _placed(finding: Finding, record: Record) -> Finding:
@@ -221,11 +226,6 @@ def site(settings: DetectionSettings) -> Site:
     people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
     networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
     return Site(dict(settings.parameters), Known(Organisation(people, networks)))
-
-
-def people(settings: DetectionSettings) -> dict[str, str]:
-    """Return account or key fingerprint → the person's name."""
-    return {account: name for name, accounts in settings.people.items() for account in accounts}
 
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:

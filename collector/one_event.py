@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from evidence.kind import Actor
 
+from .alert import Severity
 from .record import Record
 from .rule import Finding
 
 
-def finding(record: Record, about: str, summary: str, **details: str) -> Finding:
+def finding(
+    record: Record, about: str, summary: str, *, severity: Severity | None = None, **details: str
+) -> Finding:
     """Return that an event was found; about says, within its host, who or what it is about."""
     return Finding(
         entity=f"{record.agent}|{about}",
@@ -18,6 +21,7 @@ def finding(record: Record, about: str, summary: str, **details: str) -> Finding
         host=record.host,
         evidence=(record.uid,),
         person=record.person,
+        severity=severity,
         details=details,
     )
 

@@ -1,18 +1,30 @@
-"""What correlations share about one person's session: its key, and the words of a summary."""
+"""What correlations share about one person's session: its key, what leaves in it, the words of a summary."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Collection
 
+from evidence.kind import Endpoint
+from evidence.kinds.connection import Close, Report
+from evidence.kinds.file import Read
 from evidence.kinds.process import Exec
 
 from .record import Person, Record
+from .rule import Site
 
 _KILO = 1000
 _UNITS = ("kB", "MB", "GB", "TB")
+_FLOWS = (Close, Report)
 
 ARCHIVERS = "tar zip 7z 7za rar gzip bzip2 xz zstd pigz cpio ar gpg openssl pg_dump mysqldump mongodump"
 """Programs that pack or dump data before it leaves."""
+READERS = (
+    "sshd sshd-session sshd-auth sudo su login passwd chpasswd unix_chkpwd cron crond systemd polkitd "
+    "useradd usermod userdel vipw pwck ssh-keygen aide dpkg"
+)
+"""Programs that read secrets as their duty."""
 
 
 def key(record: Record) -> str | None:
@@ -46,4 +58,59 @@ def size(count: int) -> str:
 
 def program(body: Exec) -> str:
     """Return the base name of what was executed."""
-    return (body.exe or (body.argv[0] if body.argv else "")).rsplit("/", 1)[-1]
+    return base_name(body.exe or (body.argv[0] if body.argv else ""))
+
+
+@functools.lru_cache(4096)
+def base_name(path: str) -> str:
+    """Return what follows the last slash."""
+    return path.rsplit("/", 1)[-1]
+
+
+def is_foreign(body: Read, readers: Collection[str]) -> bool:
+    """Return whether a person reads what is another's, with a program that is none of readers."""
+    actor = body.actor
+    if actor is None or actor.auid is None or body.owner == actor.auid:
+        return False
+    return base_name(actor.exe or "") not in readers
+
+
+def leaving(record: Record, site: Site) -> Close | Report | None:
+    """Return the event if it tells of bytes that a person at work sends to where the operator knows nothing.
+
+    That is a flow that the host began, of no timer's session.
+    """
+    flow = moving(record)
+    if flow is None or flow.direction != "out" or not flow.bytes_out or is_known(flow.remote, site):
+        return None
+    return flow
+
+
+def moving(record: Record) -> Close | Report | None:
+    """Return the event if it tells of a flow of a person at work.
+
+    That is of no timer's session, and of no container's own process, of which but a user id is known.
+    """
+    person, body = record.person, record.event.body
+    if person is None or not isinstance(body, _FLOWS) or person.is_scheduled:
+        return None
+    if person.how == "uid" and body.actor is not None and body.actor.container is not None:
+        return None
+    return body
+
+
+def is_known(remote: Endpoint, site: Site) -> bool:
+    """Return whether the operator knows the other end, by address or by the name that an answer gave it."""
+    if site.is_known(remote.ip):
+        return True
+    return remote.name is not None and remote.named_by is None and site.known.is_known_name(remote.name)
+
+
+def sender(body: Close | Report) -> str:
+    """Return the base name of the program that owns a flow; empty where it is not known."""
+    return base_name(body.actor.exe) if body.actor is not None and body.actor.exe else ""
+
+
+def command(body: Close | Report) -> str:
+    """Return the command line of the program that owns a flow; empty where it is not known."""
+    return (body.actor.cmd_line if body.actor is not None else None) or ""

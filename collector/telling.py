@@ -93,8 +93,8 @@ def passed(state: State, now: int) -> Iterator[Alert]:
 
 
 def identity(rule: str, version: int, entity: str, evidence: tuple[str, ...], more: int = 0) -> str:
-    """Return an alert's id: the same facts have the same one in every replay."""
-    parts = (rule, str(version), entity, *evidence, *((f"+{more}",) if more else ()))
+    """Return an alert's id: the same facts, in any order, have the same one in every replay."""
+    parts = (rule, str(version), entity, *sorted(evidence), *((f"+{more}",) if more else ()))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 

@@ -41,6 +41,8 @@ _MINUTE = 60_000_000_000
 _LISTENERS = 10_000_000_000
 """Nanoseconds between two looks at the listeners where the kernel does not tell of them."""
 _TRANSACTION = 5_000_000_000
+_AUTHOR, _AUTHORS = 100_000_000, 4_000_000_000
+"""Nanoseconds between two looks whether it is known by now who wrote a file, and for which that is asked."""
 _RETRY = 1_000_000_000
 _LEAST = 0.02
 
@@ -143,11 +145,9 @@ class StateFeed:
         return []
 
     def _look(self, tracker: Tracker, now: Moment) -> list[Observed]:
-        """Read one source, unless a package transaction is still at it."""
+        """Read one source, unless a package transaction is at it, or the file sensor still asks who was."""
         source = tracker.source
-        dpkg = self._root / "var/lib/dpkg"
-        waits = source.packaged and tracker.looked_at is not None and transaction_runs(dpkg)
-        if waits and tracker.postpone(now.mono, _TRANSACTION):
+        if tracker.looked_at is not None and self._waits(tracker, now):
             return []
         places = tuple(source.places(self._homes))
         self._cover(tracker, places)
@@ -164,6 +164,14 @@ class StateFeed:
         if differences:
             self._inventory_at = min(self._inventory_at, now.mono + _RETRY)
         return [Observed(self._changed(source, one, places, since)) for one in differences]
+
+    def _waits(self, tracker: Tracker, now: Moment) -> bool:
+        source = tracker.source
+        if self._context.authors.expects(source.name, now.mono):
+            return tracker.postpone(now.mono, _AUTHOR, _AUTHORS)
+        if source.packaged and transaction_runs(self._root / "var/lib/dpkg"):
+            return tracker.postpone(now.mono, _TRANSACTION, int(source.patience * 1e9))
+        return False
 
     def _changed(
         self, source: Source, one: Difference, places: tuple[Place, ...], since: int | None

@@ -13,16 +13,10 @@ from evidence.kinds.file import Read
 from ..bounded import remember
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe, key
+from ..session_work import READERS, describe, is_foreign, key
 
 _WINDOW = Parameter("window", 1800, "seconds", "what is read to be taken leaves soon")
-_READERS = Parameter(
-    "readers",
-    "sshd sshd-session sshd-auth sudo su login passwd chpasswd unix_chkpwd cron crond systemd polkitd "
-    "useradd usermod userdel vipw pwck ssh-keygen aide dpkg",
-    "program names",
-    "these read the files as their duty",
-)
+_READERS = Parameter("readers", READERS, "program names", "these read the files as their duty")
 _SESSIONS_LIMIT = 20_000
 _READS_LIMIT = 20
 _NS = 1_000_000_000
@@ -47,7 +41,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     seen = state.sessions.get(session) or Seen()
     if isinstance(body, Read):
-        if not _is_foreign(body, site):
+        if not is_foreign(body, site.words(_ID, _READERS)):
             return ()
         seen.reads = [*seen.reads, (body.first or record.event.time, record.uid, body.path)][-_READS_LIMIT:]
     else:
@@ -57,13 +51,6 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         seen.connections = [*seen.connections, (at, record.uid, body.remote.ip)][-_READS_LIMIT:]
     remember(state.sessions, session, seen, _SESSIONS_LIMIT)
     return _judge(seen, record, site)
-
-
-def _is_foreign(body: Read, site: Site) -> bool:
-    """Return whether a person reads what is another's, with a program whose duty it is not."""
-    if body.actor is None or body.actor.auid is None or body.owner == body.actor.auid:
-        return False
-    return (body.actor.exe or "").rsplit("/", 1)[-1] not in site.words(_ID, _READERS)
 
 
 def _judge(seen: Seen, record: Record, site: Site) -> Iterable[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.file_authors import REMEMBERED, Authors
+from agent.file_authors import PATIENCE, REMEMBERED, Authors
 from evidence.kind import Actor
 from evidence.kinds.file import Create, Read
 from evidence.kinds.process import Exit
@@ -52,3 +52,22 @@ def test_authors_are_bounded() -> None:
         made.learn(Create(path=f"/etc/cron.d/{number}"), 0)
     assert made.of("/etc/cron.d/0", 0) is None
     assert made.of("/etc/cron.d/1", 0) is not None
+
+
+def test_a_change_is_awaited_until_it_is_looked_at_or_too_long_ago() -> None:
+    made = authors()
+    made.expect("/etc/motd", 5)
+    assert not made.expects("cron", 5)
+    made.expect(PATH, 5)
+    assert made.expects("cron", 5)
+    assert not made.expects("sudoers", 5)
+    made.settle(PATH)
+    assert not made.expects("cron", 5)
+    made.expect(PATH, 6)
+    made.expect(PATH, 6 + PATIENCE)
+    assert made.expects("cron", 6 + PATIENCE)
+    assert not made.expects("cron", 7 + PATIENCE)
+    for number in range(REMEMBERED + 1):
+        made.expect(f"/etc/cron.d/{number}", 0)
+    made.settle("/etc/cron.d/1")
+    assert made.expects("cron", 0)

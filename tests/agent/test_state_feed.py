@@ -317,6 +317,25 @@ def test_who_wrote_it_and_which_package_brought_it_come_from_the_file_event(runn
     assert running.one().actor is None  # another act, and nobody said whose
 
 
+def test_who_wrote_it_is_waited_for_while_that_is_looked_into(running: Machine) -> None:
+    path, actor = "/etc/sudoers.d/x", Actor(pid=7, exe="/usr/bin/tee", auid=1000)
+    running.authors.cover("sudoers", [("/etc/sudoers.d", "*")])
+    running.write(path[1:], "alice ALL=(ALL) ALL\n")
+    running.authors.expect(path, running.mono + S)
+    assert running.changes(2.5) == []
+    running.authors.learn(Change(path=path, actor=actor), running.mono)
+    running.authors.settle(path)
+    assert running.one(0.3).actor == actor
+    running.write(path[1:], "bob ALL=(ALL) ALL\n")
+    for _ in range(10):  # a file that never comes to rest is read all the same
+        running.authors.settle(path)
+        running.authors.expect(path, running.mono)
+        if running.changes(1):
+            break
+    else:
+        pytest.fail("nothing was told")
+
+
 def test_secrets_in_lines_are_redacted_before_the_spool(running: Machine) -> None:
     running.write("etc/cron.d/job", "* * * * * root mysql --password=canary-secret db\n")
     redactor = Redactor(b"k" * 32, Redaction())

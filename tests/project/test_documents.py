@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from collector import correlations, detections
+from collector import correlations, detections, risk
 from collector.analysis import load
 from collector.rule import Correlation, Detection
 
 ROOT = Path(__file__).parents[2]
-RULES = [*load(detections, "DETECTION", Detection), *load(correlations, "CORRELATION", Correlation)]
+RULES = [
+    *load(detections, "DETECTION", Detection),
+    *load(correlations, "CORRELATION", Correlation),
+    risk.RULE,
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))

@@ -139,7 +139,7 @@ def test_what_cron_and_at_run_is_the_persons_whose_session_wrote_it(jobs: Jobs) 
     time.sleep(2)
     watch.send_signal(signal.SIGTERM)
     watch.wait(30)
-    engine, found = Attribution({}), {}
+    engine, found = Attribution(), {}
     for boot, event in jobs.events():
         person = engine.attribute(Origin("a1", 1, boot, "web1", 1, 1), event)
         if isinstance(event.body, Accepted):

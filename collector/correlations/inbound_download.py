@@ -1,0 +1,228 @@
+"""Many bytes leave over a connection that came in: sftp get, scp and rsync from outside, a server by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from evidence.kind import Actor, Endpoint
+from evidence.kinds.connection import Close, Report
+from evidence.kinds.file import Read
+from evidence.kinds.login import SessionOpen
+from evidence.kinds.process import Exec
+
+from ..alert import Severity
+from ..baselines import Daily, day_of, robust_z
+from ..bounded import remember
+from ..outflow import SECOND, Outflow, Work, moved, signs_before
+from ..record import Record
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..session_work import ARCHIVERS, READERS, is_foreign, is_known, moving, program, sender
+from ..volume import Volume
+
+_BYTES = Parameter("bytes", 20_000_000, "bytes", "a terminal shows 10 MB of logs, rarely more")
+_TRANSFER = Parameter(
+    "transfer_bytes",
+    8_000_000,
+    "bytes",
+    "with a program that transfers or packs files; 5 MB are logs to look at",
+)
+_SECRET = Parameter("secret_bytes", 50_000, "bytes", "after another's secret was read little is much")
+_RATIO = Parameter("ratio", 3, "bytes out for each in", "who uploads onto the host gets little back")
+_UNUSUAL = Parameter(
+    "unusual", 3500, "thousandths of a robust z", "beyond what this person fetches on other days"
+)
+_WINDOW = Parameter("window", 14_400, "seconds", "what was packed or read this long before is fetched now")
+_TRANSFERS = Parameter(
+    "transfers",
+    f"sftp-server scp rsync {ARCHIVERS}",
+    "program names",
+    "these fetch files, or pack them for it",
+)
+_READERS = Parameter("readers", READERS, "program names", "these read secrets as their duty")
+_SSHD = frozenset({"sshd", "sshd-session", "dropbear"})
+_PEOPLE_LIMIT = 20_000
+_READ = "read "
+
+
+class State(Outflow):
+    """By person's name also the bytes fetched a day."""
+
+    fetched: dict[str, Daily] = msgspec.field(default_factory=dict)
+
+
+def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
+    if isinstance(record.event.body, Exec | Read):
+        words = _sign(record, site)
+        if words is None:
+            return ()
+        work = state.sign(record, words, 2 * int(site.number(_ID, _WINDOW)) * SECOND)
+        return _judged(state, work, record, site, list(work.volumes))
+    flow = moving(record)
+    if flow is None or record.person is None or flow.direction != "in" or not flow.bytes_out:
+        return ()
+    if not _is_judged(flow, site):
+        return ()
+    work, _volume, grown = state.count(record, flow, "over a connection that came in")
+    daily = state.fetched.get(record.person.name)
+    if daily is None:
+        daily = Daily()
+        remember(state.fetched, record.person.name, daily, _PEOPLE_LIMIT)
+    daily.add(grown.day, grown.out)
+    return _judged(state, work, record, site, [flow.remote.ip])
+
+
+def _sign(record: Record, site: Site) -> str | None:
+    person, body = record.person, record.event.body
+    if person is None or person.is_scheduled:
+        return None
+    if isinstance(body, Exec):
+        return f"ran {program(body)}"
+    if isinstance(body, Read) and is_foreign(body, site.words(_ID, _READERS)):
+        return f"{_READ}{body.path}"
+    return None
+
+
+def _is_judged(flow: Close | Report, site: Site) -> bool:
+    """Return whether bytes may be taken away by it: a login from our own network is one as good as any."""
+    if sender(flow) in _SSHD:
+        return site.known.use(flow.remote.ip) in (None, "own")
+    return not is_known(flow.remote, site)
+
+
+def _judged(state: State, work: Work, record: Record, site: Site, addresses: list[str]) -> Iterable[Finding]:
+    for address in addresses:
+        volume = work.volumes[address]
+        if volume.out < site.number(_ID, _RATIO) * volume.into:
+            continue
+        signs = signs_before(work, volume, site.number(_ID, _WINDOW))
+        is_secret = any(sign.label.startswith(_READ) for sign in signs)
+        least = _SECRET if is_secret else _TRANSFER if signs else _BYTES
+        if volume.out < site.number(_ID, least):
+            continue
+        if is_secret or _is_unusual(state, record, volume, site):
+            severity: Severity | None = "high" if is_secret else None
+            yield moved(record, address, volume, signs=signs, severity=severity)
+
+
+def _is_unusual(state: State, record: Record, volume: Volume, site: Site) -> bool:
+    """Return whether so much on a day is more than the person's other days explain, if there are enough."""
+    day, person = day_of(volume.last), record.person.name if record.person is not None else ""
+    daily = state.fetched.get(person, Daily())
+    z = robust_z(daily.total(day, day), daily.history(day))
+    return z is None or z >= site.number(_ID, _UNUSUAL)
+
+
+def _programs(site: Site) -> frozenset[str]:
+    return site.words(_ID, _TRANSFERS)
+
+
+_ID = "inbound-download"
+_HOST = Endpoint(ip="10.0.0.5", port=22)
+_HOME = Endpoint(ip="198.51.100.7", port=50_000)
+_SERVER = Actor(pid=70, exe="/usr/sbin/sshd", uid=1000, auid=1000, session=7)
+_PYTHON = Actor(pid=71, exe="/usr/bin/python3.11", uid=1000, auid=1000, session=7)
+_SFTP = Exec(
+    pid=72, exe="/usr/lib/openssh/sftp-server", argv=("sftp-server",), uid=1000, auid=1000, session=7
+)
+_CAT = Actor(pid=73, exe="/usr/bin/cat", uid=0, auid=1000, session=7)
+_KEYS = Read(path="/etc/shadow", tree="/etc/shadow", actor=_CAT, owner=0)
+_SUDO = Read(
+    path="/etc/shadow", tree="/etc/shadow", actor=Actor(pid=5, exe="/usr/bin/sudo", auid=1000, session=7)
+)
+_DAY = 86_400.0
+
+
+def _sent(out: int, into: int, remote: Endpoint = _HOME, actor: Actor = _SERVER, flow: int = 1) -> Close:
+    return Close(
+        flow=flow,
+        protocol="tcp",
+        direction="in",
+        local=_HOST,
+        remote=remote,
+        bytes_out=out,
+        bytes_in=into,
+        actor=actor,
+    )
+
+
+def _usual(out: int) -> tuple[Step, ...]:
+    """Return a week and more of work, each day in a session of its own."""
+    return tuple(
+        Step(day * _DAY, _sent(out + day, 900, actor=replace(_SERVER, session=100 + day), flow=day))
+        for day in range(10)
+    )
+
+
+def _report(out: int, into: int) -> Report:
+    return Report(
+        flow=1,
+        protocol="tcp",
+        direction="in",
+        local=_HOST,
+        remote=_HOME,
+        bytes_out=out,
+        bytes_in=into,
+        actor=_SERVER,
+    )
+
+
+CORRELATION = Correlation(
+    id=_ID,
+    version=1,
+    title="Data fetched over an inbound session",
+    severity="medium",
+    attack=("T1048", "T1021.004"),
+    kinds=(Exec, Read, Close, Report),
+    state=State,
+    step=_step,
+    parameters=(_BYTES, _TRANSFER, _SECRET, _RATIO, _UNUSUAL, _WINDOW, _TRANSFERS, _READERS),
+    programs=_programs,
+    hits=(
+        Story("sftp get of a tree", (Step(0, _SFTP), Step(60, _sent(60_000_000, 400_000)))),
+        Story("told while it goes on", (Step(0, _SFTP), Step(60, _report(10_000_000, 100_000)))),
+        Story("the transfer program is told late", (Step(60, _sent(9_000_000, 40_000)), Step(1, _SFTP))),
+        Story("sftp within sshd: no program is executed", (Step(0, _sent(60_000_000, 400_000)),)),
+        Story(
+            "a web server by hand, fetched from outside", (Step(0, _sent(30_000_000, 900, _HOME, _PYTHON)),)
+        ),
+        Story("the shadow file, shown and carried away", (Step(0, _KEYS), Step(9, _sent(90_000, 5000)))),
+        Story(
+            "many times of what this person fetches each day",
+            (*_usual(9_000_000), Step(10 * _DAY, _sent(900_000_000, 900, flow=99))),
+        ),
+    ),
+    misses=(
+        Story(
+            "a build of 2 GB goes onto the host", (Step(0, _SFTP), Step(60, _sent(9_000_000, 2_000_000_000)))
+        ),
+        Story("an admin reads 5 MB of logs", (Step(0, _sent(5_000_000, 30_000)),)),
+        Story(
+            "journalctl -f for a day",
+            (Step(0, _report(4_000_000, 90_000)), Step(9, _sent(10_000_000, 200_000))),
+        ),
+        Story(
+            "the backup host pulls",
+            (Step(0, _SFTP), Step(9, _sent(60_000_000, 900, Endpoint(ip="192.0.2.10")))),
+        ),
+        Story("sudo checks a password in a session of 90 kB", (Step(0, _SUDO), Step(9, _sent(90_000, 5000)))),
+        Story(
+            "as much as this person fetches each day",
+            (*_usual(19_000_000), Step(10 * _DAY, _sent(24_000_000, 900, flow=99))),
+        ),
+        Story("a small file is fetched", (Step(0, _SFTP), Step(5, _sent(400_000, 9000)))),
+        Story(
+            "a timer's session",
+            (
+                Step(0, SessionOpen(program="cron", user="alice", auid=1000, session=7, pid=40)),
+                Step(1, _sent(60_000_000, 900)),
+            ),
+        ),
+        Story(
+            "a server that nobody logged in to start",
+            (Step(0, _sent(60_000_000, 900, _HOME, Actor(pid=9, exe="/usr/sbin/nginx", uid=33))),),
+        ),
+    ),
+)

@@ -1,0 +1,80 @@
+"""A shell itself, or a program that never connects, sends bytes: /dev/tcp, a reverse shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evidence.kind import Actor, Endpoint
+from evidence.kinds.connection import Close, Report
+
+from ..outflow import Outflow, moved
+from ..record import Record
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..session_work import leaving, sender
+
+_BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page sends less")
+_SHELLS = Parameter("shells", "bash sh dash zsh ksh mksh ash busybox fish", "program names", "shells")
+_SILENT = Parameter(
+    "silent",
+    "cat dd head tail tee base64 base32 xxd od gzip zstd xz bzip2 echo printf cp",
+    "program names",
+    "these never connect: a shell opened the socket and gave it to them",
+)
+
+
+def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
+    flow = leaving(record, site)
+    if flow is None:
+        return ()
+    name = sender(flow)
+    if name not in site.words(_ID, _SHELLS) and name not in site.words(_ID, _SILENT):
+        return ()
+    _work, volume, _grown = state.count(record, flow, f"from a socket of {name} itself")
+    if volume.out < site.number(_ID, _BYTES):
+        return ()
+    return (moved(record, flow.remote.ip, volume),)
+
+
+_ID = "shell-socket"
+_CONTAINER = Actor(pid=9, exe="/bin/bash", uid=1000, container="0123456789ab")
+_TO = Endpoint(ip="203.0.113.9", port=443)
+
+
+def _sent(
+    count: int, exe: str = "/usr/bin/bash", to: Endpoint = _TO, flow: int = 1, actor: Actor | None = None
+) -> Close:
+    return Close(
+        flow=flow,
+        protocol="tcp",
+        direction="out",
+        local=Endpoint(ip="10.0.0.5", port=50_000),
+        remote=to,
+        bytes_out=count,
+        actor=actor or Actor(pid=50, exe=exe, uid=1000, auid=1000, session=7),
+    )
+
+
+CORRELATION = Correlation(
+    id=_ID,
+    version=1,
+    title="A shell itself sends over the network",
+    severity="high",
+    attack=("T1059.004", "T1095"),
+    kinds=(Close, Report),
+    state=Outflow,
+    step=_step,
+    parameters=(_BYTES, _SHELLS, _SILENT),
+    hits=(
+        Story("cat file > /dev/tcp/…, run within bash", (Step(0, _sent(80_000)),)),
+        Story("the socket of the shell was given to cat", (Step(0, _sent(80_000, "/usr/bin/cat")),)),
+        Story("in small pieces", tuple(Step(n, _sent(300, flow=n)) for n in range(5))),
+        Story("busybox", (Step(0, _sent(2000, "/bin/busybox")),)),
+    ),
+    misses=(
+        Story("an entrypoint waits for a port", tuple(Step(n, _sent(0, flow=n)) for n in range(60))),
+        Story("a health page is asked for", (Step(0, _sent(90)),)),
+        Story("to a known host", (Step(0, _sent(80_000, to=Endpoint(ip="192.0.2.10"))),)),
+        Story("curl, which is what curl is for", (Step(0, _sent(80_000, "/usr/bin/curl")),)),
+        Story("a container's start script", (Step(0, _sent(80_000, actor=_CONTAINER)),)),
+    ),
+)

@@ -1,0 +1,216 @@
+"""A person's risk: what the findings about them are worth, fading with a half-life; all in integers. Pure.
+
+At any time it is, over all rules, the worth of the rule's findings about the person, each halved for every 24
+hours of its age, no rule counting for more than a few findings of its severest kind; and something for each
+further tactic of the last 24 hours, a rule being of one. It depends on the set of findings alone, not on the
+order they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from . import attack
+from .alert import Alert, Severity
+from .bounded import remember
+from .record import Person
+from .rule import Detection, Finding, Parameter, Site
+
+HALF_LIFE = 86_400_000_000_000
+"""Nanoseconds."""
+POINT = 1000
+"""Risk is counted in thousandths of a point."""
+POINTS: dict[Severity, int] = {"informational": 1, "low": 10, "medium": 30, "high": 60, "critical": 100}
+TACTIC_BONUS = 10
+PEOPLE_LIMIT = 20_000
+PARTS_LIMIT = 200
+_STEPS = 64
+STEP = HALF_LIFE // _STEPS
+"""Age counts in steps of 22.5 minutes."""
+_KEPT = 14 * _STEPS
+_EVIDENCE_LIMIT = 20
+_DAY = 86_400_000_000_000
+_BITS = 32
+_FADE = (
+    4294967296, 4248701965, 4202935003, 4157661043, 4112874773, 4068570940, 4024744348, 3981389855,
+    3938502376, 3896076880, 3854108391, 3812591987, 3771522796, 3730896002, 3690706840, 3650950594,
+    3611622603, 3572718252, 3534232978, 3496162267, 3458501653, 3421246719, 3384393094, 3347936457,
+    3311872529, 3276197082, 3240905930, 3205994934, 3171459999, 3137297074, 3103502151, 3070071267,
+    3037000500, 3004285971, 2971923842, 2939910317, 2908241642, 2876914102, 2845924021, 2815267765,
+    2784941738, 2754942382, 2725266179, 2695909648, 2666869345, 2638141863, 2609723834, 2581611923,
+    2553802834, 2526293303, 2499080105, 2472160047, 2445529972, 2419186755, 2393127307, 2367348571,
+    2341847524, 2316621173, 2291666561, 2266980759, 2242560872, 2218404036, 2194507417, 2170868212,
+)  # fmt: skip
+"""2**32 / 2**(k/64), rounded: what is left of 2**32 after k steps."""
+_ID = "person-risk"
+_THRESHOLD = Parameter("threshold", 100, "points", "two high findings of a day, or low ones of several rules")
+_PER_RULE = Parameter("per_rule", 3, "findings", "one noisy rule is no incident by itself")
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """What one finding adds: its rule, the step of its time, its worth, and what shows it."""
+
+    rule: str
+    time: int
+    severity: Severity
+    tactic: str | None
+    person: Person
+    agent: str
+    host: str
+    uid: str | None
+
+    @property
+    def step(self) -> int:
+        """The step its age counts from."""
+        return self.time // STEP
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the person is more than inferred."""
+        return self.person.how != "inferred"
+
+
+class State(msgspec.Struct):
+    """By person's name and ``rule|entity``; the oldest go first."""
+
+    people: dict[str, dict[str, Part]] = {}
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A person's risk at a time (UTC ns), in points."""
+
+    time: int
+    points: int
+
+
+def found(state: State, alert: Alert, site: Site) -> Iterator[Finding]:
+    """Take a finding, told or not; yield where it lets its person's risk cross the threshold."""
+    one = part(alert)
+    if one is None:
+        return
+    name, key = one.person.name, f"{alert.rule}|{alert.entity}"
+    parts = state.people.get(name) or {}
+    known = parts.get(key)
+    parts[key] = one
+    _forget(parts)
+    remember(state.people, name, parts, PEOPLE_LIMIT)
+    if known is None or (known.step, known.severity, known.is_sure) != (one.step, one.severity, one.is_sure):
+        yield from _crossings(name, parts.values(), one.step, site)
+
+
+def part(alert: Alert) -> Part | None:
+    """Return what an alert adds to its person's risk; None for one that says nothing of a person."""
+    if alert.person is None or alert.rule in (_ID, "rule-fault"):
+        return None
+    return Part(
+        alert.rule,
+        alert.time,
+        alert.severity,
+        attack.tactic(alert.attack[0]) if alert.attack else None,
+        alert.person,
+        alert.agent,
+        alert.host,
+        alert.evidence[-1] if alert.evidence else None,
+    )
+
+
+def score(parts: Iterable[Part], step: int, per_rule: int) -> int:
+    """Return the risk of parts at the end of a step, in thousandths of a point."""
+    worth: dict[str, int] = {}
+    most: dict[str, int] = {}
+    tactics: set[str] = set()
+    for one in parts:
+        age = step - one.step
+        if age < 0:
+            continue
+        points = POINTS[one.severity] * POINT
+        worth[one.rule] = worth.get(one.rule, 0) + faded(points, age)
+        most[one.rule] = max(most.get(one.rule, 0), points)
+        if age < _STEPS and one.tactic is not None:
+            tactics.add(one.tactic)
+    total = sum(min(points, per_rule * most[rule]) for rule, points in worth.items())
+    return total + TACTIC_BONUS * POINT * max(0, len(tactics) - 1)
+
+
+def faded(points: int, steps: int) -> int:
+    """Return what is left of points after that many steps."""
+    halvings, rest = divmod(steps, _STEPS)
+    return (points * _FADE[rest]) >> (_BITS + halvings)
+
+
+def history(parts: Sequence[Part], per_rule: int) -> tuple[Point, ...]:
+    """Return a person's risk after each step in which something was found."""
+    steps = sorted({one.step for one in parts})
+    return tuple(Point((step + 1) * STEP, score(parts, step, per_rule) // POINT) for step in steps)
+
+
+def per_rule(site: Site) -> int:
+    """Return how many findings of one rule count at most."""
+    return int(site.number(_ID, _PER_RULE))
+
+
+def _forget(parts: dict[str, Part]) -> None:
+    """Drop what has faded, and the oldest where there are too many."""
+    newest = max(one.step for one in parts.values())
+    gone = [key for key, one in parts.items() if newest - one.step > _KEPT]
+    if len(parts) - len(gone) > PARTS_LIMIT:
+        gone = sorted(parts, key=lambda key: (parts[key].time, key))[: len(parts) - PARTS_LIMIT]
+    for key in gone:
+        del parts[key]
+
+
+def _crossings(name: str, parts: Iterable[Part], since: int, site: Site) -> Iterator[Finding]:
+    """Yield where the risk crosses the threshold, and twice that, from a step on; once a day for each."""
+    threshold, most = int(site.number(_ID, _THRESHOLD) * POINT), per_rule(site)
+    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.uid or ""))
+    for times, severity in _LEVELS:
+        counted = [one for one in ordered if times == 1 or one.is_sure]
+        days: set[int] = set()
+        for step in sorted({one.step for one in counted if one.step >= since}):
+            before = score([one for one in counted if one.step < step], step, most)
+            after = score(counted, step, most)
+            day = step * STEP // _DAY
+            if before < times * threshold <= after and day not in days:
+                days.add(day)
+                until = [one for one in counted if one.step <= step]
+                yield _finding(f"{name}|{day}|{times}", severity, until, after)
+
+
+_LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))
+
+
+def _finding(entity: str, severity: Severity, parts: Sequence[Part], points: int) -> Finding:
+    last = next((one for one in reversed(parts) if one.is_sure), parts[-1])
+    uids = tuple(dict.fromkeys(one.uid for one in parts if one.uid is not None))
+    counts: dict[str, int] = {}
+    for one in parts:
+        counts[one.rule] = counts.get(one.rule, 0) + 1
+    listed = ", ".join(f"{rule} ({count})" for rule, count in sorted(counts.items()))
+    return Finding(
+        entity=entity,
+        summary=f"the risk of {last.person.name} rose to {points // POINT} points, by {listed}",
+        time=parts[-1].time,
+        agent=last.agent,
+        host=last.host,
+        evidence=uids[-_EVIDENCE_LIMIT:],
+        person=last.person,
+        details={"points": str(points // POINT), "rules": listed},
+        severity=severity,
+    )
+
+
+RULE = Detection(
+    id=_ID,
+    version=1,
+    title="Many findings about one person",
+    severity="medium",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+    parameters=(_THRESHOLD, _PER_RULE),
+)
+"""What crossing the threshold is told as; twice the threshold is high."""

@@ -1,0 +1,83 @@
+"""A correlation's last word is the same whatever order the same events arrive in."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from collector.alert import Alert
+from collector.analysis import Analysis
+from collector.correlations import (
+    git_push_foreign,
+    http_upload,
+    inbound_download,
+    netcat_transfer,
+    shell_socket,
+    upload_new_destination,
+)
+from collector.record import Origin, Record
+from collector.rule import BEGIN, Correlation, Story
+from collector.settings import Detection as Settings
+from evidence.event import stamp
+
+SECOND = 1_000_000_000
+LATE = 600 * SECOND
+SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
+RULES = [
+    module.CORRELATION
+    for module in (
+        git_push_foreign,
+        http_upload,
+        inbound_download,
+        netcat_transfer,
+        shell_socket,
+        upload_new_destination,
+    )
+]
+STORIES = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RULES for story in rule.hits]
+
+
+def records(story: Story) -> list[Record]:
+    made: list[Record] = []
+    for seq, step in enumerate(story.steps, start=1):
+        at = BEGIN + int(step.at * SECOND)
+        event = stamp(step.body, seq=seq, time=at, mono=at - BEGIN + SECOND)
+        made.append(Record(step.agent, 1, "boot", step.agent, seq, at + SECOND // 10, event))
+    return made
+
+
+def late(arriving: list[Record], seed: int) -> list[Record]:
+    """Return the events in an order in which each may be ten minutes late."""
+    chance = random.Random(seed)  # noqa: S311 - the same orders each time
+    return sorted(arriving, key=lambda record: record.event.time + chance.randrange(LATE))
+
+
+def last_words(rule: Correlation, arriving: list[Record]) -> dict[str, Alert]:
+    """Return by entity what is told last once all has arrived and been quiet."""
+    engine = Analysis(SITE)
+    now = max(record.received for record in arriving)
+    alerts: list[Alert] = []
+    for record in arriving:
+        origin = Origin(record.agent, record.epoch, record.boot, record.host, record.index, now)
+        alerts += engine.step(origin, [record.event], now)[1]
+    for quiet in range(3):
+        alerts += engine.tick(now + (quiet + 1) * 1000 * SECOND)
+    return {alert.entity: alert for alert in alerts if alert.rule == rule.id}
+
+
+def said(alerts: dict[str, Alert]) -> dict[str, tuple[object, ...]]:
+    return {
+        entity: (one.summary, one.bytes_out, one.severity, one.details, sorted(one.evidence)[:20])
+        for entity, one in alerts.items()
+    }
+
+
+@pytest.mark.parametrize(("rule", "story"), STORIES)
+def test_shuffled_arrival_ends_in_the_same_words(rule: Correlation, story: Story) -> None:
+    arriving = records(story)
+    expected = said(last_words(rule, arriving))
+    assert expected
+    for seed in range(6):
+        shuffled = late(arriving, seed)
+        assert said(last_words(rule, shuffled)) == expected
