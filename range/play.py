@@ -92,8 +92,10 @@ def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[
         return {one.name: judge(one.truth, attacks[one.name], seen, cast) for one in scenarios}
 
     feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), last + GRACE)
-    found = verdicts()
     fleet.restore()
+    if any(one.ends_agent for one in scenarios):
+        feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), time.time() + GRACE)
+    found = verdicts()
     verified = _verify(fleet, found)
     return [
         _row(one, found[one.name], verified[one.name], of_twin(one, twins[one.name], feed.seen(), cast))
@@ -157,6 +159,7 @@ def _row(
         "person_right": verdict.person_right,
         "bytes_right": verdict.bytes_right,
         "evidence_verified": verified,
+        "twin_runs": 1,
         "twin_alerts": len(twin_alerts),
         "twin_rules": sorted({alert["rule"] for alert in twin_alerts}),
     }

@@ -80,8 +80,9 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 PrintMotd no
 MaxStartups 100
-Subsystem sftp internal-sftp
+Subsystem sftp {sftp}
 """
+_SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server")
 _SSH = """\
 Host *
     StrictHostKeyChecking no
@@ -94,6 +95,11 @@ def shared() -> list[str]:
     """Return the folders of this program and its Python that a host sees as they are outside."""
     found = {str(Path(path).resolve()) for path in (SOURCE, sys.prefix, sys.base_prefix)}
     return sorted(found - {"/usr"})  # which is seen anyway
+
+
+def _sftp_server() -> str:
+    """Return the server that distributions use; sshd's own where there is none."""
+    return next((path for path in _SFTP_SERVERS if Path(path).exists()), "internal-sftp")
 
 
 def furnish(folder: Path, name: str, names: dict[str, str]) -> None:
@@ -113,7 +119,7 @@ def furnish(folder: Path, name: str, names: dict[str, str]) -> None:
         "etc/environment": "",
         "etc/default/locale": "",
         "etc/rsyslog.conf": _RSYSLOG,
-        "etc/ssh/sshd_config": _SSHD,
+        "etc/ssh/sshd_config": _SSHD.format(sftp=_sftp_server()),
         "etc/ssh/ssh_config": _SSH,
         **dict.fromkeys(("var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/log/auth.log"), ""),
     }

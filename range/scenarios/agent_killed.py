@@ -1,18 +1,16 @@
-"""An administrator ends the agent on a host."""
+"""An administrator kills the agent on a host, all of it at once."""
 
 from __future__ import annotations
 
 from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
 
-_AGENT = "'[v]edette-agent run'"
-
 SCENARIO = Scenario(
     number=22,
-    title="an administrator stops the agent",
+    title="an administrator kills the agent",
     people=(Person("aron", ("bastion",), EVERYTHING), Person("anna", ("bastion",), EVERYTHING)),
-    steps=(Step("aron", f'ssh aron@bastion "sudo pkill -KILL -f {_AGENT}"'),),
+    steps=(Step("aron", "ssh aron@bastion 'sudo pkill -KILL -x vedette-agent'"),),
     twin_title="an administrator asks the agent how it is",
-    twin=(Step("anna", "ssh anna@bastion 'pgrep -f [v]edette-agent > /dev/null'"),),
+    twin=(Step("anna", "ssh anna@bastion 'pgrep -x vedette-agent > /dev/null'"),),
     ends_agent=True,
-    truth=Truth("aron", ("bastion",), ("agent-silent", "agent-tampered")),
+    truth=Truth("aron", ("bastion",), ("agent-tampering", "agent-silent")),
 )

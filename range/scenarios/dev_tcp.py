@@ -15,5 +15,5 @@ SCENARIO = Scenario(
     ),
     twin_title="a script waits for a port of the fleet through /dev/tcp, and sends nothing",
     twin=(Step("tom", "ssh tom@db 'for n in 1 2 3; do : < /dev/tcp/app/22 && break; done'"),),
-    truth=Truth("trude", ("db",), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
+    truth=Truth("trude", ("db",), ("shell-socket", "upload-new-destination"), DESIGN_BYTES, STRANGER),
 )

@@ -29,7 +29,5 @@ SCENARIO = Scenario(
             f'sudo -u deploy {_SEND.format(server=BACKUP).replace("release", "daily")}\\""',
         ),
     ),
-    truth=Truth(
-        "alice", ("bastion", "app"), ("upload-new-destination", "lateral-hops"), DESIGN_BYTES, STRANGER
-    ),
+    truth=Truth("alice", ("bastion", "app"), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
 )

@@ -7,7 +7,7 @@ from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
 SCENARIO = Scenario(
     number=21,
     title="the logs of logins are emptied",
-    people=(Person("wanda", ("db",), EVERYTHING), Person("willi", ("db",), EVERYTHING)),
+    people=(Person("wanda", ("db",), EVERYTHING),),
     steps=(
         Step(
             "wanda",
@@ -22,5 +22,5 @@ SCENARIO = Scenario(
             host="db",
         ),
     ),
-    truth=Truth("wanda", ("db",), ("log-shrunk", "log-wiped")),
+    truth=Truth("wanda", ("db",), ("log-wiped",)),
 )

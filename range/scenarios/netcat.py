@@ -13,5 +13,5 @@ SCENARIO = Scenario(
     steps=(Step("nadia", f"ssh nadia@db 'tar c -C /srv designs | busybox nc {STRANGER} {RAW}'"),),
     twin_title="a health check with netcat: a connection to a port of the fleet, no bytes",
     twin=(Step("nils", "ssh nils@db 'busybox nc -w 1 app 22 < /dev/null > /dev/null'"),),
-    truth=Truth("nadia", ("db",), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
+    truth=Truth("nadia", ("db",), ("netcat-transfer", "upload-new-destination"), DESIGN_BYTES, STRANGER),
 )

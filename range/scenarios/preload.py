@@ -12,11 +12,10 @@ SCENARIO = Scenario(
         Step(
             "petra",
             "ssh petra@db 'sudo cp /lib/x86_64-linux-gnu/libm.so.6 /usr/local/lib/libaudit-ext.so; "
-            "echo /usr/local/lib/libaudit-ext.so | sudo tee /etc/ld.so.preload > /dev/null; "
-            "sudo rm /etc/ld.so.preload'",
+            "echo /usr/local/lib/libaudit-ext.so | sudo tee /etc/ld.so.preload > /dev/null'",
         ),
     ),
     twin_title="one program is started with an allocator preloaded, as its unit says",
     twin=(Step("paul", "ssh paul@db 'LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6 ls / > /dev/null'"),),
-    truth=Truth("petra", ("db",), ("preload-written", "ld-preload")),
+    truth=Truth("petra", ("db",), ("preload",)),
 )

@@ -13,5 +13,5 @@ SCENARIO = Scenario(
     twin=(
         Step("uwe", "ssh uwe@db 'sudo useradd --system --no-create-home --shell /usr/sbin/nologin metrics'"),
     ),
-    truth=Truth("ulla", ("db",), ("root-account", "account-created", "access-granted")),
+    truth=Truth("ulla", ("db",), ("admin-account",)),
 )

@@ -18,5 +18,5 @@ SCENARIO = Scenario(
             f"head -c {DESIGN_BYTES} /dev/urandom > /tmp/build && scp -q /tmp/build ivan@bastion:",
         ),
     ),
-    truth=Truth("irma", ("bastion",), ("session-bytes-out",), DESIGN_BYTES),
+    truth=Truth("irma", ("bastion",), ("inbound-download",), DESIGN_BYTES),
 )
