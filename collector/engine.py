@@ -9,7 +9,7 @@ from evidence.event import Event
 from evidence.kind import Body
 
 from .alert import Alert
-from .record import Arrival, Origin, Person
+from .record import Arrival, Origin, Person, SessionRevision
 
 
 class Engine(Protocol):
@@ -22,6 +22,10 @@ class Engine(Protocol):
         self, origin: Origin, events: Sequence[Event[Body]], now: int
     ) -> tuple[list[Person | None], list[Alert]]:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
+        ...
+
+    def sessions(self) -> list[SessionRevision]:
+        """Return what has become known of sessions since this was asked last. Called after each batch."""
         ...
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:

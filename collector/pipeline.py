@@ -18,8 +18,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
+
 from . import files, generation, paths, snapshot, tables
 from .alert import Alert
+from .columns import TableName
 from .engine import Engine
 from .errors import StoreError
 from .fold import Fold, Folded
@@ -207,12 +210,15 @@ class Pipeline:
             self._storing = None
 
     def _store(self, pending: Pending, position: int, state: bytes | None) -> None:
-        events, batches = tables.events(pending.folded), tables.batches(pending.folded)
+        rows: dict[TableName, pa.Table] = {
+            "events": tables.events(pending.folded),
+            "batches": tables.batches(pending.folded),
+            "sessions": tables.sessions(pending.folded),
+        }
         for attempt in range(1, _TRIES + 1):
             try:
                 fresh = self._unknown(pending.alerts)
-                alerts = tables.alerts(fresh)
-                self._lake.commit(Commit({"events": events, "batches": batches, "alerts": alerts}, position))
+                self._lake.commit(Commit({**rows, "alerts": tables.alerts(fresh)}, position))
                 break
             except StoreError as error:
                 if attempt == _TRIES or self._stop.wait(1.0):
