@@ -71,11 +71,11 @@ def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
             for row in _rows(fleet, feed, scenarios):
                 sys.stdout.write(json.dumps(row) + "\n")
                 sys.stdout.flush()
-            seen = feed.seen()
-            (fleet.folder / "alerts.log").write_text("".join(json.dumps(one.alert) + "\n" for one in seen))
+            if keep is not None:
+                _keep_answers(fleet, feed)
     finally:
         if keep is not None:
-            _keep(fleet.folder, keep)
+            _keep_logs(fleet.folder, keep)
 
 
 def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
@@ -165,7 +165,13 @@ def _row(
     }
 
 
-def _keep(folder: Path, keep: Path) -> None:
+def _keep_answers(fleet: Fleet, feed: Feed) -> None:
+    lines = [json.dumps(one.alert) + "\n" for one in feed.seen()]
+    (fleet.folder / "alerts.log").write_text("".join(lines))
+    fleet.site.vedette("export", "--format", "ocsf", "--out", str(fleet.folder / "events.log"))
+
+
+def _keep_logs(folder: Path, keep: Path) -> None:
     """Copy what the range's programs said, for somebody who wants to know why."""
     keep.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):

@@ -12,5 +12,5 @@ SCENARIO = Scenario(
     twin_title="an administrator asks the agent how it is",
     twin=(Step("anna", "ssh anna@bastion 'pgrep -x vedette-agent > /dev/null'"),),
     ends_agent=True,
-    truth=Truth("aron", ("bastion",), ("agent-tampering", "agent-silent")),
+    truth=Truth("aron", ("bastion",), ("agent-tampering", "agent-silent", "agent-stopped")),
 )

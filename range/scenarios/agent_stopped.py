@@ -12,5 +12,5 @@ SCENARIO = Scenario(
     twin_title="an administrator ends another program of the own",
     twin=(Step("stig", "ssh stig@app 'sleep 60 & sudo pkill -TERM -x sleep -u stig'"),),
     ends_agent=True,
-    truth=Truth("stina", ("app",), ("agent-tampering", "agent-silent")),
+    truth=Truth("stina", ("app",), ("agent-tampering", "agent-silent", "agent-stopped")),
 )

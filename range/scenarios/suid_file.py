@@ -20,5 +20,5 @@ SCENARIO = Scenario(
             "simon", "ssh simon@db 'echo exit 0 | sudo install -m 755 /dev/stdin /usr/local/bin/check; check'"
         ),
     ),
-    truth=Truth("sofia", ("db",), ("suid-file",)),
+    truth=Truth("sofia", ("db",), ("suid-planted",)),
 )
