@@ -25,7 +25,7 @@ from .site import CommandFailed
 
 _SETTLE_SECONDS = 6.0
 """After the last twin, for what it may have raised."""
-_STEP_SECONDS = 40.0
+_STEP_SECONDS = 90.0
 _OPENING = "ssh-add -q 2>/dev/null; "
 
 

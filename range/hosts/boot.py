@@ -60,6 +60,7 @@ touch /run/utmp
 hostname "$(cat /etc/hostname)"
 ip link set lo up
 rsyslogd -n -iNONE &
+command -v cron > /dev/null && cron -f &
 exec /usr/sbin/sshd -D
 """
 """The first process of a host: $1 is its folder, the rest are paths that are seen as they are outside."""

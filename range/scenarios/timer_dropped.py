@@ -1,30 +1,38 @@
-"""A unit and its timer, dropped beside those of packages, that would call outside."""
+"""A cron entry dropped by hand, that calls outside each minute."""
 
 from __future__ import annotations
 
-from ..scenario import EVERYTHING, HTTP, STRANGER, Person, Scenario, Step, Truth
+from ..scenario import BACKUP, EVERYTHING, HTTP, STRANGER, Person, Prepared, Scenario, Step, Truth
 
-_UNIT = f"[Service]\\nExecStart=/usr/bin/curl -s http://{STRANGER}:{HTTP}/x\\n"
-_FOLDER = "/etc/systemd/system"
+_ENTRY = "* * * * * root curl -sS --noproxy '*' -o /dev/null http://{server}:{port}/ping"
+_NEXT_MINUTE = "sleep $((62 - 10#$(date +%S)))"
+_PACKAGE = f"""\
+folder=$(mktemp -d)
+mkdir -p $folder/DEBIAN $folder/etc/cron.d
+cat > $folder/DEBIAN/control <<END
+Package: sitestats
+Version: 1
+Architecture: all
+Maintainer: x
+Description: x
+END
+echo "{_ENTRY.format(server=BACKUP, port=HTTP)}" > $folder/etc/cron.d/sitestats
+dpkg-deb --build --root-owner-group $folder /srv/sitestats.deb > /dev/null
+"""
 
 SCENARIO = Scenario(
     number=20,
-    title="a systemd unit and a cron entry dropped by hand",
+    title="a cron entry dropped by hand calls outside",
     people=(Person("cora", ("db",), EVERYTHING), Person("carl", ("db",), EVERYTHING)),
+    prepared=(Prepared("db", _PACKAGE),),
     steps=(
-        Step("cora", f"ssh cora@db \"printf '{_UNIT}' | sudo tee {_FOLDER}/sync.service > /dev/null\""),
         Step(
             "cora",
-            "ssh cora@db \"echo '* * * * * root curl -s http://203.0.113.9:8080/x' | "
-            'sudo tee /etc/cron.d/sync > /dev/null"',
+            f'ssh cora@db "echo \\"{_ENTRY.format(server=STRANGER, port=HTTP)}\\" '
+            f'| sudo tee /etc/cron.d/sync > /dev/null"; {_NEXT_MINUTE}',
         ),
     ),
-    twin_title="an administrator looks at units and writes a note elsewhere in /etc",
-    twin=(
-        Step(
-            "carl",
-            "ssh carl@db 'ls /etc/systemd/system > /dev/null; echo x | sudo tee /etc/motd > /dev/null'",
-        ),
-    ),
-    truth=Truth("cora", ("db",), ("persistence",)),
+    twin_title="a package brings such an entry, that calls the site's own backup host",
+    twin=(Step("carl", f"ssh carl@db 'sudo dpkg -i /srv/sitestats.deb > /dev/null'; {_NEXT_MINUTE}"),),
+    truth=Truth("cora", ("db",), ("persistence-egress",)),
 )

@@ -20,7 +20,7 @@ RULES = {
     *(str(rule.id) for rule in rules(detections, "DETECTION", Detection)),
     *(str(rule.id) for rule in rules(correlations, "CORRELATION", Correlation)),
 }
-WITHOUT_A_RULE: frozenset[str] = frozenset({"persistence", "ssh-tunnel", "suid-file"})
+WITHOUT_A_RULE: frozenset[str] = frozenset()
 """Rules that scenarios wait for."""
 ROW = {
     "scenario": "curl-upload",
