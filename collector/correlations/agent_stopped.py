@@ -48,7 +48,9 @@ _SAID: dict[Kind, tuple[str, Severity]] = {
     "sensor": ("sees less by a sensor", "medium"),
     "settings": ("got other settings", "low"),
 }
-_KILLERS = frozenset({"kill", "pkill", "killall", "gdb", "skill"})
+_KILLERS = frozenset(
+    f"{folder}{name}" for folder in ("/usr/bin/", "/bin/") for name in ("kill", "pkill", "killall", "skill")
+)
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class Happened(msgspec.Struct, frozen=True):
 
 
 class Agent(msgspec.Struct):
-    """One agent: the last work of each minute, the last excuse (UTC ns), and what befell it.
+    """One agent: the first work of each minute, a kill before all, the last excuse (UTC ns), what befell it.
 
     boots has when each was first heard of, seeing when each sensor last saw well in each, both UTC ns.
     """
@@ -134,10 +136,13 @@ def _executed(agent: Agent, record: Record, body: Exec) -> None:
         return
     if person is None or person.is_scheduled:
         return
-    minute, kill = at // _MINUTE, command(body) if program(body) in _KILLERS else ""
-    known = agent.works.get(minute)
-    if known is None or (bool(kill), at, record.uid) > (bool(known.kill), known.time, known.uid):
-        remember(agent.works, minute, Work(at, record.uid, person, kill), _MINUTES)
+    is_kill = body.exe in _KILLERS
+    known = agent.works.get(at // _MINUTE)
+    if known is not None and (at > known.time or known.kill) and not is_kill:
+        return  # nearly always
+    if known is None or (not is_kill, at, record.uid) < (not known.kill, known.time, known.uid):
+        kill = command(body) if is_kill else ""
+        remember(agent.works, at // _MINUTE, Work(at, record.uid, person, kill), _MINUTES)
 
 
 def _started(agent: Agent, record: Record, body: Start, site: Site) -> Iterable[Finding]:
