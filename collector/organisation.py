@@ -148,9 +148,9 @@ class Known:
         begin, end = human.hours
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
 
-    def is_service_account(self, account: str) -> bool:
-        """Return whether an account is nobody's own."""
-        return account in self._service_accounts
+    def is_service_account(self, name: str) -> bool:
+        """Return whether an account is nobody's own; also of who came by it, as ``deploy from 192.0.2.1``."""
+        return name.partition(" from ")[0] in self._service_accounts
 
     def is_known(self, ip: str) -> bool:
         """Return whether an address is ours, a known service's or a backup host's."""
@@ -165,9 +165,8 @@ class Known:
     def place(self, ip: str) -> str | None:
         """Return the site or country of an address."""
         found = self.network(ip)
-        if found is not None and found.place is not None:
-            return found.place
-        return self._country(ip) if self._country is not None else None
+        place = found.place if found is not None else None
+        return self._country(ip) if place is None and self._country is not None else place
 
     def is_known_name(self, name: str) -> bool:
         """Return whether a domain name is a known service's, or below one."""
@@ -227,19 +226,23 @@ def _by_prefix(networks: Iterable[NetworkLabel]) -> _Networks:
 
 
 def _narrowest(networks: _Networks, ip: str) -> NetworkLabel | None:
-    """Return the narrowest network an address is in."""
+    """Return the narrowest network an address is in, with use and place of the narrowest that tells each."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return None
     address = getattr(address, "ipv4_mapped", None) or address
     number, bits = int(address), address.max_prefixlen
-    found = (
-        table.get(number >> (bits - length))
+    found = [
+        table[number >> (bits - length)]
         for (version, length), table in networks.items()
-        if version == address.version
-    )
-    return next((label for label in found if label is not None), None)
+        if version == address.version and number >> (bits - length) in table
+    ]
+    if not found:
+        return None
+    use = next((one.use for one in found if one.use is not None), None)
+    place = next((one.place for one in found if one.place is not None), None)
+    return NetworkLabel(found[0].cidr, use, place)
 
 
 def _labels(hosts: tuple[HostLabel, ...], host: str) -> frozenset[str]:

@@ -120,6 +120,26 @@ def alert(prefix: str) -> Query:
     return _select(_NEWEST, (where,), "id", 2, "*")
 
 
+def every_alert(limit: int) -> Query:
+    """Return the newest revisions of the newest alerts, low ones too."""
+    return _select(_NEWEST, (), "time DESC, id", limit, "*")
+
+
+def sessions() -> Query:
+    """Return the sessions, each in its revisions, the newest revision last."""
+    return Query("SELECT * FROM sessions ORDER BY revised")
+
+
+def evidence(uids: Sequence[str]) -> Query:
+    """Return the named events, however many; a name that is no event's is passed over."""
+    named = [match for uid in uids if (match := _UID.fullmatch(uid))]
+    places = ", ".join(f"('{one[1]}', {one[2]}, {one[3]})" for one in named) or "(NULL, NULL, NULL)"
+    return Query(
+        f"SELECT {_EVENT} FROM events "  # noqa: S608 - hex digits and numbers
+        f"WHERE (agent, epoch, seq) IN (VALUES {places}) ORDER BY time, agent, epoch, seq"
+    )
+
+
 def events(uids: Sequence[str]) -> Query:
     """Return the named events in order of time."""
     named = [parse_uid(uid) for uid in uids]
@@ -210,7 +230,7 @@ def relatives(agent: str, boot: str, session_number: int | None, span: Span, lim
 
 
 def _select(table: str, conditions: Sequence[Where], order: str, limit: int, what: str = _EVENT) -> Query:
-    where = every(conditions)
+    where = every(conditions or (Where("TRUE"),))
     return Query(
         f"SELECT {what} FROM {table} WHERE {where.sql} ORDER BY {order} LIMIT ?",  # noqa: S608 - no value
         (*where.parameters, limit),

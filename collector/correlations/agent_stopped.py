@@ -92,7 +92,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     elif isinstance(body, Sensor):
         return _sensed(agent, record, body, site)
     elif isinstance(body, ConfigChange):
-        return _told(agent, record, site, f"settings changed: {' '.join(body.changed)[:200]}", "low")
+        return _told(agent, record, site, f"got other settings: {' '.join(body.changed)[:200]}", "low")
     return ()
 
 
@@ -135,7 +135,7 @@ def _sensed(agent: Agent, record: Record, body: Sensor, site: Site) -> Iterable[
         return ()
     if agent.seeing.pop(body.sensor[:64], None) != record.boot:
         return ()
-    return _told(agent, record, site, f"sensor {body.sensor} sees less", "medium")
+    return _told(agent, record, site, f"sees less by its sensor {body.sensor}", "medium")
 
 
 def _told(agent: Agent, record: Record, site: Site, what: str, severity: Severity) -> Iterable[Finding]:

@@ -111,6 +111,48 @@ def test_show_tells_the_whole_story(served: Served, capsys: pytest.CaptureFixtur
         assert part in said
 
 
+def test_an_incident_is_listed_and_told(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "incidents", "--json") == 0
+    identity = json.loads(capsys.readouterr().out)["id"]
+    assert run(served, "incidents") == 0
+    assert identity in capsys.readouterr().out
+    assert run(served, "show", identity[:10]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        identity,
+        "HIGH",
+        "12.3 MB",
+        lake.SOURCE,
+        "session web-1 7",
+        "T1048 (exfiltration)",
+        "vedette timeline",
+    ):
+        assert part in said
+    assert run(served, "show", "c0ffee", "--no-evidence") == 0
+    assert f"vedette show {identity}" in capsys.readouterr().out
+
+
+def test_what_is_suppressed_is_hidden_until_that_is_ended(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "suppress", "add", "--reason", "why", "--expires", "7d") == 2
+    assert "scope" in capsys.readouterr().err
+    assert run(served, "suppress", "add", "--rule", "upload_by_login") == 2
+    words = ("--rule", "upload_by_login", "--reason", "a drill", "--expires", "7d", "--json")
+    assert run(served, "suppress", "add", *words) == 0
+    identity = json.loads(capsys.readouterr().out)["suppression"]["id"]
+    for command in ("alerts", "incidents"):
+        assert run(served, command) == 0
+        assert "web-1" not in capsys.readouterr().out
+    assert run(served, "alerts", "--suppressed") == 0
+    assert ": a drill" in capsys.readouterr().out
+    assert run(served, "suppress", "list") == 0
+    assert "active" in capsys.readouterr().out
+    assert run(served, "suppress", "end", identity) == 0
+    assert run(served, "alerts") == 0
+    assert "web-1" in capsys.readouterr().out
+
+
 def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "show", "c0ffee", "--json") == 0
     story = json.loads(capsys.readouterr().out)
@@ -124,6 +166,9 @@ def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixtur
         ("alerts",),
         ("alerts", "--json"),
         ("show", "c0ffee"),
+        ("incidents",),
+        ("incidents", "--json"),
+        ("suppress", "add", "--rule", "\x1b[2J", "--reason", "\x07", "--expires", "\x1b[2J"),
         ("search", "touch"),
         ("search", "touch", "--json"),
         ("timeline", "--person", "alice"),

@@ -9,11 +9,17 @@ import pytest
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.correlations import (
+    beacon,
+    dns_tunnel,
+    dump_upload,
     git_push_foreign,
     http_upload,
+    icmp_tunnel,
     inbound_download,
     netcat_transfer,
     shell_socket,
+    ssh_forward,
+    terminal_dump,
     upload_new_destination,
 )
 from collector.record import Origin, Record
@@ -27,11 +33,17 @@ SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
 RULES = [
     module.CORRELATION
     for module in (
+        beacon,
+        dns_tunnel,
+        dump_upload,
         git_push_foreign,
         http_upload,
+        icmp_tunnel,
         inbound_download,
         netcat_transfer,
         shell_socket,
+        ssh_forward,
+        terminal_dump,
         upload_new_destination,
     )
 ]
