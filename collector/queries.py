@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -125,9 +126,29 @@ def every_alert(limit: int) -> Query:
     return _select(_NEWEST, (), "time DESC, id", limit, "*")
 
 
-def sessions() -> Query:
-    """Return the sessions, each in its revisions, the newest revision last."""
-    return Query("SELECT * FROM sessions ORDER BY revised")
+def sessions_of_alerts() -> Query:
+    """Return what is known by now of the sessions that alerts name."""
+    return Query(
+        "SELECT * FROM sessions WHERE (agent, session) IN "
+        "(SELECT (agent, session) FROM alerts WHERE session IS NOT NULL) ORDER BY revised"
+    )
+
+
+def is_uid(text: str) -> bool:
+    """Return whether text names an event."""
+    return _UID.fullmatch(text) is not None
+
+
+def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit: int) -> Query:
+    """Return events of these kinds in the session of an event, or by its person on that host."""
+    same = Where("session IS NOT DISTINCT FROM ?", (event_row["session"],))
+    if event_row["session"] is None:
+        same = Where("pid = ?", (event_row["pid"] or 0,))
+    if event_row["person"] is not None:
+        same = Where(f"({same.sql} OR person = ?)", (*same.parameters, event_row["person"]))
+    place = Where("agent = ? AND boot = ?", (event_row["agent"], event_row["boot"]))
+    wanted = Where(f"kind IN ({_marks(kinds) or 'NULL'})", tuple(kinds))
+    return _select("events", (place, wanted, same, span.where()), "time, epoch, seq", limit)
 
 
 def evidence(uids: Sequence[str]) -> Query:

@@ -13,7 +13,7 @@ import msgspec
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Close, Report
 
-from ..baselines import Daily, FirstSeen, cusum, day_of
+from ..baselines import Daily, FirstSeen, cusum, day_seen
 from ..bounded import remember
 from ..by_person import by_person
 from ..examples import AWAY, DAY, SERVICE, alice, run, sent
@@ -68,7 +68,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     _used(state, destination, record.agent, "" if person is None else person.name)
     if person is None:
         return ()
-    key, day = f"{person.name}|{destination}", day_of(record.at)
+    key, day = f"{person.name}|{destination}", day_seen(record)
     drip = state.pairs.get(key)
     if drip is None:
         drip = Drip(Daily())
@@ -149,7 +149,7 @@ def _is_prevalent(state: State, destination: str, person: str, site: Site) -> bo
 
 
 _ID = "low-and-slow"
-_BEFORE = Step(0, sent(1000, flow=900, to=Endpoint(ip="198.51.100.1", port=443)))
+_BEFORE = Step(3600, sent(1000, flow=900, to=Endpoint(ip="198.51.100.1", port=443)))
 _NAMED = Endpoint(ip="203.0.113.9", port=443, name="drop.example")
 _ELSEWHERE = Endpoint(ip="203.0.113.77", port=443, name="drop.example")
 _CLAIMED = Endpoint(ip="203.0.113.9", port=443, name="telemetry.example", named_by="tls")

@@ -153,6 +153,26 @@ def test_what_is_suppressed_is_hidden_until_that_is_ended(
     assert "web-1" in capsys.readouterr().out
 
 
+def test_a_rule_is_explained_on_an_event(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    uid = f"{lake.AGENT}:1:10"
+    assert run(served, "explain", "upload-new-destination", "--event", uid, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["window"] > 1
+    assert run(served, "explain", "upload-new-destination", "--event", uid) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "upload-new-destination",
+        "connection.close",
+        "alice, how: kernel",
+        lake.DESTINATION,
+        "bytes",
+    ):
+        assert part in said
+    assert run(served, "explain", "upload-new-destination") == 2
+    assert run(served, "explain", "c0ffee") == 2
+    assert "judges no single events" in capsys.readouterr().err
+
+
 def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "show", "c0ffee", "--json") == 0
     story = json.loads(capsys.readouterr().out)
