@@ -104,6 +104,7 @@ def _next(screen: Screen, incident: dict[str, Any]) -> None:
     ]
     if incident.get("person"):
         commands.append(f"vedette timeline --person {incident['person']!r} --from {utc(incident['begin'])}")
+    commands.append(f"vedette explain {incident['timeline'][-1]['alert'][:12]}")
     screen.line("")
     for command in commands:
         screen.line((f"  {command}", "dim"))

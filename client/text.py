@@ -17,6 +17,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _TIMES = frozenset(
     {"time", "received", "detected", "last_event", "newest", "now", "begin", "end"}
     | {"created", "expires", "ended"}
+    | {"opened", "closed", "revised"}
 )
 _ASCII = re.compile(r"[ -~]*")
 _JSON_HIDDEN = re.compile(r"[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")

@@ -18,7 +18,8 @@ from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
-from .organisation import Human, Known, NetworkLabel, Organisation
+from .organisation import Known
+from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
 from .session_work import program
@@ -44,8 +45,9 @@ class _Dump(msgspec.Struct):
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings) -> None:
-        self.site = site(settings)
+    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+        """Load the rules; known is what the operator tells, otherwise only what settings do."""
+        self.site = site(settings, known)
         ports = self.site.words("attribution", attribution.SSH_PORTS)
         self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
@@ -130,6 +132,12 @@ class Analysis:
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
         return [*found, *telling.passed(self._telling, now)]
+
+    def learn(self, known: Known) -> None:
+        """Take what the operator tells from now on; nothing that was remembered is lost."""
+        self.site = msgspec.structs.replace(self.site, known=known)
+        self._attribution.know(known)
+        self._by_kind = self._routes()
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -238,15 +246,13 @@ def _step(rule: Correlation, state: Any, site: Site) -> Ask:
     return ask
 
 
-def site(settings: DetectionSettings) -> Site:
-    """Return what the rules may know of the operator's settings.
+def site(settings: DetectionSettings, known: Known | None = None) -> Site:
+    """Return what the rules may know: the settings, and what the operator tells beside them.
 
     Raises:
-        ValueError: a known destination is no network.
+        SettingsError: the settings contradict themselves, or a known destination is no network.
     """
-    people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
-    networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
-    return Site(dict(settings.parameters), Known(Organisation(people, networks)))
+    return Site(dict(settings.parameters), known or Known(assemble((), settings)))
 
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:

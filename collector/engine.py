@@ -9,6 +9,7 @@ from evidence.event import Event
 from evidence.kind import Body
 
 from .alert import Alert
+from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 
 
@@ -34,6 +35,10 @@ class Engine(Protocol):
 
     def tick(self, now: int) -> list[Alert]:
         """Return alerts that arise because something did not happen by now."""
+        ...
+
+    def learn(self, known: Known) -> None:
+        """Take what the operator tells from now on; nothing that was remembered is lost."""
         ...
 
     def dump(self) -> bytes:

@@ -26,6 +26,7 @@ from .engine import Engine
 from .errors import StoreError
 from .extract import Opaque
 from .ledger.reader import LedgerItem
+from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 
 TICK = 1_000_000_000
@@ -100,6 +101,10 @@ class Fold:
         """Return alerts for what did not happen by now (UTC ns). Only when all entries were fed."""
         self._state.ticked = max(now, self._state.ticked)
         return self._guard(lambda: self._engine.tick(self._state.ticked), [], [])
+
+    def learn(self, known: Known) -> None:
+        """Hand to the engine what the operator tells from the next entry on."""
+        self._engine.learn(known)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

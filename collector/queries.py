@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -98,13 +99,6 @@ def export(condition: Where, span: Span, limit: int) -> Query:
     )
 
 
-def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
-    """Return the events of a person, host or session in order; the newest where there are more than limit."""
-    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
-    newest = _select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
-    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
-
-
 def alerts(condition: Where, span: Span, limit: int) -> Query:
     """Return the newest revisions of alerts, those that fit, newest first."""
     return _select(_NEWEST, (condition, span.where()), "time DESC, id", limit, "*")
@@ -132,9 +126,29 @@ def every_alert(limit: int) -> Query:
     return _select(_NEWEST, (), "time DESC, id", limit, "*")
 
 
-def sessions() -> Query:
-    """Return the sessions, each in its revisions, the newest revision last."""
-    return Query("SELECT * FROM sessions ORDER BY revised")
+def sessions_of_alerts() -> Query:
+    """Return what is known by now of the sessions that alerts name."""
+    return Query(
+        "SELECT * FROM sessions WHERE (agent, session) IN "
+        "(SELECT (agent, session) FROM alerts WHERE session IS NOT NULL) ORDER BY revised"
+    )
+
+
+def is_uid(text: str) -> bool:
+    """Return whether text names an event."""
+    return _UID.fullmatch(text) is not None
+
+
+def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit: int) -> Query:
+    """Return events of these kinds in the session of an event, or by its person on that host."""
+    same = Where("session IS NOT DISTINCT FROM ?", (event_row["session"],))
+    if event_row["session"] is None:
+        same = Where("pid = ?", (event_row["pid"] or 0,))
+    if event_row["person"] is not None:
+        same = Where(f"({same.sql} OR person = ?)", (*same.parameters, event_row["person"]))
+    place = Where("agent = ? AND boot = ?", (event_row["agent"], event_row["boot"]))
+    wanted = Where(f"kind IN ({_marks(kinds) or 'NULL'})", tuple(kinds))
+    return _select("events", (place, wanted, same, span.where()), "time, epoch, seq", limit)
 
 
 def evidence(uids: Sequence[str]) -> Query:
@@ -197,12 +211,6 @@ def agents_named(name: str) -> Query:
         "GROUP BY agent ORDER BY received DESC LIMIT 5",
         (name, name),
     )
-
-
-def session(agent: str, number: int, limit: int) -> Query:
-    """Return an audit session's events in order, interim reports and exits left out."""
-    condition = Where("agent = ? AND session = ?", (agent, number))
-    return timeline(condition, Span(), limit, everything=False)
 
 
 def session_flows(agent: str, number: int) -> Query:

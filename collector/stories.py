@@ -13,7 +13,6 @@ from .incident import Incident, Seen, Session
 from .organisation import Known
 from .queries import Query, Span
 from .record import Hop, Person
-from .snapshot import VIEWS
 from .suppression import Suppression
 
 Row = dict[str, Any]
@@ -48,7 +47,7 @@ def _alerts(ask: Ask) -> list[Alert]:
 
 
 def _sessions(ask: Ask) -> list[Session]:
-    return [session(row) for row in ask(queries.sessions())] if "sessions" in VIEWS else []
+    return [session(row) for row in ask(queries.sessions_of_alerts())]
 
 
 def alert(row: Row) -> Alert:
@@ -87,7 +86,7 @@ def session(row: Row) -> Session:
     person = None
     if row["person"] is not None:
         chain = _chain.decode(row["chain"]) if row["chain"] else ()
-        because = chain[-1].because if chain else ()
+        because = tuple(row["evidence"] or ())
         person = Person(
             row["person"], row["how"], row["session"], row["source"], row["fingerprint"], because, chain
         )

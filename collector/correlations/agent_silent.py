@@ -93,8 +93,15 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
 
 def _at_work(state: State, record: Record) -> None:
     """Note who was last active; a timer's session is nobody at work."""
-    person, seen = record.person, state.agents.get(record.agent)
-    if seen is None or person is None or person.is_scheduled or record.at < seen.active:
+    person = record.person
+    if person is None or person.is_scheduled:
+        return
+    seen = state.agents.get(record.agent)
+    if seen is None:
+        if len(state.agents) >= _AGENTS_LIMIT:
+            return
+        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
+    if record.at < seen.active:
         return
     seen.person, seen.person_uid, seen.active = person, record.uid, record.at
 

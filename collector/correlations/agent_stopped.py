@@ -1,11 +1,13 @@
 """An agent ended, died, lost a sensor or got other settings while a person was at work on its host.
 
-A stop is judged after some minutes: a reboot, an upgrade or a restart that explains it has been told by then.
+All but a kill is judged after some minutes: what explains it, as a reboot, an upgrade or a restart, has been
+told by then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -24,12 +26,14 @@ from ..session_work import describe, program
 _PRESENT = Parameter("present", 120, "seconds", "who ends an agent was at work shortly before")
 _PATIENCE = Parameter("patience", 300, "seconds", "within this a host is back from a reboot")
 _AGENTS_LIMIT = 50_000
-_PENDING = 8
+_PENDING, _MINUTES, _SENSORS = 8, 32, 64
 _NS = 1_000_000_000
+_MINUTE = 60 * _NS
 _BACK = 120 * _NS
 """An agent that is back so soon was restarted."""
 _BEFORE = 600 * _NS
 """An upgrade or a shutdown takes at most so long until it reaches the agent."""
+_AFTER = 60 * _NS
 _REBOOTS = frozenset({"reboot", "shutdown", "poweroff", "halt", "telinit", "init"})
 _VERBS = frozenset({"reboot", "poweroff", "halt", "kexec", "soft-reboot", "restart", "isolate", "rescue"})
 _EXCUSES = frozenset(
@@ -37,11 +41,20 @@ _EXCUSES = frozenset(
     for folder in ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/systemd/", "/lib/systemd/")
     for name in (*INSTALLERS, *_REBOOTS, "systemd-shutdown", "systemctl")
 )
-_KILLERS = frozenset({"kill", "pkill", "killall", "gdb", "skill"})
+Kind = Literal["stop", "died", "sensor", "settings"]
+_SAID: dict[Kind, tuple[str, Severity]] = {
+    "stop": ("was stopped", "medium"),
+    "died": ("died", "low"),
+    "sensor": ("sees less by a sensor", "medium"),
+    "settings": ("got other settings", "low"),
+}
+_KILLERS = frozenset(
+    f"{folder}{name}" for folder in ("/usr/bin/", "/bin/") for name in ("kill", "pkill", "killall", "skill")
+)
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What a person did last on a host: time (UTC ns) and uid of the exec, and its command if it may kill."""
+    """What a person did on a host: time (UTC ns) and uid of the exec, and its command if it may kill."""
 
     time: int
     uid: str
@@ -49,26 +62,29 @@ class Work(msgspec.Struct, frozen=True):
     kill: str = ""
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """A stop that is not explained yet."""
+class Happened(msgspec.Struct, frozen=True):
+    """What befell an agent; about is the reason of a stop, the sensor that sees less, or changed settings."""
 
     time: int
     uid: str
     boot: str
     received: int
     host: str
-    reason: str
+    kind: Kind
+    about: str = ""
 
 
 class Agent(msgspec.Struct):
-    """One agent: last works, the last excuse (UTC ns), its stops, and the sensors that see well."""
+    """One agent: the first work of each minute, a kill before all, the last excuse (UTC ns), what befell it.
 
-    last: Work | None = None
-    kill: Work | None = None
+    boots has when each was first heard of, seeing when each sensor last saw well in each, both UTC ns.
+    """
+
+    works: dict[int, Work] = {}
     excused: int = 0
-    ended: list[Ended] = []
-    seeing: dict[str, str] = {}
-    """Sensor to the boot in which it was not degraded."""
+    pending: list[Happened] = []
+    boots: dict[str, int] = {}
+    seeing: dict[str, int] = {}
 
 
 class State(msgspec.Struct):
@@ -84,16 +100,25 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
             _executed(_agent(state, record), record, body)
         return ()
     agent = _agent(state, record)
+    remember(agent.boots, record.boot, min(record.at, agent.boots.get(record.boot, record.at)), _PENDING)
     if isinstance(body, Stop):
-        one = Ended(record.at, record.uid, record.boot, record.received, record.host, body.reason)
-        agent.ended = [*agent.ended, one][-_PENDING:]
+        _befell(agent, record, "stop", body.reason)
     elif isinstance(body, Start):
         return _started(agent, record, body, site)
-    elif isinstance(body, Sensor):
-        return _sensed(agent, record, body, site)
     elif isinstance(body, ConfigChange):
-        return _told(agent, record, site, f"got other settings: {' '.join(body.changed)[:200]}", "low")
+        _befell(agent, record, "settings", " ".join(body.changed))
+    elif isinstance(body, Sensor) and body.degraded:
+        _befell(agent, record, "sensor", body.sensor)
+    elif isinstance(body, Sensor):
+        sensor = f"{record.boot}|{body.sensor[:64]}"
+        remember(agent.seeing, sensor, min(record.at, agent.seeing.get(sensor, record.at)), _SENSORS)
     return ()
+
+
+def _befell(agent: Agent, record: Record, kind: Kind, about: str = "") -> Happened:
+    one = Happened(record.at, record.uid, record.boot, record.received, record.host, kind, about[:200])
+    agent.pending = [*agent.pending, one][-_PENDING:]
+    return one
 
 
 def _agent(state: State, record: Record) -> Agent:
@@ -109,78 +134,73 @@ def _executed(agent: Agent, record: Record, body: Exec) -> None:
     if body.exe in _EXCUSES and (program(body) != "systemctl" or not _VERBS.isdisjoint(body.argv)):
         agent.excused = max(agent.excused, at)
         return
-    if person is None or person.is_scheduled or (agent.last is not None and at < agent.last.time):
+    if person is None or person.is_scheduled:
         return
-    agent.last = Work(at, record.uid, person)
-    if program(body) in _KILLERS:
-        agent.kill = Work(at, record.uid, person, command(body))
+    is_kill = body.exe in _KILLERS
+    known = agent.works.get(at // _MINUTE)
+    if known is not None and (at > known.time or known.kill) and not is_kill:
+        return  # nearly always
+    if known is None or (not is_kill, at, record.uid) < (not known.kill, known.time, known.uid):
+        kill = command(body) if is_kill else ""
+        remember(agent.works, at // _MINUTE, Work(at, record.uid, person, kill), _MINUTES)
 
 
 def _started(agent: Agent, record: Record, body: Start, site: Site) -> Iterable[Finding]:
-    """Excuse what a reboot or a restart explains; a death within a boot is told at once."""
-    agent.ended = [
-        one for one in agent.ended if one.boot == record.boot and not 0 <= record.at - one.time <= _BACK
+    """Excuse what a reboot or a restart explains; a death by a person's kill is told at once."""
+    agent.pending = [
+        one
+        for one in agent.pending
+        if one.kind != "stop" or (one.boot == record.boot and not 0 <= record.at - one.time <= _BACK)
     ]
-    if body.clean or body.last_seq is None or record.boot not in agent.seeing.values():
+    if body.clean or body.last_seq is None:
         return ()
-    kill = agent.kill
-    if kill is not None and _is_near(kill, record.at, site):
-        return (_finding(record.agent, record, kill, f"died after: {kill.kill}", "high"),)
-    return _told(agent, record, site, "died", "low")
-
-
-def _sensed(agent: Agent, record: Record, body: Sensor, site: Site) -> Iterable[Finding]:
-    if not body.degraded:
-        agent.seeing[body.sensor[:64]] = record.boot
-        return ()
-    if agent.seeing.pop(body.sensor[:64], None) != record.boot:
-        return ()
-    return _told(agent, record, site, f"sees less by its sensor {body.sensor}", "medium")
-
-
-def _told(agent: Agent, record: Record, site: Site, what: str, severity: Severity) -> Iterable[Finding]:
-    """Tell it if a person was at work: an agent that fails by itself is its own health's matter."""
-    if agent.last is None or not _is_near(agent.last, record.at, site) or _is_excused(agent, record.at):
-        return ()
-    if site.known.is_change(record.host, agent.last.person.name, record.at):
-        return ()
-    return (_finding(record.agent, record, agent.last, what, severity),)
+    found = _judge(record.agent, agent, _befell(agent, record, "died"), site)
+    return (found,) if found is not None and found.severity == "high" else ()
 
 
 def _passed(state: State, now: int, site: Site) -> Iterable[Finding]:
     patience = int(site.number(_ID, _PATIENCE) * _NS)
     for name, agent in state.agents.items():
-        due = [one for one in agent.ended if now - one.received > patience]
-        if not due:
+        if not agent.pending or now - agent.pending[0].received <= patience:
             continue
-        agent.ended = [one for one in agent.ended if one not in due]
-        for one in due:
-            if agent.last is None or _is_excused(agent, one.time) or not _is_near(agent.last, one.time, site):
-                continue
-            labels, who = site.known.labels(one.host), agent.last.person.name
-            if "ephemeral" not in labels and not site.known.is_change(one.host, who, one.time):
-                yield _finding(name, one, agent.last, f"was stopped ({one.reason})", "medium")
+        due = [one for one in agent.pending if now - one.received > patience]
+        agent.pending = [one for one in agent.pending if one not in due]
+        yield from (found for one in due if (found := _judge(name, agent, one, site)) is not None)
 
 
-def _is_near(work: Work, time: int, site: Site) -> bool:
-    return 0 <= time - work.time <= int(site.number(_ID, _PRESENT) * _NS)
-
-
-def _is_excused(agent: Agent, time: int) -> bool:
-    return -_BEFORE // 10 <= time - agent.excused <= _BEFORE
-
-
-def _finding(agent: str, about: Record | Ended, work: Work, what: str, severity: Severity) -> Finding:
+def _judge(name: str, agent: Agent, one: Happened, site: Site) -> Finding | None:
+    """Return what befell an agent if a person was at work there and nothing explains it."""
+    work = _near(agent, one.time, site)
+    if work is None or -_AFTER <= one.time - agent.excused <= _BEFORE:
+        return None
+    if one.kind == "died" and agent.boots.get(one.boot, one.time) >= one.time:
+        return None  # the host itself went down
+    if one.kind == "sensor" and agent.seeing.get(f"{one.boot}|{one.about[:64]}", one.time) >= one.time:
+        return None  # it never saw better
+    if one.kind == "stop" and "ephemeral" in site.known.labels(one.host):
+        return None
+    if site.known.is_change(one.host, work.person.name, one.time):
+        return None
+    what, severity = _SAID[one.kind]
+    killed = one.kind == "died" and bool(work.kill)
+    about = f" after: {work.kill}" if killed else f" ({one.about})" if one.about else ""
     return Finding(
-        entity=f"{agent}|{about.uid}",
-        summary=f"the agent of {about.host} {what}, while {describe(work.person)} was at work there",
-        time=about.event.time if isinstance(about, Record) else about.time,
-        agent=agent,
-        host=about.host,
-        evidence=(work.uid, about.uid),
+        entity=f"{name}|{one.uid}",
+        summary=f"the agent of {one.host} {what}{about}, while {describe(work.person)} was at work there",
+        time=one.time,
+        agent=name,
+        host=one.host,
+        evidence=(work.uid, one.uid),
         person=work.person,
-        severity=severity,
+        severity="high" if killed else severity,
     )
+
+
+def _near(agent: Agent, time: int, site: Site) -> Work | None:
+    """Return what a person did last before time, a kill before all, if it is not long ago."""
+    present = int(site.number(_ID, _PRESENT) * _NS)
+    near = [work for work in agent.works.values() if 0 <= time - work.time <= present]
+    return max(near, key=lambda work: (bool(work.kill), work.time, work.uid), default=None)
 
 
 _ID = "agent-stopped"

@@ -46,7 +46,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body, person = record.event.body, by_person(record, site)
     if person is None:
         return ()
-    day = day_of(record.at)
+    day = day_of(min(record.at, record.received))  # a host may claim any time
     if isinstance(body, Accepted | SessionOpen):
         if body.program in NOT_INTERACTIVE or body.program in _ASKS:
             return ()

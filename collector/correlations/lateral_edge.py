@@ -16,7 +16,7 @@ from evidence.kinds.connection import Open
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
-from ..baselines import FirstSeen, day_of
+from ..baselines import FirstSeen, day_seen
 from ..bounded import remember
 from ..by_person import is_change
 from ..examples import DAY, WINDOW
@@ -48,13 +48,13 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if not person.chain:
         if not isinstance(body, Exec):
-            state.ways.saw(person.name, "here", day_of(record.at))
+            state.ways.saw(person.name, "here", day_seen(record))
         return ()
     session, way = key(record), f"{person.chain[-1].agent}>{record.agent}"
     judged = f"{person.name}|{'>'.join(hop.agent for hop in person.chain)}"
     if session is None or state.judged.get(session) == judged:
         return ()
-    day = day_of(record.at)
+    day = day_seen(record)
     state.ways.saw(person.name, way, day)
     if person.session is not None:
         remember(state.judged, session, judged, _SESSIONS_LIMIT)

@@ -22,17 +22,17 @@ from ..session_work import describe
 
 _DAYS = Parameter("days", 10, "days", "with logins on fewer days there is no habit yet")
 _NEAR = Parameter("near", 2, "hours", "people come somewhat earlier or later than usual")
-_PEOPLE_LIMIT = 20_000
-_LOGINS_LIMIT = 256
+_PEOPLE_LIMIT = 5_000
+_LOGINS_LIMIT = 128
 _HOURS = 24
 _HOUR = _DAY // _HOURS
 _INSIDE = frozenset({"sudo", "su", "su-l", "runuser", "pkexec"})
 
 
 class State(msgspec.Struct):
-    """By person the hours (since 1970, UTC) in which they logged in, oldest first."""
+    """By person the hours (since 1970, UTC) in which they logged in: time and uid of each one's first."""
 
-    logins: dict[str, list[int]] = {}
+    logins: dict[str, dict[int, tuple[int, str]]] = {}
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -41,28 +41,31 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if body.program in NOT_INTERACTIVE or body.program in _INSIDE:
         return ()
-    hour, hours = record.at // _HOUR, state.logins.get(person.name, [])
+    hour, hours = record.at // _HOUR, state.logins.get(person.name) or {}
     is_usual = site.known.works_at(person.name, record.at)
     if is_usual is None:
         is_usual = _is_habit(hours, hour, site)
-    if hour not in hours:
-        remember(state.logins, person.name, sorted([*hours, hour])[-_LOGINS_LIMIT:], _PEOPLE_LIMIT)
+    one = (record.event.time, record.uid)
+    hours[hour] = min(one, hours.get(hour, one))
+    if len(hours) > _LOGINS_LIMIT:
+        del hours[min(hours)]
+    remember(state.logins, person.name, hours, _PEOPLE_LIMIT)
     if is_usual or is_change(record, site) or site.known.is_on_call(record.host, person.name, record.at):
         return ()
     return (
         Finding(
             entity=f"{person.name}|{hour}",
             summary=f"{describe(person)} logged in to {record.host} at an hour unusual for them",
-            time=record.event.time,
+            time=hours.get(hour, one)[0],
             agent=record.agent,
             host=record.host,
-            evidence=(record.uid,),
+            evidence=(hours.get(hour, one)[1],),
             person=person,
         ),
     )
 
 
-def _is_habit(hours: list[int], hour: int, site: Site) -> bool:
+def _is_habit(hours: Iterable[int], hour: int, site: Site) -> bool:
     """Return whether a login of an earlier day was near that hour of the day, or too few days are known."""
     day = hour // _HOURS
     earlier = [one for one in hours if one // _HOURS < day]

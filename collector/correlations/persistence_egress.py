@@ -30,6 +30,9 @@ _HOSTS_LIMIT = 20_000
 _WRITTEN_LIMIT = 64
 _NS = 1_000_000_000
 _OUT_LIMIT = 64
+_UNITS_LIMIT = 128
+_OFTEN = 10 * _NS
+"""What a unit connects to is noted no more often."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -49,18 +52,19 @@ class Out(msgspec.Struct, frozen=True):
     uid: str
     starts: tuple[str, ...]
     destination: str
-    bytes_out: int | None
 
 
 class Host(msgspec.Struct):
     """By uid of the event what was written; the last connections that jobs and units made to unknown places.
 
-    names are what such a connection may be known by: the uids, and the stems of units.
+    names are what such a connection may be known by: the uids, and the stems of units. units has the last
+    connection of each unit, for a change of the state is told some time after it.
     """
 
     written: dict[str, Written] = {}
     names: dict[str, None] = {}
     out: dict[str, Out] = {}
+    units: dict[str, Out] = {}
 
 
 class State(msgspec.Struct):
@@ -72,10 +76,10 @@ class State(msgspec.Struct):
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
     if isinstance(body, Open | Close | Report):
-        host = state.hosts.get(record.agent)
-        if host is None or body.direction != "out" or not _goes_out(host, record, body, site):
+        starts = _starts(record, body) if body.direction == "out" else ()
+        if not starts or not _goes_out(_host(state, record), record, (body, starts), site):
             return ()
-        return _judge(host, record, site)
+        return _judge(_host(state, record), record, site)
     if not isinstance(body, Changed | Create | Change | Rename) or not _is_schedule(body):
         return ()
     person = by_person(record, site)
@@ -86,14 +90,24 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         or is_change(record, site)
     ):
         return ()
-    host = state.hosts.get(record.agent) or Host()
-    remember(state.hosts, record.agent, host, _HOSTS_LIMIT)
+    host = _host(state, record)
     path = (body.path if not isinstance(body, Changed) else body.path or body.subject) or ""
     runs = "; ".join(getattr(body, "added", None) or ())[:300]
     remember(host.written, record.uid, Written(record.at, record.uid, person, path, runs), _WRITTEN_LIMIT)
     for name in (record.uid, _stem(path)):
         remember(host.names, name, None, 2 * _WRITTEN_LIMIT)
+    started = host.units.get(_stem(path))
+    if started is not None and path.startswith(_UNITS):
+        remember(host.out, started.uid, started, _OUT_LIMIT)
     return _judge(host, record, site)
+
+
+def _host(state: State, record: Record) -> Host:
+    host = state.hosts.get(record.agent)
+    if host is None:
+        host = Host()
+        remember(state.hosts, record.agent, host, _HOSTS_LIMIT)
+    return host
 
 
 def _is_schedule(body: Changed | Create | Change | Rename) -> bool:
@@ -107,16 +121,29 @@ def _is_schedule(body: Changed | Create | Change | Rename) -> bool:
     return body.told_by is not None or not isinstance(body, Change) or body.added != ()
 
 
-def _goes_out(host: Host, record: Record, body: Open | Close | Report, site: Site) -> bool:
-    """Note a connection to an unknown place by a job of a person's or by a unit."""
-    starts = record.person.because if record.person is not None and record.person.how == "job" else ()
-    if body.actor is not None and body.actor.unit:
-        starts = (*starts, _stem(body.actor.unit))
-    if host.names.keys().isdisjoint(starts) or site.is_known(body.remote.ip):
+def _starts(record: Record, body: Open | Close | Report) -> tuple[str, ...]:
+    """Return what made the process run: the events behind a person's job, and the stem of its unit."""
+    causes = record.person.because if record.person is not None and record.person.how == "job" else ()
+    unit = body.actor.unit if body.actor is not None else None
+    return (*causes, _stem(unit)) if unit and not unit.endswith(".scope") else causes
+
+
+def _goes_out(
+    host: Host, record: Record, by: tuple[Open | Close | Report, tuple[str, ...]], site: Site
+) -> bool:
+    """Note a connection to an unknown place, and return whether something that was written started it."""
+    body, starts = by
+    is_named = not host.names.keys().isdisjoint(starts)
+    former = host.units.get(starts[-1])
+    if not is_named and former is not None and 0 <= record.at - former.time < _OFTEN:
         return False
-    out = Out(record.at, record.uid, starts, body.remote.ip, getattr(body, "bytes_out", None))
-    remember(host.out, f"{record.boot}|{body.flow}", out, _OUT_LIMIT)
-    return True
+    if site.is_known(body.remote.ip):
+        return False
+    out = Out(record.at, record.uid, starts, body.remote.ip)
+    remember(host.units, starts[-1], out, _UNITS_LIMIT)
+    if is_named:
+        remember(host.out, f"{record.boot}|{body.flow}", out, _OUT_LIMIT)
+    return is_named
 
 
 def _stem(path: str) -> str:

@@ -11,7 +11,7 @@ from evidence.kinds.file import Read
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
-from ..baselines import FirstSeen, day_of
+from ..baselines import FirstSeen, day_seen
 from ..by_person import by_person, is_change, is_system_program
 from ..examples import DAY, SERVICE, WINDOW, alice, opened, run
 from ..record import Record
@@ -42,7 +42,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     person = by_person(record, site)
     if person is None:
         return ()
-    day = day_of(record.at)
+    day = day_seen(record)
     if isinstance(body, Exec):
         state.acted.saw(person.name, f"as {body.uid}", day)
     elif isinstance(body, Accepted | SessionOpen):

@@ -18,7 +18,7 @@ from ..bounded import remember
 from ..by_person import is_change
 from ..examples import SERVICE, WINDOW, login
 from ..organisation import NetworkLabel, Organisation
-from ..record import Record
+from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import describe
 
@@ -33,15 +33,17 @@ _V4, _V6 = 16, 32
 """Prefix lengths within which a provider's addresses lie close together."""
 
 
-class Login(msgspec.Struct, frozen=True, order=True):
-    """One accepted login: time (UTC ns of the collector's clock), uid, address, place or network, host."""
+class Login(msgspec.Struct, frozen=True):
+    """One accepted login: time (UTC ns by the collector), uid, address, place or network, where, whose."""
 
     time: int
     uid: str
     ip: str
     place: str | None
     network: str
+    agent: str
     host: str
+    person: Person
 
 
 class State(msgspec.Struct):
@@ -59,12 +61,13 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if network is None or site.known.use(ip) is not None or site.known.is_service_account(body.user):
         return ()
     who = body.fingerprint or f"account {body.user}"
-    one = Login(record.at, record.uid, ip, site.known.place(ip), network, record.host)
-    logins = sorted({*state.logins.get(who, ()), one})[-_KEPT:]
+    place = site.known.place(ip)
+    one = Login(record.at, record.uid, ip, place, network, record.agent, record.host, record.person)
+    logins = sorted([*state.logins.get(who, ()), one], key=_order)[-_KEPT:]
     remember(state.logins, who, logins, _KEYS_LIMIT)
     if is_change(record, site):
         return ()
-    return [found for other in logins if (found := _judge(who, one, other, record, site)) is not None]
+    return [found for other in logins if (found := _judge(who, one, other, site)) is not None]
 
 
 @functools.lru_cache(65_536)
@@ -90,7 +93,11 @@ def _is_inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(address in network for network in _INNER if network.version == address.version)
 
 
-def _judge(who: str, one: Login, other: Login, record: Record, site: Site) -> Finding | None:
+def _order(login: Login) -> tuple[int, str]:
+    return login.time, login.uid
+
+
+def _judge(who: str, one: Login, other: Login, site: Site) -> Finding | None:
     apart = abs(one.time - other.time)
     both_known = one.place is not None and other.place is not None
     if both_known:
@@ -98,18 +105,17 @@ def _judge(who: str, one: Login, other: Login, record: Record, site: Site) -> Fi
             return None
     elif one.network == other.network or apart > site.number(_ID, _AT_ONCE) * _NS:
         return None
-    first, second = sorted((one, other))
+    first, second = sorted((one, other), key=_order)
     where = f"{first.place or first.ip} and {second.place or second.ip}"
-    person = describe(record.person) if record.person is not None else who
     return Finding(
         entity=f"{who}|{first.uid}",
-        summary=f"{who} of {person} was used from {where} within {apart // _NS} s, "
+        summary=f"{who} of {describe(second.person)} was used from {where} within {apart // _NS} s, "
         f"on {first.host} and {second.host}",
         time=second.time,
-        agent=record.agent,
-        host=record.host,
+        agent=second.agent,
+        host=second.host,
         evidence=(first.uid, second.uid),
-        person=record.person,
+        person=second.person,
         severity="high" if both_known else "low",
         details={"addresses": f"{first.ip} {second.ip}"},
     )

@@ -99,7 +99,7 @@ def _target(body: Exec) -> str | None:
     if name == "install":
         modes = [
             following if option in ("-m", "--mode") else option.removeprefix("-m").removeprefix("--mode=")
-            for option, following in zip(words, (*words[1:], ""), strict=True)
+            for option, following in zip(words, (*words[1:], ""), strict=False)
             if option.startswith(("-m", "--mode"))
         ]
     if name not in ("chmod", "install") or not any(_gives(mode) for mode in modes):

@@ -12,6 +12,7 @@ import msgspec
 from collector import snapshot
 from collector.alert import Alert
 from collector.ledger.reader import LedgerItem
+from collector.organisation import Known
 from collector.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
 from collector.settings import Pipeline as Settings
@@ -125,6 +126,9 @@ class UidEngine:
     def tick(self, now: int) -> list[Alert]:
         silent = [agent for agent, at in self.seen.items() if now - at > 10 * SECOND]
         return [_alert(f"{self.seen.pop(agent)}", "silent", agent, now, None) for agent in silent]
+
+    def learn(self, known: Known) -> None:
+        self.known = known
 
     def dump(self) -> bytes:
         return "\n".join(f"{agent} {at}" for agent, at in self.seen.items()).encode()
