@@ -106,7 +106,8 @@ class PendingPaths:
         for one in settled:
             if is_installer(one.actor):
                 one.installed = True
-                if len(self._waiting) < self._most_waiting and mono < one.mono + WAIT and self.transaction(mono):
+                room = len(self._waiting) < self._most_waiting
+                if room and mono < one.mono + WAIT and self.transaction(mono):
                     self._waiting[one.path] = one
                     continue
             ready.append(one)
