@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client import proof_html, proof_words
+from client import cli, proof_html, proof_words
 from client.proof import prove
 from client.proven import Proof
 from collector.bundler import Story
@@ -180,3 +180,28 @@ def test_the_page_shows_everything_and_no_markup_of_events(incident: Incident) -
     assert "&lt;script&gt;" in page
     for text in ("25.0 MB", "203.0.113.9:443 (drop.example)", "SHA256:alice", "/etc/shadow", "Sessions"):
         assert text in page
+
+
+def test_a_bundle_is_proven_without_a_server(
+    incident: Incident, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    incident.bundle()
+    story = Story(
+        "abc123", "Data taken", "alice", incident.claims, (incident.bastion.agent, incident.app.agent),
+        incident.began, time.time_ns(), (),
+    )  # fmt: skip
+    file, page = tmp_path / "incident.bundle", tmp_path / "incident.html"
+    file.write_bytes(incident.record.raw_bundle(about=story))
+    assert cli.main(["prove", "--bundle", str(file), "--html", str(page)]) == 0
+    shown = capsys.readouterr().out
+    assert "alice logged in from 198.51.100.7" in shown
+    assert (
+        "from session 7 of bastion: the connection and the login have the same addresses and ports" in shown
+    )
+    assert "25.0 MB left" in page.read_text()
+    file.write_bytes(file.read_bytes().replace(b"abc123", b"abc124"))
+    assert cli.main(["prove", "--bundle", str(file), "--json"]) == 0, "the claim itself is not signed"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert cli.main(["prove", "--bundle", str(file)]) == 2
+    assert cli.main(["prove"]) == 2
+    assert "prove what?" in capsys.readouterr().err

@@ -71,6 +71,15 @@ class Record:
         end: int | None = None,
         about: Story | None = None,
     ) -> Bundle:
+        return bundle.read(self.raw_bundle(uids, start, end, about))
+
+    def raw_bundle(
+        self,
+        uids: tuple[str, ...] = (),
+        start: int | None = None,
+        end: int | None = None,
+        about: Story | None = None,
+    ) -> bytes:
         key = provision.ledger_key(self.station.settings, self.station.paths)
         bundler = Bundler(self.station.paths, key, time.time_ns, patience=0)
-        return bundle.read(b"".join(bundler(uids, start, end, about)))
+        return b"".join(bundler(uids, start, end, about))
