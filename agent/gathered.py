@@ -42,6 +42,14 @@ class Gathered(Generic[T]):
         """Iterate over the entries."""
         return iter(tuple(self._entries.values()))
 
+    def get(self, key: str) -> T | None:
+        """Return an entry; None where there is none of that key."""
+        return self._entries.get(key)
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Iterate over keys and entries."""
+        return iter(tuple(self._entries.items()))
+
     def put(self, key: str, entry: T) -> None:
         """Add an entry, or note that it changed."""
         self._entries[key] = entry

@@ -9,6 +9,8 @@ the same time; what stays unexplained for a few seconds is told. Pure.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -16,14 +18,17 @@ from evidence.kind import Actor, Body
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Ancestor, Exec, Exit, IdentityChanged
 
+from .gathered import Gathered
 from .processes import same_start
+
+T = TypeVar("T")
 
 PATIENCE = 5_000_000_000
 """Nanoseconds for which a login event may still explain a change, and for which one that came first does."""
 
 _PROCESSES = 65_536
 _WAITING = 1024
-_LOGINS = 256
+_LOGINS, _LOGIN_KEPT = 256, 20_000_000_000
 _FORKED = 1024
 _BINARIES = ("/usr/sbin/", "/usr/bin/", "/usr/lib/", "/usr/libexec/", "/sbin/", "/bin/", "/lib/")
 _PROGRAMS = frozenset(
@@ -32,18 +37,31 @@ _PROGRAMS = frozenset(
 )
 
 
-class _Suspect(msgspec.Struct, frozen=True, gc=False):
+class Suspect(msgspec.Struct, frozen=True, gc=False):
+    """A change that nothing has explained since it was seen (ns)."""
+
     since: int
     event: IdentityChanged
+
+
+class LoginSeen(msgspec.Struct, frozen=True, gc=False):
+    """A login at mono (ns): the audit session and the user id it may explain."""
+
+    mono: int
+    session: int | None
+    uid: int | None
 
 
 class IdentityWatch:
     """Login identities of running processes, and the changes that nothing has explained yet."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, suspects: Gathered[Suspect] | None = None, logins: Gathered[LoginSeen] | None = None
+    ) -> None:
+        """Begin with what a former run, which was killed, left of changes and logins."""
         self._known: OrderedDict[int, Exec] = OrderedDict()
-        self._suspects: deque[_Suspect] = deque(maxlen=_WAITING)
-        self._logins: deque[tuple[int, int | None, int | None]] = deque(maxlen=_LOGINS)
+        self._suspects = _Line(suspects if suspects is not None else Gathered(Suspect), _since)
+        self._logins = _Line(logins if logins is not None else Gathered(LoginSeen), _mono)
         self._forked: deque[tuple[int | None, ...]] = deque(maxlen=_FORKED)
 
     def observe(self, body: Body, mono: int) -> None:
@@ -53,15 +71,25 @@ class IdentityWatch:
         elif isinstance(body, Exit):
             self._known.pop(body.pid, None)
         elif isinstance(body, Accepted | SessionOpen):
-            self._logins.append((mono, body.session, body.auid if body.auid is not None else body.uid))
+            uid = body.auid if body.auid is not None else body.uid
+            self._logins.add(f"{mono} {body.session} {uid}", LoginSeen(mono, body.session, uid))
+            while len(self._logins) > _LOGINS or self._logins.first.mono < mono - _LOGIN_KEPT:
+                self._logins.pop()
 
     def due(self, mono: int) -> list[IdentityChanged]:
         """Return the changes that stayed unexplained, once their time is over."""
         told: list[IdentityChanged] = []
-        while self._suspects and mono - self._suspects[0].since >= PATIENCE:
-            suspect = self._suspects.popleft()
-            if not self._explained(suspect):
-                told.append(suspect.event)
+        while self._suspects and (
+            mono - self._suspects.first.since >= PATIENCE or len(self._suspects) > _WAITING
+        ):
+            told += self._judge(self._suspects.pop())
+        return told
+
+    def rest(self) -> list[IdentityChanged]:
+        """Return the changes that are unexplained now; nothing more will be seen."""
+        told: list[IdentityChanged] = []
+        while self._suspects:
+            told += self._judge(self._suspects.pop())
         return told
 
     @property
@@ -77,10 +105,12 @@ class IdentityWatch:
         known[body.pid] = body
         if len(known) > _PROCESSES:
             known.popitem(last=False)
-        if former is None or former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
+        if former is None or (former.auid == body.auid and former.session == body.session):
             return
-        if (former.auid, former.session) != (body.auid, body.session) and not self._seen_behind_fork(body):
-            self._suspects.append(_Suspect(mono, _changed(body, former)))
+        if former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
+            return
+        if not self._seen_behind_fork(body):
+            self._suspects.add(f"{mono} {body.pid}", Suspect(mono, _changed(body, former)))
 
     def _former(self, body: Exec) -> Exec | None:
         """Return the identity before: of the same process at its last exec, else of its nearest ancestor."""
@@ -113,14 +143,50 @@ class IdentityWatch:
         self._forked.append(key)
         return False
 
-    def _explained(self, suspect: _Suspect) -> bool:
+    def _judge(self, suspect: Suspect) -> list[IdentityChanged]:
+        """Return the change, unless a login explains it."""
         actor = suspect.event.actor
-        return any(
-            abs(at - suspect.since) <= PATIENCE
-            and (session == actor.session if session is not None else auid == actor.auid)
-            and (session is not None or auid is not None)
-            for at, session, auid in self._logins
-        )
+        for login in self._logins:
+            session, uid = login.session, login.uid
+            same = session == actor.session if session is not None else uid is not None and uid == actor.auid
+            if same and abs(login.mono - suspect.since) <= PATIENCE:
+                return []
+        return [suspect.event]
+
+
+class _Line(Generic[T]):
+    """What is gathered, in the order of its times; the oldest is first."""
+
+    def __init__(self, kept: Gathered[T], time: Callable[[T], int]) -> None:
+        self._kept = kept
+        self._order = deque(sorted(kept.items(), key=lambda item: time(item[1])))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._kept)
+
+    @property
+    def first(self) -> T:
+        return self._order[0][1]
+
+    def add(self, key: str, one: T) -> None:
+        self._order.append((key, one))
+        self._kept.put(key, one)
+
+    def pop(self) -> T:
+        key, one = self._order.popleft()
+        self._kept.drop(key)
+        return one
+
+
+def _since(suspect: Suspect) -> int:
+    return suspect.since
+
+
+def _mono(login: LoginSeen) -> int:
+    return login.mono
 
 
 def _logs_in(exe: str | None) -> bool:

@@ -21,6 +21,7 @@ from .enrich import Enricher, Enrichment, Surroundings
 from .identity_watch import IdentityWatch
 from .interactive import InteractiveSessions
 from .lanes import Lanes, Queued
+from .likeness import Likeness
 from .losses import LossBook, Lost
 from .own_processes import OwnProcesses
 from .processes import Who
@@ -35,6 +36,8 @@ class Observer(Protocol):
     added: int
     removed: int
     """Since start."""
+    version: int
+    """Changes when an ancestry that was told is no longer what it would be now."""
 
     def observe(self, body: Body, mono: int) -> None:
         """Take a body seen at mono (ns)."""
@@ -42,6 +45,10 @@ class Observer(Protocol):
 
     def told(self, pid: int, start: int | None) -> Who | None:
         """Return what is known of the process (pid, start in ns since boot)."""
+        ...
+
+    def is_whole(self, pid: int | None, start: int | None) -> bool:
+        """Return whether the ancestry told of the children of (pid, start) stays until `version` changes."""
         ...
 
 
@@ -113,7 +120,7 @@ class Intake:
                 tables.identities.observe(body, at.mono)
                 self._shed(body, cause, at, SUGGESTION)
                 continue
-            body = self._then(body)
+            body = self._then(body) if one.like is None else self._as_others(body, one.like, now.mono)
             tables.identities.observe(body, at.mono)
             if isinstance(body, Exec) and body.sha256 is None and "sha256" not in body.missing:
                 body = self._hashed(body, at)
@@ -122,9 +129,24 @@ class Intake:
             for changed in tables.identities.due(now.mono):
                 self.tell(changed, now)
 
+    def rest(self, now: Moment) -> None:
+        """Queue what waits for an explanation: nothing more will be seen."""
+        for changed in self._tables.identities.rest():
+            self.tell(changed, now)
+
     def tell(self, body: Body, now: Moment) -> None:
         """Queue an event of watch itself."""
         self._queue(self._then(self._first(body)), now, now)
+
+    def _as_others(self, body: Body, like: Likeness, mono: int) -> Body:
+        """Return body enriched: it was made from one that was, or the next ones will be made from it."""
+        processes = self._tables.processes
+        if like.holds(processes.version, mono) or not isinstance(body, Exec):
+            return body
+        done = self._then(like.anew(body))
+        if isinstance(done, Exec) and processes.is_whole(body.ppid, body.parent_start):
+            like.learn(done, processes.version, mono)
+        return done
 
     def _hashed(self, body: Exec, at: Moment) -> Exec:
         """Return an exec with the hash of its file, or with the note that it could not be had."""

@@ -64,14 +64,14 @@ class LaneQueue:
 
     def take(self) -> list[Queued]:
         """Remove and return the next batch: at least one event, at most max_events and max_bytes."""
-        count = total = 0
-        for item in islice(self._waiting, self._most_events):
-            if count and total + len(item.line) > self._most_bytes:
-                break
-            count += 1
-            total += len(item.line)
+        batch = list(islice(self._waiting, self._most_events))
+        total = sum([len(item.line) for item in batch])
+        while total > self._most_bytes and len(batch) > 1:
+            total -= len(batch.pop().line)
         self.bytes -= total
-        return [self._waiting.popleft() for _ in range(count)]
+        for _ in batch:
+            self._waiting.popleft()
+        return batch
 
     def restore(self, batch: Sequence[Queued]) -> None:
         """Put back at the front what could not be stored; the bounds may be passed by this one batch."""

@@ -42,14 +42,15 @@ class OwnProcesses:
 
     def _is_own(self, body: Body) -> bool:
         if isinstance(body, Exit):
-            if body.pid in self._started:
-                self._started.discard(body.pid)
+            pid = body.pid
+            if pid in self._started:
+                self._started.discard(pid)
                 return True
-            return body.pid in self._roots
+            return pid in self._roots
         if isinstance(body, Exec):
-            roots, started = self._roots, self._started
-            if body.pid in started or body.ppid in started or body.pid in roots or body.ppid in roots:
-                self.adopt((body.pid,))
+            roots, started, pid, ppid = self._roots, self._started, body.pid, body.ppid
+            if pid in started or ppid in started or pid in roots or ppid in roots:
+                self.adopt((pid,))
                 return True
             return False
         if isinstance(body, Open | Report | Close | Listen | Query | Act):

@@ -8,9 +8,9 @@ for a while, for events that come after it and for its children.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import msgspec
 
@@ -31,6 +31,7 @@ LATE = 2_000_000_000
 """Nanoseconds after its end for which a pid still names the process, as long as no other took it."""
 
 _GONE = 4096
+_PORTIONS = 64
 
 Key = tuple[int, int | None]
 
@@ -49,20 +50,28 @@ class Who(msgspec.Struct, frozen=True, gc=False):
 class _Process(msgspec.Struct, gc=False):
     """What is known of one process; a second exec replaces what the first told, but for `before`."""
 
+    pid: int
+    start: int | None
     who: Who
     parent: Key | None
     seen: int
     ended: int | None = None
-    before: _Process | None = None
+    before: Who | None = None
+    older: _Process | None = None
+    """What had the pid before it and is not forgotten yet."""
     line: tuple[Ancestor, ...] = ()
     """The ancestry of each of its children, as of `version` of the table."""
     version: int = -1
+    forks: tuple[Ancestor, ...] = ()
+    """The ancestors that the last of its children told of."""
     named: bool = False
     """Whether it stands in somebody's line."""
 
-    def at(self, mono: int) -> _Process:
-        """Return what it was at mono: before its last exec it ran something else."""
-        return self.before if self.before is not None and mono < self.seen else self
+    def at(self, mono: int | None) -> Who:
+        """Return who it was at mono (now if None): before its last exec it ran something else."""
+        if self.before is not None and mono is not None and mono < self.seen:
+            return self.before
+        return self.who
 
 
 class ProcessTable:
@@ -72,19 +81,20 @@ class ProcessTable:
         """Keep at most limit processes; look_up reads one that no event has told of."""
         self._limit = limit
         self._look_up = look_up
-        self._table: OrderedDict[Key, _Process] = OrderedDict()
-        self._keys: dict[int, tuple[Key, ...]] = {}
-        self._ended: deque[tuple[int, Key]] = deque()
+        self._table: dict[int, _Process] = {}
+        """The youngest process of each pid, those seen lately last."""
+        self._ended: deque[tuple[int, _Process]] = deque()
         self._gone: set[Key] = set()
         """Parents that /proc does not show: an ended process never comes back."""
-        self._version = 0
+        self.version = 0
+        """Changes when an ancestry that was told is no longer what it would be now."""
         self.added = 0
         self.removed = 0
         """Since start; added less removed is the size, and a growing difference is a leak."""
 
     def __len__(self) -> int:
         """Return how many processes are known."""
-        return len(self._table)
+        return self.added - self.removed
 
     def observe(self, body: Body, mono: int) -> None:
         """Learn from an exec or exit that happened at mono (CLOCK_BOOTTIME ns)."""
@@ -95,20 +105,19 @@ class ProcessTable:
 
     def told(self, pid: int, start: int | None) -> Who | None:
         """Return what is known of the process (pid, start) without a look into /proc."""
-        process = self._table.get((pid, start))
+        process = self._get(pid, start)
         return process.who if process is not None else None
 
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         """Return who pid was at mono (now if None); None when that is not known."""
-        key = self._find(pid, mono) or self._read(pid, mono)
-        if key is None:
+        process = self._find(pid, mono) or self._read(pid, mono)
+        if process is None:
             return None
-        process = self._table[key]
-        who = (process if mono is None else process.at(mono)).who
+        who = process.at(mono)
         place = cgroup.place(who.cgroup or "/")
         return Actor(
             pid=pid,
-            start=key[1],
+            start=process.start,
             exe=who.exe,
             cmd_line=who.cmd_line,
             uid=who.uid,
@@ -122,25 +131,36 @@ class ProcessTable:
 
     def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
         """Return the parents of (pid, start), nearest first, at most eight; it ends where one is unknown."""
-        process = self._table.get((pid, start))
+        process = self._get(pid, start)
         if process is None or process.parent is None:
             return ()
-        parent = self._table.get(process.parent)
+        parent = self._get(*process.parent)
         if parent is None:
             return self._walk(process)[0]
-        if parent.version != self._version:
+        if parent.version != self.version:
             parent.line, whole = self._walk(process)
             if not whole:
                 return parent.line
-            parent.version = self._version
+            parent.version = self.version
         return parent.line
+
+    def is_whole(self, pid: int | None, start: int | None) -> bool:
+        """Return whether the ancestry told of the children of (pid, start) stays until `version` changes."""
+        process = self._get(pid, start) if pid is not None else None
+        return process is not None and process.version == self.version
+
+    def _get(self, pid: int, start: int | None) -> _Process | None:
+        process = self._table.get(pid)
+        while process is not None and process.start != start:
+            process = process.older
+        return process
 
     def _walk(self, process: _Process) -> tuple[tuple[Ancestor, ...], bool]:
         """Return the ancestry, and whether it ends where there is no parent or at the limit."""
         found: list[Ancestor] = []
         while process.parent is not None and len(found) < ANCESTORS:
             pid, start = process.parent
-            parent = self._table.get(process.parent) or self._parent(pid, start)
+            parent = self._matching(pid, start) or self._read_parent(pid, start)
             exe = parent.who.exe if parent is not None else None
             found.append(Ancestor(pid=pid, start=start, exe=exe))
             if parent is None:
@@ -149,89 +169,102 @@ class ProcessTable:
             process.named = True
         return tuple(found), True
 
-    def _parent(self, pid: int, start: int | None) -> _Process | None:
-        """Return a parent that is known under a start of the other precision, or that /proc still shows."""
-        key = self._matching(pid, start) or self._read_parent(pid, start)
-        return self._table[key] if key is not None else None
-
     def _executed(self, body: Exec, mono: int) -> None:
-        key = (body.pid, body.start)
-        process = _Process(
-            _who(body), (body.ppid, body.parent_start) if body.ppid is not None else None, mono
-        )
-        former = self._table.get(key)
-        if former is not None:
-            former.before = None
-            process.before = former
-            process.named = former.named
-            self._version += former.named
-        self._keep(key, process)
+        parent = (body.ppid, body.parent_start) if body.ppid is not None else None
+        process = self._get(body.pid, body.start)
+        if process is None:
+            self._add(_Process(body.pid, body.start, _who(body), parent, mono))
+        else:
+            self.version += process.named
+            process.before, process.who, process.parent, process.seen = process.who, _who(body), parent, mono
+            process.ended, process.version = None, -1
+            self._table[body.pid] = self._table.pop(body.pid)
         if body.ancestry:
-            self._learn_forks(body.ancestry, mono)
+            self._learn_forks(body, mono)
 
-    def _learn_forks(self, chain: tuple[Ancestor, ...], mono: int) -> None:
+    def _learn_forks(self, body: Exec, mono: int) -> None:
         """Keep ancestors that were only forked: no exec of their own tells who their parent is."""
-        for child, parent in pairwise(chain):
+        chain = body.ancestry
+        parent = self._get(chain[0].pid, chain[0].start)
+        if parent is not None and parent.forks is chain:
+            return
+        for child, above in pairwise(chain):
             if child.start is not None and self._matching(child.pid, child.start) is None:
-                forked = _Process(_UNKNOWN, (parent.pid, parent.start), mono)
-                self._keep((child.pid, child.start), forked)
+                self._add(_Process(child.pid, child.start, _UNKNOWN, (above.pid, above.start), mono))
+        if parent is not None:
+            parent.forks = chain
 
     def _exited(self, body: Exit, mono: int) -> None:
-        key = self._matching(body.pid, body.start) if body.start is not None else self._find(body.pid, mono)
-        ended = self._ended
-        if key is not None and (process := self._table[key]).ended is None:
+        pid, start, ended = body.pid, body.start, self._ended
+        process = self._matching(pid, start) if start is not None else self._find(pid, mono)
+        if process is not None and process.ended is None:
             process.ended = mono
-            ended.append((mono, key))
+            ended.append((mono, process))
         while ended and (mono - ended[0][0] > TTL or len(ended) > self._limit // ENDED_SHARE):
             self._forget(ended.popleft()[1])
 
-    def _keep(self, key: Key, process: _Process) -> None:
-        if key in self._table:
-            self._table.move_to_end(key)
-        else:
-            self.added += 1
-            others = self._keys.get(key[0])
-            self._keys[key[0]] = (key,) if others is None else (*others, key)
-        self._table[key] = process
-        if len(self._table) > self._limit:
-            self._forget(next(iter(self._table)))
+    def _add(self, process: _Process) -> None:
+        """Take a process that is not known yet; beyond the limit, forget some not seen for longest."""
+        table = self._table
+        process.older = table.pop(process.pid, None)
+        table[process.pid] = process
+        self.added += 1
+        if len(self) > self._limit:
+            # Several at once: a dict that loses its first entry searches for the next among all it has lost.
+            for pid in list(islice(table, max(1, self._limit // _PORTIONS))):
+                oldest: _Process | None = table.pop(pid)
+                while oldest is not None:
+                    self.removed += 1
+                    oldest = oldest.older
 
-    def _forget(self, key: Key) -> None:
-        if self._table.pop(key, None) is None:
+    def _forget(self, process: _Process) -> None:
+        youngest = self._table.get(process.pid)
+        if youngest is process:
+            if process.older is None:
+                del self._table[process.pid]
+            else:
+                self._table[process.pid] = process.older
+            self.removed += 1
             return
-        self.removed += 1
-        keys = self._keys.pop(key[0])
-        if len(keys) > 1:
-            self._keys[key[0]] = tuple(other for other in keys if other != key)
+        while youngest is not None:
+            if youngest.older is process:
+                youngest.older = process.older
+                self.removed += 1
+                return
+            youngest = youngest.older
 
-    def _find(self, pid: int, mono: int | None) -> Key | None:
+    def _find(self, pid: int, mono: int | None) -> _Process | None:
         """Return the process that had pid at mono: the youngest that had begun, if it had not ended by then.
 
         A sensor whose source tells no time asks with that of its reading, by when a short process is gone.
         """
-        for key in reversed(self._keys.get(pid, ())):
-            process = self._table[key]
+        process = self._table.get(pid)
+        while process is not None:
             if mono is None:
-                return key if process.ended is None else None
-            if (key[1] or 0) <= mono and (process.ended is None or mono <= process.ended + LATE):
-                return key
+                return process if process.ended is None else None
+            if (process.start or 0) <= mono and (process.ended is None or mono <= process.ended + LATE):
+                return process
+            process = process.older
         return None
 
-    def _matching(self, pid: int, start: int | None) -> Key | None:
-        """Return the key of (pid, start), where one of the two starts may be to the tick only."""
-        key = (pid, start)
-        if key in self._table:
-            return key
-        return next((key for key in self._keys.get(pid, ()) if same_start(key[1], start)), None)
+    def _matching(self, pid: int, start: int | None) -> _Process | None:
+        """Return the process (pid, start), where one of the two starts may be to the tick only."""
+        known = self._get(pid, start)
+        if known is not None:
+            return known
+        process = self._table.get(pid)
+        while process is not None and not same_start(process.start, start):
+            process = process.older
+        return process
 
-    def _read(self, pid: int, mono: int | None) -> Key | None:
+    def _read(self, pid: int, mono: int | None) -> _Process | None:
         """Read pid from /proc; it counts when it had started by mono and no event told of its end."""
         snapshot = self._look_up(pid)
         if snapshot is None or (mono is not None and snapshot.start > mono):
             return None
         return self._take(snapshot)
 
-    def _read_parent(self, pid: int, start: int | None) -> Key | None:
+    def _read_parent(self, pid: int, start: int | None) -> _Process | None:
         """Read a parent from /proc; it counts when its start is the one the child named."""
         if start is None or (pid, start) in self._gone:
             return None
@@ -243,14 +276,14 @@ class ProcessTable:
         self._gone.add((pid, start))
         return None
 
-    def _take(self, snapshot: Snapshot) -> Key | None:
+    def _take(self, snapshot: Snapshot) -> _Process | None:
         known = self._matching(snapshot.pid, snapshot.start)
         if known is not None:
-            return None if self._table[known].ended is not None else known
-        key = (snapshot.pid, snapshot.start)
+            return None if known.ended is not None else known
         parent = (snapshot.ppid, snapshot.parent_start) if snapshot.ppid else None
-        self._keep(key, _Process(_who(snapshot), parent, snapshot.start))
-        return key
+        process = _Process(snapshot.pid, snapshot.start, _who(snapshot), parent, snapshot.start)
+        self._add(process)
+        return process
 
 
 _UNKNOWN = Who(None, None, None, None, None, None)

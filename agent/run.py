@@ -26,13 +26,14 @@ from .errors import AgentError
 from .exe_hash import ExeHasher
 from .governor import Governor
 from .identity import Identity
-from .identity_watch import IdentityWatch
+from .identity_watch import IdentityWatch, LoginSeen, Suspect
 from .intake import Intake, Tables
 from .interactive import InteractiveSessions
 from .keeper import Keeper
 from .kernel import procfs
 from .kernel.cpu_quota import cpu_quota
 from .kernel.host_paths import HostPaths
+from .kernel.rings import WATCH, Rings
 from .ladder import AUTO, climb
 from .lanes import Lanes
 from .last_run import LastRun
@@ -109,7 +110,7 @@ def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
     settings, facts = ground.settings, machine.read()
     untold, sealer = _record(ground)
     processes = ProcessTable(settings.process.table, partial(_look_up, ground.redactor))
-    tables = _tables(ground, processes)
+    tables = _tables(ground, processes, untold.continuity.rings)
     share = governor.budget(settings.governor.cpu_share, cpu_quota())
     shedding = Shedding(Governor(share), tables.sessions)
     intake = _intake(untold, tables, _surroundings(ground, processes), shedding, tail.publish)
@@ -183,9 +184,12 @@ def _batching(untold: Untold, sealer: Sealer) -> Batching:
     return Batching(untold.lanes, untold.losses, sealer, Keeper(), untold.last_run, unsealed=unsealed)
 
 
-def _tables(ground: Ground, processes: ProcessTable) -> Tables:
+def _tables(ground: Ground, processes: ProcessTable, rings: Rings) -> Tables:
+    identities = IdentityWatch(
+        rings.gathered(WATCH, "suspects", Suspect), rings.gathered(WATCH, "logins", LoginSeen)
+    )
     own = OwnProcesses({os.getpid()} | ({ground.supervisor} if ground.supervisor is not None else set()))
-    return Tables(processes, own, InteractiveSessions(ground.settings.batch.session_quota), IdentityWatch())
+    return Tables(processes, own, InteractiveSessions(ground.settings.batch.session_quota), identities)
 
 
 def _intake(

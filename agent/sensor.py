@@ -21,6 +21,7 @@ from .file_authors import Authors
 from .kernel.bpf_handing import Handing
 from .kernel.refusals import Refusals
 from .kernel.rings import SensorRings
+from .likeness import Likeness
 from .settings import Settings
 from .shedding import Shedding
 
@@ -35,13 +36,15 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 class Observed(msgspec.Struct, frozen=True, gc=False):
     """A body and when it happened; a feed sets the clock its source gave it, watch derives the other.
 
-    shed is why this event is shed: then only what the tables of processes need was decoded.
+    shed is why this event is shed: then only what the tables of processes need was decoded. like is what an
+    exec was made from; None where its feed makes each anew.
     """
 
     body: Body
     mono: int | None = None
     time: int | None = None
     shed: str | None = None
+    like: Likeness | None = None
 
 
 class Processes(Protocol):

@@ -206,9 +206,10 @@ class Watch:
     def _look_after(self, feed: LiveFeed, silence: int, *, losses: bool) -> None:
         """Collect a feed's losses, test one that was silent for so many ns, open again one that failed."""
         now, blind = self._now, feed.failed_since
-        if losses:
-            for loss in feed.losses(now):
+        if losses and (found := feed.losses(now)):
+            for loss in found:
                 self._lose(loss)
+            self._parts.keep(feed.name)
         feed.test(now, silence)
         if feed.failed_since != blind:
             self._failed(feed)
@@ -283,6 +284,7 @@ class Watch:
             for loss in feed.losses(self._now):
                 self._lose(loss)
             parts.keep(feed.name)
+        parts.intake.rest(self._now)
         for loss in parts.losses.events(self._now.time, all_of_them=True):
             parts.intake.tell(loss, self._now)
         parts.intake.tell(Stop(reason=reason), self._now)

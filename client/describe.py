@@ -1,4 +1,4 @@
-"""One event in one line: what happened, in words an analyst reads fast. Nothing here is terminal-safe yet."""
+"""Events, severities and persons in the words an analyst reads fast. Nothing here is terminal-safe yet."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ STYLES = {
     "collector": "dim",
 }
 """rich style of a kind; of its family where the kind itself has none."""
+
+SEVERITY_STYLES = {
+    "critical": "bold white on red",
+    "high": "bold red",
+    "medium": "yellow",
+    "low": "cyan",
+    "informational": "dim",
+}
+"""rich style of a severity."""
+HOW = {
+    "kernel": "the kernel's audit session, set by PAM at the login",
+    "hop": "an ssh hop whose two ends were joined",
+    "key": "the fingerprint of the ssh key",
+    "job": "a job or service that the person's session started",
+    "inferred": "inferred only; confirm before you act",
+    "uid": "the user id alone; this host has no login identity",
+}
+"""How a person is known, in words."""
+
+
+def badge(severity: str) -> tuple[str, str]:
+    """Return a severity with its style."""
+    return severity, SEVERITY_STYLES.get(severity, "")
 
 
 def style(kind: str) -> str:

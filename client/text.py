@@ -14,7 +14,11 @@ _MINUTE = 60
 _LATIN = 0x100
 _PLANE = 0x10000
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_TIMES = frozenset({"time", "received", "detected", "last_event", "newest", "now", "begin", "end"})
+_TIMES = frozenset(
+    {"time", "received", "detected", "last_event", "newest", "now", "begin", "end"}
+    | {"created", "expires", "ended"}
+    | {"opened", "closed", "revised"}
+)
 _ASCII = re.compile(r"[ -~]*")
 _JSON_HIDDEN = re.compile(r"[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 

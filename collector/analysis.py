@@ -18,9 +18,10 @@ from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
-from .organisation import Human, Known, NetworkLabel, Organisation
-from .record import Arrival, Origin, Person, Record
-from .rule import Correlation, Detection, Finding, Site
+from .organisation import Known
+from .organisation_whole import assemble
+from .record import Arrival, Origin, Person, Record, SessionRevision
+from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
 from .session_work import program
 from .settings import Detection as DetectionSettings
 
@@ -44,14 +45,17 @@ class _Dump(msgspec.Struct):
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings) -> None:
-        self.site = site(settings)
-        self._attribution = Attribution(people(settings))
+    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+        """Load the rules; known is what the operator tells, otherwise only what settings do."""
+        self.site = site(settings, known)
+        ports = self.site.words("attribution", attribution.SSH_PORTS)
+        self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
         self._telling, self._risk = telling.State(), risk.State()
+        self._revised: list[SessionRevision] = []
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -68,7 +72,26 @@ class Analysis:
             rules = self._of_program(body) if isinstance(body, Exec) else routes.get(type(body))
             if rules:
                 alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
+        for session in self._attribution.revisions(now):
+            self._revised.append(session)
+            alerts.extend(self._judge_session(session, now))
         return persons, alerts
+
+    def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
+        for rule in self._correlations:
+            if rule.revised is nothing_from_sessions:
+                continue
+            try:
+                found = tuple(rule.revised(self._states[rule.id], session, self.site))
+            except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
+            else:
+                yield from self._alerts(rule, found, now)
+
+    def sessions(self) -> list[SessionRevision]:
+        """Return what has become known of sessions since this was asked last. Called after each batch."""
+        revised, self._revised = self._revised, []
+        return revised
 
     def _of_program(self, body: Exec) -> tuple[Asked, ...]:
         """Return the rules that want to see an exec; nearly all execs are of few programs."""
@@ -109,6 +132,12 @@ class Analysis:
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
         return [*found, *telling.passed(self._telling, now)]
+
+    def learn(self, known: Known) -> None:
+        """Take what the operator tells from now on; nothing that was remembered is lost."""
+        self.site = msgspec.structs.replace(self.site, known=known)
+        self._attribution.know(known)
+        self._by_kind = self._routes()
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -168,18 +197,19 @@ _FAULT = Detection(
 )
 
 
-def _fault(rule: Detection | Correlation, record: Record, error: Exception) -> Finding:
-    """Return that rule failed on record, once for each host and kind of error: it may have been wanted."""
+def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:
+    """Return that rule failed on something, once for each host and kind of error: it may have been wanted."""
     name = type(error).__name__
+    event = on.uid if isinstance(on, Record) else f"session {on.session}"
     return Finding(
-        entity=f"{rule.id}|{record.agent}|{name}",
-        summary=f"rule {rule.id} failed on event {record.uid} of {record.host} and did not judge it: {name}",
-        time=record.event.time,
-        agent=record.agent,
-        host=record.host,
+        entity=f"{rule.id}|{on.agent}|{name}",
+        summary=f"rule {rule.id} failed on event {event} of {on.host} and did not judge it: {name}",
+        time=on.event.time if isinstance(on, Record) else on.revised,
+        agent=on.agent,
+        host=on.host,
         evidence=(),
-        person=record.person,
-        details={"rule": rule.id, "event": record.uid, "error": f"{name}: {error}"[:500]},
+        person=on.person,
+        details={"rule": rule.id, "event": event, "error": f"{name}: {error}"[:500]},
     )
 
 
@@ -216,20 +246,13 @@ def _step(rule: Correlation, state: Any, site: Site) -> Ask:
     return ask
 
 
-def site(settings: DetectionSettings) -> Site:
-    """Return what the rules may know of the operator's settings.
+def site(settings: DetectionSettings, known: Known | None = None) -> Site:
+    """Return what the rules may know: the settings, and what the operator tells beside them.
 
     Raises:
-        ValueError: a known destination is no network.
+        SettingsError: the settings contradict themselves, or a known destination is no network.
     """
-    people = tuple(Human(name, accounts) for name, accounts in settings.people.items())
-    networks = tuple(NetworkLabel(cidr, "service") for cidr in settings.known_destinations)
-    return Site(dict(settings.parameters), Known(Organisation(people, networks)))
-
-
-def people(settings: DetectionSettings) -> dict[str, str]:
-    """Return account or key fingerprint → the person's name."""
-    return {account: name for name, accounts in settings.people.items() for account in accounts}
+    return Site(dict(settings.parameters), known or Known(assemble((), settings)))
 
 
 def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from .bounded import remember
+from .record import Record
 
 DAY = 86_400_000_000_000
 """Nanoseconds."""
@@ -29,6 +30,14 @@ _Z = 1349
 def day_of(time: int) -> int:
     """Return the number of the UTC day of a time (UTC ns)."""
     return time // DAY
+
+
+def day_seen(record: Record) -> int:
+    """Return the UTC day of an event, at most DEPTH days before it was received and never after.
+
+    A host may claim any time: one from the next century would make all that came before forgotten.
+    """
+    return day_of(min(max(record.at, record.received - (DEPTH - 1) * DAY), record.received))
 
 
 class Days(msgspec.Struct):

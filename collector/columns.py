@@ -15,7 +15,7 @@ from evidence import ocsf
 from evidence.kinds import BY_NAME
 
 SqlType = Literal["VARCHAR", "BIGINT", "BOOLEAN", "VARCHAR[]"]
-TableName = Literal["events", "alerts", "batches", "position"]
+TableName = Literal["events", "alerts", "batches", "sessions", "position"]
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -204,12 +204,39 @@ BATCHES = (
     Column("dropped", "VARCHAR", "data it says was given up, JSON"),
     Column("contested", "BOOLEAN", "came after an equivocation of its agent"),
 )
+SESSIONS = (
+    Column("agent", "VARCHAR", "id of the agent"),
+    Column("boot", "VARCHAR", "boot id; a session is (agent, boot, session)"),
+    Column("session", "BIGINT", "audit session"),
+    Column("host", "VARCHAR", "the agent's host name"),
+    Column("user", "VARCHAR", "account that was logged in to"),
+    Column("person", "VARCHAR", "who is behind it"),
+    Column("how", "VARCHAR", "how that is known: kernel, hop, job, inferred, uid"),
+    Column("source", "VARCHAR", "address the person came from: of the first session of the chain"),
+    Column("fingerprint", "VARCHAR", "key fingerprint of the person's login, the first of the chain"),
+    Column("login_source", "VARCHAR", "address this session's own login came from"),
+    Column("login_fingerprint", "VARCHAR", "key fingerprint that this session's own login was accepted with"),
+    Column("opened", "BIGINT", "when it was opened by the host's clock, UTC ns; NULL where nobody saw it"),
+    Column("closed", "BIGINT", "when it was closed"),
+    Column("skew", "BIGINT", "ns by which the host's clock was ahead of the collector's, as estimated then"),
+    Column(
+        "chain",
+        "VARCHAR",
+        "sessions on other hosts that led here, the first one first: JSON objects with agent, host, boot, "
+        "session, user, how and because; NULL where none did",
+    ),
+    Column("evidence", "VARCHAR[]", "uids of the events that show whose it is"),
+    Column("bytes_out", "BIGINT", "bytes that left by its connections, whoever opened them"),
+    Column("bytes_in", "BIGINT", "bytes that came by them"),
+    Column("revised", "BIGINT", "ledger time of this revision, UTC ns; the newest one holds"),
+)
 POSITION = (Column("next", "BIGINT", "index of the first ledger entry that is not in the lake"),)
 
 TABLES: dict[TableName, tuple[Column, ...]] = {
     "events": EVENTS,
     "alerts": ALERTS,
     "batches": BATCHES,
+    "sessions": SESSIONS,
     "position": POSITION,
 }
 _ARROW: dict[SqlType, pa.DataType] = {

@@ -9,7 +9,8 @@ from evidence.event import Event
 from evidence.kind import Body
 
 from .alert import Alert
-from .record import Arrival, Origin, Person
+from .organisation import Known
+from .record import Arrival, Origin, Person, SessionRevision
 
 
 class Engine(Protocol):
@@ -24,12 +25,20 @@ class Engine(Protocol):
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         ...
 
+    def sessions(self) -> list[SessionRevision]:
+        """Return what has become known of sessions since this was asked last. Called after each batch."""
+        ...
+
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
         ...
 
     def tick(self, now: int) -> list[Alert]:
         """Return alerts that arise because something did not happen by now."""
+        ...
+
+    def learn(self, known: Known) -> None:
+        """Take what the operator tells from now on; nothing that was remembered is lost."""
         ...
 
     def dump(self) -> bytes:

@@ -18,7 +18,7 @@ from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
 
-from . import decode, findings
+from . import decode, findings, skew
 from .alert import Alert
 from .contest import Contest
 from .decode import Batch, Reading
@@ -26,7 +26,8 @@ from .engine import Engine
 from .errors import StoreError
 from .extract import Opaque
 from .ledger.reader import LedgerItem
-from .record import Arrival, Origin, Person
+from .organisation import Known
+from .record import Arrival, Origin, Person, SessionRevision
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -38,21 +39,26 @@ T = TypeVar("T")
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event."""
+    """A batch as it is stored: its agent's host name, whether contested, and who is behind each event.
+
+    sessions is what has become known by it, of sessions on any host.
+    """
 
     batch: Batch
     host: str
     contested: bool
     persons: list[Person | None]
+    sessions: tuple[SessionRevision, ...] = ()
 
 
 class _State(msgspec.Struct):
-    """What the fold itself remembers. By agent: host name, and the entry since which it is contested."""
+    """What the fold itself remembers. By agent: host name, clock, entry since which it is contested."""
 
     position: int = 0
     ticked: int = 0
     hosts: dict[str, str] = {}
     contested: dict[str, int | None] = {}
+    clocks: dict[str, skew.Clock] = {}
 
 
 class _Dump(msgspec.Struct, frozen=True):
@@ -96,6 +102,10 @@ class Fold:
         self._state.ticked = max(now, self._state.ticked)
         return self._guard(lambda: self._engine.tick(self._state.ticked), [], [])
 
+    def learn(self, known: Known) -> None:
+        """Hand to the engine what the operator tells from the next entry on."""
+        self._engine.learn(known)
+
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""
         return self.tick(received) if received >= self._state.ticked + TICK else []
@@ -118,13 +128,14 @@ class Fold:
         alerts += self._arrived(item, reading, faults)
         contested = self._contest.is_contested(said.agent, item.index)
         persons: list[Person | None] = []
+        ahead = skew.learn(self._state.clocks, said.agent, said.boot, sent=said.sent, received=received)
         for events in reading.parts():
             self._learn_host(said.agent, events)
             if contested:
                 persons += [None] * len(events)
                 continue
             host = self._state.hosts.get(said.agent, "")
-            origin = Origin(said.agent, said.epoch, said.boot, host, item.index, received)
+            origin = Origin(said.agent, said.epoch, said.boot, host, item.index, received, ahead)
             found, raised = self._attribute(origin, events, faults)
             persons += found
             alerts += raised
@@ -132,7 +143,9 @@ class Fold:
         if batch.faults:
             alerts.append(findings.undecodable(batch, host))
         alerts += [findings.rule_fault(batch, host, error) for error in faults[:1]]
-        return Folded(batch, host, contested, persons), alerts
+        nothing: list[SessionRevision] = []
+        sessions = self._guard(self._engine.sessions, nothing, faults)
+        return Folded(batch, host, contested, persons, tuple(sessions)), alerts
 
     def _arrived(self, item: LedgerItem, reading: Reading, faults: list[Exception]) -> list[Alert]:
         """Show the statement to the engine, and note it if it contradicts another."""

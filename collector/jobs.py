@@ -59,19 +59,21 @@ _NEAR, _HIGH = 2, 4
 """Steps up to the daemon, which forks before it starts a job; through run-parts."""
 _JOB: How = "job"
 _INFERRED: How = "inferred"
-_WEAK = frozenset({"inferred", "uid"})
+WEAK = frozenset({"inferred", "uid"})
 
 
 class Cause(msgspec.Struct, frozen=True):
     """An act that has something run later: whose it was, the event's uid and its time (UTC ns).
 
-    owner is the user id of the file written, or of who asked; an at job runs as it.
+    owner is the user id of the file written, or of who asked; an at job runs as it. via is the key of the
+    session it was done in, of whom the person is to be learnt anew.
     """
 
     person: Person
     uid: str
     time: int
     owner: int | None = None
+    via: str | None = None
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -81,12 +83,24 @@ class Launch(msgspec.Struct, frozen=True):
     what: Started
 
 
+class Caused(msgspec.Struct, frozen=True):
+    """Who is behind what was caused; how and because are the cause's own part of that.
+
+    via is the key of the session the cause lies in, of whom the person is to be learnt anew.
+    """
+
+    person: Person
+    how: How
+    via: str | None
+    because: tuple[str, ...] = ()
+
+
 class Linked(msgspec.Struct, frozen=True):
     """A process whose cause is known; session is the audit session it has, if any."""
 
     start: int | None
     session: int | None
-    person: Person
+    caused: Caused
 
 
 class Host(msgspec.Struct):
@@ -135,33 +149,51 @@ def launched(host: Host, body: Exec, cause: Cause) -> None:
     host.launches = [*still, Launch(cause, what)][-_LAUNCHES:]
 
 
-def inherited(processes: dict[int, Linked], body: Exec) -> Person | None:
-    """Return the person of the process itself, which executes once more, or of a linked ancestor near it."""
+def inherited(processes: dict[int, Linked], body: Exec) -> Caused | None:
+    """Return what caused the process itself, if it executes once more, or a linked ancestor near it."""
     line = body.ancestry
-    if body.pid in processes:
-        person = behind(processes[body.pid], body.start, body.session)
-        if person is not None:
-            return person
-    if body.ppid is not None and body.ppid in processes:
-        return behind(processes[body.ppid], body.parent_start, body.session)
-    if len(line) > 1 and line[1].pid in processes:  # the parent was only forked, of which no exec tells
-        return behind(processes[line[1].pid], line[1].start, body.session)
-    return None
+    link = processes.get(body.pid)
+    if link is not None and behind(link, body.start, body.session) is not None:
+        return link.caused
+    start = body.parent_start
+    link = processes.get(body.ppid) if body.ppid is not None else None
+    if link is None and len(line) > 1:  # the parent was only forked, of which no exec tells
+        link, start = processes.get(line[1].pid), line[1].start
+    if link is None or behind(link, start, body.session) is None:
+        return None
+    return link.caused
 
 
 def behind(link: Linked, start: int | None, session: int | None) -> Person | None:
     """Return a link's person if the process began at start, and still has the audit session it had."""
     if link.start is None or start is None or link.session != session:
         return None
-    return link.person if link.start // _TICK == start // _TICK else None
+    return link.caused.person if link.start // _TICK == start // _TICK else None
 
 
-def link(host: Host, body: Exec, person: Person) -> None:
-    """Remember whose the process is."""
-    remember(host.processes, body.pid, Linked(body.start, body.session, person), _PROCESSES)
+def link(host: Host, body: Exec, caused: Caused) -> None:
+    """Remember what caused the process."""
+    remember(host.processes, body.pid, Linked(body.start, body.session, caused), _PROCESSES)
 
 
-def arrived(host: Host, body: Exec, time: int) -> Person | None:
+def rename(host: Host, via: str, person: Person) -> None:
+    """Let all that was caused in a session be the person's whose session it turned out to be."""
+    for table in (host.written, host.lines):
+        for name, cause in table.items():
+            if cause.via == via:
+                table[name] = msgspec.structs.replace(cause, person=person)
+    host.launches = [
+        Launch(msgspec.structs.replace(one.cause, person=person), one.what) if one.cause.via == via else one
+        for one in host.launches
+    ]
+    for pid, process in host.processes.items():
+        if process.caused.via == via:
+            caused = process.caused
+            now = _by(person, caused.how, caused.person.session, via, caused.because)
+            host.processes[pid] = msgspec.structs.replace(process, caused=now)
+
+
+def arrived(host: Host, body: Exec, time: int) -> Caused | None:
     """Return who asked for this process of a container or transient unit, which has no login identity."""
     fitting = [one for one in host.launches if _fits(one, body, time)]
     cause = _one([one.cause for one in fitting])
@@ -173,7 +205,7 @@ def arrived(host: Host, body: Exec, time: int) -> Person | None:
     return _caused(cause, "inferred", cause.person.session)
 
 
-def scheduled(host: Host, body: Exec, time: int) -> Person | None:
+def scheduled(host: Host, body: Exec, time: int) -> Caused | None:
     """Return who wrote what cron or atd starts with this process."""
     above = [role(step.exe) for step in body.ancestry[:_HIGH]]
     if "at" in above[:_NEAR]:
@@ -199,7 +231,7 @@ def is_whole_session(body: Exec) -> bool:
     return not any(text.startswith(_SCRIPTS) for text in body.argv[:_NEAR])
 
 
-def _cron_job(host: Host, body: Exec) -> Person | None:
+def _cron_job(host: Host, body: Exec) -> Caused | None:
     accounts = [name for name in (body.user, body.login) if name is not None]
     for account in accounts:
         cause = host.lines.get(_key(account, one_form(body.argv[2])))
@@ -211,7 +243,7 @@ def _cron_job(host: Host, body: Exec) -> Person | None:
     return None
 
 
-def _at_job(host: Host, body: Exec, time: int) -> Person | None:
+def _at_job(host: Host, body: Exec, time: int) -> Caused | None:
     """Return who wrote the job of this account that was due last."""
     due: dict[int, list[Cause]] = {}
     for path, cause in host.written.items():
@@ -260,11 +292,17 @@ def _patience(what: Started) -> int:
     return NAMED_WINDOW if what.unit else WINDOW
 
 
-def _caused(cause: Cause, how: How, session: int | None) -> Person:
-    """Return the cause's person as the one behind what it caused: never surer than the cause itself."""
-    who = cause.person
-    sure: How = "inferred" if who.how in _WEAK else how
-    return Person(who.name, sure, session, who.source, who.fingerprint, (*who.because, cause.uid))
+def _caused(cause: Cause, how: How, session: int | None) -> Caused:
+    """Return the cause's person as the one behind what it caused."""
+    return _by(cause.person, how, session, cause.via, (cause.uid,))
+
+
+def _by(who: Person, how: How, session: int | None, via: str | None, because: tuple[str, ...]) -> Caused:
+    """Return who as the one behind it: never surer than who caused it is."""
+    sure: How = "inferred" if who.how in WEAK else how
+    shown = (*who.because, *because)
+    person = Person(who.name, sure, session, who.source, who.fingerprint, shown, who.chain)
+    return Caused(person, how, via, because)
 
 
 def _line_key(path: str, line: str) -> str | None:

@@ -85,14 +85,16 @@ class Lake:
             raise _fault(folder, error) from error
 
     def _create(self) -> None:
-        row = self._connection.execute(
-            "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'position'"
-        ).fetchone()
-        if row is not None and row[0] == 0:
+        rows = self._connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+        missing = [name for name in columns.TABLES if (name,) not in rows]
+        if missing:  # all of them, or those that a later version has more
             self._connection.execute("BEGIN")
-            for name in columns.TABLES:
+            for name in missing:
                 self._connection.execute(f"CREATE TABLE lake.{name} ({columns.definition(name)})")
-            self._connection.execute("ALTER TABLE lake.events SET SORTED BY (agent, time)")
+            if "events" in missing:
+                self._connection.execute("ALTER TABLE lake.events SET SORTED BY (agent, time)")
             self._connection.execute("COMMIT")
         for statement in _OPTIONS:  # not possible in the transaction that creates the tables
             self._connection.execute(statement)

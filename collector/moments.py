@@ -35,6 +35,16 @@ def parse(text: str, now: int) -> int:
     return _from_iso(iso, text)
 
 
+def until(text: str, now: int) -> int:
+    """Return text as UTC ns to come: ``7d`` or ``+7d`` counts from now, else as `parse`.
+
+    Raises:
+        QueryError: it is none of the forms.
+    """
+    age = _AGE.fullmatch(text.removeprefix("+"))
+    return now + int(age[1]) * _NANOSECONDS[age[2]] if age else parse(text, now)
+
+
 def _from_iso(iso: re.Match[str], text: str) -> int:
     date, minutes, seconds, fraction, zone = iso.groups()
     stamp = f"{date}T{minutes or '00:00'}:{seconds or '00'}{'+00:00' if zone in (None, 'Z') else zone}"

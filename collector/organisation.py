@@ -10,6 +10,7 @@ import datetime as dt
 import fnmatch
 import functools
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
@@ -21,6 +22,7 @@ _ADDRESSES_LIMIT = 65_536
 """Addresses whose network is remembered; judging one anew costs more than all rules together."""
 _HOSTS_LIMIT = 20_000
 _HOURS_LIMIT = 4096
+_WILD = frozenset("*?[")
 _HOUR = 3_600 * 10**9
 _SECOND = 10**9
 Country = Callable[[str], str | None]
@@ -108,7 +110,7 @@ class Known:
         # What is cached holds the tables and not this object: a cycle would outlive it for long.
         networks = _by_prefix(organisation.networks)
         self.network = functools.lru_cache(_ADDRESSES_LIMIT)(functools.partial(_narrowest, networks))
-        self.labels = functools.lru_cache(_HOSTS_LIMIT)(functools.partial(_labels, organisation.hosts))
+        self.labels = _labels(organisation.hosts)
         self._changes = _open_windows(organisation.change_windows)
         self._on_call = _open_windows(organisation.on_call)
 
@@ -148,9 +150,9 @@ class Known:
         begin, end = human.hours
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
 
-    def is_service_account(self, account: str) -> bool:
-        """Return whether an account is nobody's own."""
-        return account in self._service_accounts
+    def is_service_account(self, name: str) -> bool:
+        """Return whether an account is nobody's own; also of who came by it, as ``deploy from 192.0.2.1``."""
+        return name.partition(" from ")[0] in self._service_accounts
 
     def is_known(self, ip: str) -> bool:
         """Return whether an address is ours, a known service's or a backup host's."""
@@ -165,9 +167,8 @@ class Known:
     def place(self, ip: str) -> str | None:
         """Return the site or country of an address."""
         found = self.network(ip)
-        if found is not None and found.place is not None:
-            return found.place
-        return self._country(ip) if self._country is not None else None
+        place = found.place if found is not None else None
+        return self._country(ip) if place is None and self._country is not None else place
 
     def is_known_name(self, name: str) -> bool:
         """Return whether a domain name is a known service's, or below one."""
@@ -185,7 +186,7 @@ class Known:
     def _holds(self, window: Window, host: str, person: str | None, time: int) -> bool:
         if not window.start <= time < window.end:
             return False
-        return self._of_hosts(window.hosts, host) and self._of_persons(window.persons, person)
+        return self._of_persons(window.persons, person) and self._of_hosts(window.hosts, host)
 
     def _of_hosts(self, patterns: tuple[str, ...], host: str) -> bool:
         labels = self.labels(host)
@@ -227,24 +228,41 @@ def _by_prefix(networks: Iterable[NetworkLabel]) -> _Networks:
 
 
 def _narrowest(networks: _Networks, ip: str) -> NetworkLabel | None:
-    """Return the narrowest network an address is in."""
+    """Return the narrowest network an address is in, with use and place of the narrowest that tells each."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return None
     address = getattr(address, "ipv4_mapped", None) or address
     number, bits = int(address), address.max_prefixlen
-    found = (
-        table.get(number >> (bits - length))
+    found = [
+        table[number >> (bits - length)]
         for (version, length), table in networks.items()
-        if version == address.version
-    )
-    return next((label for label in found if label is not None), None)
+        if version == address.version and number >> (bits - length) in table
+    ]
+    if not found:
+        return None
+    use = next((one.use for one in found if one.use is not None), None)
+    place = next((one.place for one in found if one.place is not None), None)
+    return NetworkLabel(found[0].cidr, use, place)
 
 
-def _labels(hosts: tuple[HostLabel, ...], host: str) -> frozenset[str]:
-    """Return the labels of a host by its name."""
-    return frozenset(label for one in hosts if fnmatch.fnmatchcase(host, one.pattern) for label in one.labels)
+def _labels(hosts: tuple[HostLabel, ...]) -> Callable[[str], frozenset[str]]:
+    """Return a function from a host's name to its labels; most patterns of a large fleet are plain names."""
+    plain: dict[str, set[str]] = {}
+    patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
+    for one in hosts:
+        if _WILD.isdisjoint(one.pattern):
+            plain.setdefault(one.pattern, set()).update(one.labels)
+        else:
+            patterns.append((re.compile(fnmatch.translate(one.pattern)), one.labels))
+
+    @functools.lru_cache(_HOSTS_LIMIT)
+    def labels(host: str) -> frozenset[str]:
+        fitting = (labels for pattern, labels in patterns if pattern.match(host))
+        return frozenset(plain.get(host, ())).union(*fitting)
+
+    return labels
 
 
 def _open_windows(windows: tuple[Window, ...]) -> Callable[[int], tuple[Window, ...]]:

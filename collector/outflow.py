@@ -96,6 +96,7 @@ def moved(
     *,
     signs: Sequence[Item] = (),
     severity: Severity | None = None,
+    entity: str | None = None,
 ) -> Finding:
     """Return that the person of record moved a volume to address, after signs."""
     person = describe(record.person) if record.person is not None else "somebody"
@@ -104,12 +105,12 @@ def moved(
     said = "; ".join(dict.fromkeys(sign.label for sign in signs))[:_TEXT_LIMIT]
     named = {} if volume.place in ("", address) else {"name": volume.place}
     return Finding(
-        entity=f"{key(record)}|{address}",
+        entity=entity or f"{key(record)}|{address}",
         summary=f"{person} sent {size(volume.out)} from {record.host} to {address}{how}{after}",
         time=volume.last,
         agent=record.agent,
         host=record.host,
-        evidence=tuple(dict.fromkeys((*(sign.uid for sign in signs), *volume.uids(record.uid)))),
+        evidence=tuple(dict.fromkeys((*(sign.uid for sign in signs), *volume.uids()))),
         person=record.person,
         destination=address,
         bytes_out=volume.out,

@@ -35,6 +35,11 @@ class Paths:
         return self.root / "state.db"
 
     @property
+    def organisation(self) -> Path:
+        """JSON: what the operator's files told when they were read and recorded last."""
+        return self.root / "organisation.json"
+
+    @property
     def ledger_key(self) -> Path:
         """Seed of the key that signs checkpoints, 32 raw bytes."""
         return self.root / "keys" / "ledger.key"

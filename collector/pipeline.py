@@ -18,13 +18,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
+
 from . import files, generation, paths, snapshot, tables
 from .alert import Alert
+from .columns import TableName
 from .engine import Engine
 from .errors import StoreError
 from .fold import Fold, Folded
 from .lake import Commit, Lake
 from .ledger.reader import LedgerItem, LedgerReader
+from .organisation import Known
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
 
@@ -50,6 +54,18 @@ class Source(Protocol):
 
     def wait(self, size: int, timeout: float) -> int:
         """Return the ledger's size as soon as it is above size, or after timeout seconds."""
+        ...
+
+
+class Operator(Protocol):
+    """What the operator tells of people, hosts and networks, as the pipeline follows it."""
+
+    def look(self) -> Known | None:
+        """Return what is told from now on, if that has changed; never waits."""
+        ...
+
+    def close(self) -> None:
+        """End what looks."""
         ...
 
 
@@ -84,14 +100,15 @@ class Pipeline:
         *,
         clock: Callable[[], int] = time.time_ns,
         notify: Callable[[Sequence[Alert]], None] | None = None,
+        operator: Operator | None = None,
     ) -> None:
-        """Open the lake in folder; readers is the path of the snapshot file.
+        """Open the lake in folder; readers is the path of the snapshot file. It closes operator at its end.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
         self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
-        self._readers, self._state_file = readers, folder / "engine.state"
+        self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
         self._lake = Lake(folder)
         self._stop = threading.Event()
         self._storer = ThreadPoolExecutor(1, "store")
@@ -152,6 +169,7 @@ class Pipeline:
     def turn(self, wait: float) -> None:
         """Do one round: read what is there, commit and tend the lake when due, else wait for more."""
         now = time.monotonic()
+        self._learn()
         drained = self._read()
         if drained and now >= self._ticked + _TICK:
             self._ticked = now
@@ -165,6 +183,13 @@ class Pipeline:
     def tick(self) -> None:
         """Let the engine notice what did not happen by now; the ledger must have been read to its end."""
         self._pending.alerts.extend(self._fold.tick(self._clock()))
+
+    def _learn(self) -> None:
+        """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""
+        known = self._operator.look() if self._operator is not None else None
+        if known is not None:
+            self.flush()
+            self._fold.learn(known)
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -207,12 +232,15 @@ class Pipeline:
             self._storing = None
 
     def _store(self, pending: Pending, position: int, state: bytes | None) -> None:
-        events, batches = tables.events(pending.folded), tables.batches(pending.folded)
+        rows: dict[TableName, pa.Table] = {
+            "events": tables.events(pending.folded),
+            "batches": tables.batches(pending.folded),
+            "sessions": tables.sessions(pending.folded),
+        }
         for attempt in range(1, _TRIES + 1):
             try:
                 fresh = self._unknown(pending.alerts)
-                alerts = tables.alerts(fresh)
-                self._lake.commit(Commit({"events": events, "batches": batches, "alerts": alerts}, position))
+                self._lake.commit(Commit({**rows, "alerts": tables.alerts(fresh)}, position))
                 break
             except StoreError as error:
                 if attempt == _TRIES or self._stop.wait(1.0):
@@ -274,6 +302,8 @@ class Pipeline:
         self._stop.set()
         self._storer.shutdown()
         self._merger.shutdown()
+        if self._operator is not None:
+            self._operator.close()
         self._lake.close()
 
 
@@ -282,6 +312,7 @@ def serve(
     make_engine: Callable[[], Engine],
     ready: Callable[[], None],
     notify: Callable[[Sequence[Alert]], None] | None = None,
+    operator: Operator | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
 
@@ -297,6 +328,7 @@ def serve(
             make_engine,
             settings.pipeline,
             notify=notify,
+            operator=operator,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())

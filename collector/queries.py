@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -98,13 +99,6 @@ def export(condition: Where, span: Span, limit: int) -> Query:
     )
 
 
-def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
-    """Return the events of a person, host or session in order; the newest where there are more than limit."""
-    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
-    newest = _select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
-    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
-
-
 def alerts(condition: Where, span: Span, limit: int) -> Query:
     """Return the newest revisions of alerts, those that fit, newest first."""
     return _select(_NEWEST, (condition, span.where()), "time DESC, id", limit, "*")
@@ -125,6 +119,46 @@ def alert(prefix: str) -> Query:
     """Return up to two alerts whose id, or that of an earlier revision, begins with prefix."""
     where = Where("(rule, entity) IN (SELECT (rule, entity) FROM alerts WHERE starts_with(id, ?))", (prefix,))
     return _select(_NEWEST, (where,), "id", 2, "*")
+
+
+def every_alert(limit: int) -> Query:
+    """Return the newest revisions of the newest alerts, low ones too."""
+    return _select(_NEWEST, (), "time DESC, id", limit, "*")
+
+
+def sessions_of_alerts() -> Query:
+    """Return what is known by now of the sessions that alerts name."""
+    return Query(
+        "SELECT * FROM sessions WHERE (agent, session) IN "
+        "(SELECT (agent, session) FROM alerts WHERE session IS NOT NULL) ORDER BY revised"
+    )
+
+
+def is_uid(text: str) -> bool:
+    """Return whether text names an event."""
+    return _UID.fullmatch(text) is not None
+
+
+def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit: int) -> Query:
+    """Return events of these kinds in the session of an event, or by its person on that host."""
+    same = Where("session IS NOT DISTINCT FROM ?", (event_row["session"],))
+    if event_row["session"] is None:
+        same = Where("pid = ?", (event_row["pid"] or 0,))
+    if event_row["person"] is not None:
+        same = Where(f"({same.sql} OR person = ?)", (*same.parameters, event_row["person"]))
+    place = Where("agent = ? AND boot = ?", (event_row["agent"], event_row["boot"]))
+    wanted = Where(f"kind IN ({_marks(kinds) or 'NULL'})", tuple(kinds))
+    return _select("events", (place, wanted, same, span.where()), "time, epoch, seq", limit)
+
+
+def evidence(uids: Sequence[str]) -> Query:
+    """Return the named events, however many; a name that is no event's is passed over."""
+    named = [match for uid in uids if (match := _UID.fullmatch(uid))]
+    places = ", ".join(f"('{one[1]}', {one[2]}, {one[3]})" for one in named) or "(NULL, NULL, NULL)"
+    return Query(
+        f"SELECT {_EVENT} FROM events "  # noqa: S608 - hex digits and numbers
+        f"WHERE (agent, epoch, seq) IN (VALUES {places}) ORDER BY time, agent, epoch, seq"
+    )
 
 
 def events(uids: Sequence[str]) -> Query:
@@ -179,12 +213,6 @@ def agents_named(name: str) -> Query:
     )
 
 
-def session(agent: str, number: int, limit: int) -> Query:
-    """Return an audit session's events in order, interim reports and exits left out."""
-    condition = Where("agent = ? AND session = ?", (agent, number))
-    return timeline(condition, Span(), limit, everything=False)
-
-
 def session_flows(agent: str, number: int) -> Query:
     """Return a session's connections, each with the most bytes reported for it."""
     return Query(
@@ -223,7 +251,7 @@ def relatives(agent: str, boot: str, session_number: int | None, span: Span, lim
 
 
 def _select(table: str, conditions: Sequence[Where], order: str, limit: int, what: str = _EVENT) -> Query:
-    where = every(conditions)
+    where = every(conditions or (Where("TRUE"),))
     return Query(
         f"SELECT {what} FROM {table} WHERE {where.sql} ORDER BY {order} LIMIT ?",  # noqa: S608 - no value
         (*where.parameters, limit),

@@ -38,7 +38,8 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     address the login came from, fingerprint its key's. because are the uids of the events that show a link
     that is a job's, a hop's or inferred. chain are the sessions on other hosts that led here, the first one
     first; source and fingerprint are then those of the first. scheduler is the service that opened the
-    session where nobody logs in by it, as cron.
+    session where nobody logs in by it, as cron. key is the fingerprint that the session itself accepted,
+    where that is another than the first's.
     """
 
     name: str
@@ -49,11 +50,37 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     because: tuple[str, ...] = ()
     chain: tuple[Hop, ...] = ()
     scheduler: str | None = None
+    key: str | None = None
 
     @property
     def is_scheduled(self) -> bool:
         """Whether no person is at work: a timer's session, which no person's own session caused."""
         return self.scheduler is not None and self.how != "job"
+
+
+class SessionRevision(msgspec.Struct, frozen=True):
+    """What is known of an audit session as of revised (UTC ns, later than that of any former revision).
+
+    source and fingerprint are of the session's own login, those of person may be of the first of its chain.
+    opened and closed are by the host's clock, which was ahead of the collector's by skew. bytes are of the
+    session's connections, whoever opened them. evidence are uids of the events that show whose it is.
+    """
+
+    agent: str
+    boot: str
+    session: int
+    host: str
+    user: str
+    person: Person
+    source: str | None
+    fingerprint: str | None
+    opened: int | None
+    closed: int | None
+    skew: int
+    bytes_out: int
+    bytes_in: int
+    evidence: tuple[str, ...]
+    revised: int
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):

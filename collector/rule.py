@@ -16,7 +16,7 @@ from evidence.kind import Body
 
 from .alert import Severity
 from .organisation import Known, Organisation
-from .record import Arrival, Person, Record
+from .record import Arrival, Person, Record, SessionRevision
 
 Value = float | int | str
 BEGIN = 1_790_000_000_000_000_000
@@ -138,12 +138,18 @@ def nothing_from_time(_state: Any, _now: int, _site: Site) -> Iterable[Finding]:
     return ()
 
 
+def nothing_from_sessions(_state: Any, _session: SessionRevision, _site: Site) -> Iterable[Finding]:
+    """Serve correlations to which it does not matter whose a session turns out to be."""
+    return ()
+
+
 class Correlation(msgspec.Struct, frozen=True):
     """A fold over events. start makes an empty state, of the type `state`, which msgspec can store.
 
     step, arrived and passed change the state they are given and return what they found; nothing else may
     keep anything, so that the same events give the same findings. Times are UTC ns. programs is as of a
-    `Detection`.
+    `Detection`. revised is shown each new revision of a session, after the events of the batch that led to
+    it: whose a session is may become known long after its events.
     """
 
     id: str
@@ -158,5 +164,6 @@ class Correlation(msgspec.Struct, frozen=True):
     misses: tuple[Story, ...]
     arrived: Callable[[Any, Arrival, Site], Iterable[Finding]] = nothing_from_arrivals
     passed: Callable[[Any, int, Site], Iterable[Finding]] = nothing_from_time
+    revised: Callable[[Any, SessionRevision, Site], Iterable[Finding]] = nothing_from_sessions
     parameters: tuple[Parameter, ...] = ()
     programs: Callable[[Site], frozenset[str] | None] = any_program

@@ -28,6 +28,8 @@ from . import (
     files,
     identity,
     ingest_process,
+    organisation_file,
+    organisation_watch,
     paths,
     pipeline,
     provision,
@@ -36,7 +38,7 @@ from . import (
     serving,
     tls,
 )
-from .analysis import Analysis
+from .analysis import Analysis, site
 from .api.routes import routes as api_routes
 from .api.services import Services
 from .bundler import Bundler
@@ -45,12 +47,14 @@ from .errors import CollectorError, Denied
 from .ledger_client import LedgerAccess, RemoteLedger
 from .nonces import Nonces
 from .notify import notify
+from .organisation_watch import OrganisationWatch
 from .paths import Paths
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
+from .suppressions import Suppressions
 from .tokens import Tokens
 from .users import Users
 
@@ -65,11 +69,13 @@ def serve(settings: Settings) -> int:
 
     Raises:
         NotSetUp: keys, certificates or database are missing.
+        SettingsError: the operator's folder was named and is missing.
         OSError: a listener's address cannot be bound.
     """
     _log_to_stderr()
     places = paths.of(settings)
     identity.load(places)
+    organisation_file.check_folder(settings.organisation)
     serving.take(places)
     renew_certificates(settings, places)
     back, front = _bind(settings.ingest.listen), _bind(settings.console.listen)
@@ -94,7 +100,8 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    pipeline.serve(settings, lambda: Analysis(settings.detection), ready)
+    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
+    pipeline.serve(settings, lambda: Analysis(settings.detection, told.known), ready, operator=told)
 
 
 def run_console(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -121,6 +128,8 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         snapshot=places.snapshot,
         console=settings.console,
         clock=time.time_ns,
+        suppressions=Suppressions(StateDb(places.state_db)),
+        site=lambda: site(settings.detection),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

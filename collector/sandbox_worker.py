@@ -29,7 +29,7 @@ TABLE_FUNCTIONS = frozenset(
     {"range", "generate_series", "unnest", "json_each", "json_tree", "generate_subscripts", "repeat"}
 )
 """Table functions a statement may use; none of them reads a file."""
-VIEWS = frozenset({"events", "alerts", "batches"})
+VIEWS = frozenset({"events", "alerts", "batches", "sessions"})
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?", re.IGNORECASE)
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWUSER = 0x10000000

@@ -72,6 +72,15 @@ class Detection(_Section, frozen=True):
     """Person's name to the accounts and key fingerprints that are theirs."""
 
 
+class OrganisationFiles(_Section, frozen=True):
+    """Where the operator tells of people, networks, hosts and windows; read anew when they change."""
+
+    folder: Path = Path("/etc/vedette/organisation.d")
+    """Its ``*.toml`` and CSV files. A folder other than this one must exist."""
+    mmdb: Path | None = None
+    """A database of countries by address, in MaxMind's format, for addresses that no network covers."""
+
+
 class Settings(_Section, frozen=True):
     """All of the collector's settings."""
 
@@ -83,3 +92,4 @@ class Settings(_Section, frozen=True):
     certificates: Certificates = Certificates()
     pipeline: Pipeline = Pipeline()
     detection: Detection = Detection()
+    organisation: OrganisationFiles = OrganisationFiles()

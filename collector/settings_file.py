@@ -6,6 +6,7 @@ A table is merged key by key; any other value, arrays too, is replaced as a whol
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
 from pathlib import Path
@@ -77,13 +78,23 @@ def effective(settings: Settings) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the settings."""
-    plain = [
-        (field.name, str, str(field.default))
-        if field.type is Path
-        else (field.name, field.type, field.default)
-        for field in msgspec.structs.fields(Settings)
-    ]
-    return msgspec.json.schema(msgspec.defstruct("Settings", plain, forbid_unknown_fields=True))
+    return msgspec.json.schema(_with_text_for_paths(Settings))
+
+
+@functools.cache
+def _with_text_for_paths(section: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return a section with text where it has paths, which JSON Schema does not know."""
+    plain: list[tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(section):
+        kind: Any = {Path: str, Path | None: str | None}.get(field.type, field.type)
+        default = msgspec.to_builtins(getattr(section(), field.name), enc_hook=str)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = _with_text_for_paths(kind)
+            default = msgspec.convert(default, kind)
+        plain.append((field.name, kind, default))
+    about: dict[str, Any] = {"__doc__": section.__doc__}
+    name = section.__name__
+    return msgspec.defstruct(name, plain, frozen=True, forbid_unknown_fields=True, namespace=about)
 
 
 def _read(path: Path) -> str:

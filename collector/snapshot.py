@@ -17,7 +17,9 @@ from .columns import TableName
 from .errors import StoreError
 from .files import write as write_whole
 
-VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches")
+VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches", "sessions")
+_NEWEST = "QUALIFY row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1"
+"""What holds of sessions: rows of former revisions are kept, and not shown."""
 _MACROS = """
 CREATE MACRO ns(moment) AS epoch_ns(CAST(moment AS TIMESTAMP_NS));
 CREATE MACRO utc(nanoseconds) AS make_timestamp_ns(nanoseconds);
@@ -62,7 +64,7 @@ def files(snapshot: Snapshot) -> Iterator[Path]:
 
 
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory with the views events, alerts and batches over the snapshot's files.
+    """Return a database in memory with the views events, alerts, batches and sessions over its files.
 
     ``ns('2026-11-22 10:00')`` gives a UTC time in the lake's nanoseconds, ``utc(time)`` the reverse.
     """
@@ -81,7 +83,8 @@ def _select(name: TableName, paths: tuple[str, ...]) -> str:
         return f"SELECT {empty} WHERE false"
     chosen = ", ".join(f'"{column.name}"' for column in columns.TABLES[name])
     listed = ", ".join(_quote(path) for path in paths)
-    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+    newest = _NEWEST if name == "sessions" else ""
+    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false) {newest}"  # noqa: S608 - quoted
 
 
 def _quote(text: str) -> str:

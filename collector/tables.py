@@ -1,4 +1,4 @@
-"""Batches and alerts as the Arrow tables of one commit."""
+"""Batches, sessions and alerts as the Arrow tables of one commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import columns, extract
 from .alert import Alert
 from .columns import TableName
 from .fold import Folded
-from .record import Person
+from .record import Person, SessionRevision
 
 
 def events(batches: Sequence[Folded]) -> pa.Table:
@@ -129,6 +129,36 @@ def _alert_row(alert: Alert) -> dict[str, Any]:
         "evidence": alert.evidence,
         "attack": alert.attack,
         "details": _json(alert.details),
+    }
+
+
+def sessions(folded: Sequence[Folded]) -> pa.Table:
+    """Return one row for each revision of a session."""
+    return _from_rows("sessions", [_session_row(one) for batch in folded for one in batch.sessions])
+
+
+def _session_row(session: SessionRevision) -> dict[str, Any]:
+    person = session.person
+    return {
+        "agent": session.agent,
+        "boot": session.boot,
+        "session": session.session,
+        "host": session.host,
+        "user": session.user,
+        "person": person.name,
+        "how": person.how,
+        "source": person.source,
+        "fingerprint": person.fingerprint,
+        "login_source": session.source,
+        "login_fingerprint": session.fingerprint,
+        "opened": session.opened,
+        "closed": session.closed,
+        "skew": session.skew,
+        "chain": _json(person.chain),
+        "evidence": session.evidence,
+        "bytes_out": session.bytes_out,
+        "bytes_in": session.bytes_in,
+        "revised": session.revised,
     }
 
 

@@ -101,7 +101,7 @@ def identity(rule: str, version: int, entity: str, evidence: tuple[str, ...], mo
 def _again(state: State, key: str, known: Told, found: Alert, now: int) -> Iterator[Alert]:
     """Tell a later form of a finding now or later; not if it is what was told."""
     form = _form(found, known)
-    if form.id == known.id:
+    if form.id == known.id and (form.bytes_out or 0) == known.bytes_out:
         state.waiting.pop(key, None)
         return
     if _size(form, known) >= 2 * known.size or (form.bytes_out or 0) >= 2 * known.bytes_out > 0:

@@ -26,10 +26,11 @@ class Grown(msgspec.Struct, frozen=True, gc=False):
 
 
 class Volume(msgspec.Struct):
-    """Bytes of some flows: out and into the host, event times (UTC ns) from first to last, earliest uids.
+    """Bytes of some flows: out and into the host, event times (UTC ns) from first to last.
 
     flows has for each flow the most that was told of it. place is the name that stands for the other end, its
-    address where no answer named it; by is how, in words, of the earliest event.
+    address where no answer named it; by is how, in words, of the earliest event. evidence is the
+    earliest (time, uid), and the latest.
     """
 
     out: int = 0
@@ -61,12 +62,12 @@ class Volume(msgspec.Struct):
         if not self.place or where != body.remote.ip:
             self.place = where
         bisect.insort(self.evidence, (time, record.uid))
-        del self.evidence[EVIDENCE:]
+        del self.evidence[EVIDENCE:-1]
         return grown
 
-    def uids(self, also: str) -> tuple[str, ...]:
-        """Return the earliest uids, and also the one that led here."""
-        return tuple(dict.fromkeys((*(uid for _, uid in self.evidence), also)))
+    def uids(self) -> tuple[str, ...]:
+        """Return the earliest uids, and the latest: whichever of them came last."""
+        return tuple(dict.fromkeys(uid for _, uid in self.evidence))
 
 
 def place(remote: Endpoint) -> str:

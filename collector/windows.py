@@ -15,7 +15,7 @@ import msgspec
 
 Measure = Literal["count", "sum", "distinct"]
 EVIDENCE = 20
-"""Uids that a finding names at most, besides the one that led to it."""
+"""Uids that a finding names at most, besides the latest."""
 
 
 class Item(NamedTuple):
@@ -103,10 +103,9 @@ def amount(items: Sequence[Item], measure: Measure) -> int:
     return len({item.label for item in items})
 
 
-def uids(items: Sequence[Item], also: str | None = None) -> tuple[str, ...]:
-    """Return the earliest `EVIDENCE` uids, and also that of the observation that led here."""
-    named = [item.uid for item in items[:EVIDENCE]]
-    return tuple(dict.fromkeys(named if also is None else (*named, also)))
+def uids(items: Sequence[Item]) -> tuple[str, ...]:
+    """Return the earliest `EVIDENCE` uids, and the latest: whichever of them came last."""
+    return tuple(dict.fromkeys(item.uid for item in (*items[:EVIDENCE], *items[-1:])))
 
 
 def sequences(steps: Sequence[Series], span: int) -> Iterator[tuple[Item, ...]]:

@@ -12,12 +12,13 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-import msgspec
+from msgspec.structs import replace
 
 from evidence.kinds.process import Ancestor, Exec, Exit
 from evidence.text import to_text
 
 from ..environment import PREFIXES
+from ..likeness import Likeness
 from .capability import capability_names
 
 EXEC, EXIT = 1, 2
@@ -54,10 +55,12 @@ class Decoder:
         """Take what gives the path of a cgroup id, of a negative one that of cgroup v1's pids hierarchy."""
         self._cgroup_path = cgroup_path
         self._sha256 = sha256
-        self._models: dict[bytes, Exec] = {}
+        self._models: dict[bytes, Likeness] = {}
 
-    def parse(self, raw: bytes) -> tuple[int, Exec | Exit, bool]:
-        """Return when it happened (CLOCK_BOOTTIME ns), the body, and whether its end may be reported twice.
+    def parse(self, raw: bytes) -> tuple[int, Exec | Exit, bool, Likeness | None]:
+        """Return when it happened (CLOCK_BOOTTIME ns), the body, and what it has in common with others.
+
+        Between the two stands whether its end may be reported twice.
 
         Raises:
             ValueError: raw is not one of the two records.
@@ -77,8 +80,9 @@ class Decoder:
         """
         _, argv_at, pid, _, start, *_ = _OWN.unpack_from(raw)
         alike = raw[_ALIKE_AT:argv_at]
-        model = self._models.get(alike) or _model(alike, self._cgroup_path, lambda *_: None, pid)
-        return msgspec.structs.replace(
+        like = self._models.get(alike)
+        model = like.plain if like is not None else _model(alike, self._cgroup_path, lambda *_: None, pid)
+        return replace(
             model,
             pid=pid,
             start=start,
@@ -92,32 +96,32 @@ class Decoder:
             escaped=tuple(name for name in model.escaped if name != "cwd"),
         )
 
-    def _exec(self, raw: bytes) -> tuple[int, Exec, bool]:
+    def _exec(self, raw: bytes) -> tuple[int, Exec, bool, Likeness]:
         _, argv_at, pid, mono, start, length, environment_size, _ = _OWN.unpack_from(raw)
         environment_at = len(raw) - environment_size
         if argv_at > environment_at:
             raise ValueError(f"exec record of pid {pid}: its parts are more than {len(raw)} bytes")
         alike = raw[_ALIKE_AT:argv_at]
-        model = self._models.get(alike) or self._new(alike, pid)
+        like = self._models.get(alike) or self._new(alike, pid)
         argv, escaped = _argv(raw[argv_at:environment_at], length)
-        body = msgspec.structs.replace(model, pid=pid, start=start, argv=argv, argv_length=length)
+        body = replace(like.full or like.plain, pid=pid, start=start, argv=argv, argv_length=length)
         if escaped:
-            body = msgspec.structs.replace(body, escaped=(*body.escaped, "argv"))
+            body = replace(body, escaped=(*body.escaped, "argv"))
         if environment_size:
-            body = msgspec.structs.replace(body, environment=_environment(raw[environment_at:]))
-        return mono, body, False
+            body = replace(body, environment=_environment(raw[environment_at:]))
+        return mono, body, False, like
 
-    def _new(self, alike: bytes, pid: int) -> Exec:
+    def _new(self, alike: bytes, pid: int) -> Likeness:
         """Decode what execs have in common; it is kept once it is whole."""
-        model = _model(alike, self._cgroup_path, self._sha256, pid)
-        if model.sha256 is not None:
+        like = Likeness(_model(alike, self._cgroup_path, self._sha256, pid))
+        if like.plain.sha256 is not None:
             if len(self._models) >= _MODELS:
                 self._models.clear()
-            self._models[alike] = model
-        return model
+            self._models[alike] = like
+        return like
 
 
-def _exit(raw: bytes) -> tuple[int, Exit, bool]:
+def _exit(raw: bytes) -> tuple[int, Exit, bool, None]:
     _, shared, pid, mono, start, cpu, uid, auid, session, status = _EXIT.unpack(raw)
     signal = status & 0x7F
     body = Exit(
@@ -131,7 +135,7 @@ def _exit(raw: bytes) -> tuple[int, Exit, bool]:
         duration=mono - start if mono > start else 0,
         cpu=cpu,
     )
-    return mono, body, bool(shared)
+    return mono, body, shared != 0, None
 
 
 def _model(alike: bytes, cgroup_path: CgroupPath, sha256: Sha256, pid: int) -> Exec:

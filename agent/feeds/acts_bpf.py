@@ -23,7 +23,7 @@ from ..processes import same_start
 from ..sensor import Context, Moment, Observed
 from .acts_trigger import PROBE
 from .socket_owner import actor_of
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 _RING_BYTES = 256 << 10
 _NAME_BYTES = 64
@@ -55,7 +55,7 @@ class ActsFeed:
         own = read_process(os.getpid())
         self._started = own.start // _TICK if own is not None else 0
         self._sockets = {posixpath.basename(path): path for path in context.settings.acts.sockets}
-        self._tally = Tally(sensor, _SUGGESTIONS)
+        self._tally = Tally(sensor, _SUGGESTIONS, kept_counts(context.rings))
         self._readers: list[tuple[RingReader, Hook]] = []
         self._open_parts = ExitStack()
         self._held: list[tuple[bytes, Hook]] = []
@@ -81,6 +81,13 @@ class ActsFeed:
         due, self._held = self._held, []
         for reader, hook in self._readers:
             self._held += [(raw, hook) for raw in reader.read()]
+        return [one for raw, hook in due for one in self._observed(raw, hook)]
+
+    def rest(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - as above
+        """Return what was held back, and all that the rings still hold."""
+        due, self._held = self._held, []
+        for reader, hook in self._readers:
+            due += [(raw, hook) for raw in reader.rest()]
         return [one for raw, hook in due for one in self._observed(raw, hook)]
 
     def losses(self, now: Moment) -> Iterable[Loss]:

@@ -12,6 +12,7 @@ from evidence.kinds.connection import Direction
 
 from ..decode.bpf_connection import Flow, FlowEvent, parse_all
 from ..errors import RungUnavailable
+from ..gathered import Gathered
 from ..kernel.bpf_reader import RingReader
 from ..kernel.procfs import read_process
 from ..processes import same_start
@@ -21,7 +22,7 @@ from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
 from .socket_owner import actor_of
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 _RING_BYTES = 2 << 20
 _PORTS = 65_536
@@ -53,7 +54,7 @@ class BpfFeed:
         self._sought = 0
         reader = RingReader("connection", _RING_BYTES, context.rings, behind=1, optional=_HOLDER_HOOKS)
         self.kernel_object = reader.object
-        self._tally = _tally(self.kernel_object.missing)
+        self._tally = _tally(self.kernel_object.missing, kept_counts(context.rings))
         try:
             self._filters = Filters(reader.object, context.settings.connection.ignore, context.own)
             self._flows = FlowReader(reader, context.rings, context.settings.connection, self._undecodable)
@@ -155,7 +156,7 @@ class BpfFeed:
         return Observed(to_body(flow, direction, actor, self._names), mono=flow.mono)
 
 
-def _tally(missing: dict[str, RungUnavailable]) -> Tally:
+def _tally(missing: dict[str, RungUnavailable], kept: Gathered[int] | None) -> Tally:
     """Return the count of what is lost, which begins with the hooks that are not there."""
     suggestions = {
         "ring_full": "give the agent more CPU: raise CPUQuota of its unit",
@@ -163,7 +164,7 @@ def _tally(missing: dict[str, RungUnavailable]) -> Tally:
         CAUSE: SUGGESTION,
     }
     hooks = {f"no {name}": refusal.fix or "use a kernel with this hook" for name, refusal in missing.items()}
-    tally = Tally("connection", suggestions | hooks)
+    tally = Tally("connection", suggestions | hooks, kept)
     for name, refusal in missing.items():
         tally.add_unknown(f"no {name}: {refusal.reason}")
     return tally

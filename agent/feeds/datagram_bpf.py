@@ -20,7 +20,7 @@ from .flow_bodies import to_body
 from .flow_reader import FlowReader
 from .flow_reports import FlowReports
 from .socket_owner import actor_of
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 _RING_BYTES = 64 << 10
 """It only takes hints."""
@@ -38,7 +38,8 @@ class BpfFeed:
         settings = context.settings.connection
         self._processes, self._names = context.processes, context.names
         full = "more peers in a second than the kernel's table holds: look who sends"
-        self._tally = Tally("datagram", {"no_memory": full, CAUSE: SUGGESTION})
+        suggestions = {"no_memory": full, CAUSE: SUGGESTION}
+        self._tally = Tally("datagram", suggestions, kept_counts(context.rings))
         reports = FlowReports(settings.report_bytes, settings.report_seconds)
         kept = context.rings.gathered("flows", Live) if context.rings is not None else Gathered(Live)
         self._tally.add("other version", kept.lost())

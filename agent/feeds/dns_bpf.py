@@ -22,7 +22,7 @@ from .dns_repeats import Repeated, Repeats
 from .dns_trigger import ask_once
 from .filters import CAUSE, SUGGESTION, Filters
 from .socket_owner import actor_of
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class BpfFeed:
         self._reader = RingReader("dns", _RING_BYTES, context.rings)
         self._filters = Filters(self._reader.object, settings.ignore, context.own)
         self._set_ports(settings.ports, settings.tls_ports)
-        self._tally = Tally("dns", _SUGGESTIONS)
+        self._tally = Tally("dns", _SUGGESTIONS, kept_counts(context.rings))
         asked, repeated = _kept(context, "asked", Asked), _kept(context, "repeated", Repeated)
         self._kept = _kept(context, "held", Exchange)
         self._tally.add("other version", asked.lost() + repeated.lost() + self._kept.lost())
@@ -82,27 +82,21 @@ class BpfFeed:
     def read(self, now: Moment) -> Iterable[Observed]:
         """Return the exchanges of the read before, and repeats that are due."""
         due = self._release()
-        for raw in self._reader.read():
-            try:
-                self._held += self._take(bpf_dns.parse(raw))
-            except ValueError:
-                self._tally.add("undecodable")
+        self._hold(self._reader.read())
         self._held += self._questions.overdue(now.mono)
         for number, one in enumerate(self._held):
             self._kept.put(str(number), one)
-        return self._told(due) + [Observed(body, mono=mono) for mono, body in self._repeats.due(now.mono)]
+        return self._told(due, self._repeats.due(now.mono))
 
     def rest(self, now: Moment) -> Iterable[Observed]:  # noqa: ARG002 - each exchange has its own time
-        """Return what is held back, what waits for an answer as unanswered, and all repeats."""
-        found = self._told([*self._release(), *self._questions.rest()])
-        return found + [Observed(body, mono=mono) for mono, body in self._repeats.rest()]
+        """Return what is held back, what the ring still holds, what waits for an answer, and all repeats."""
+        self._hold(self._reader.rest())
+        return self._told([*self._release(), *self._questions.rest()], self._repeats.rest())
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, what could not be decoded, and what was too much to tell."""
         for cause, count in self._reader.lost().items():
             self._tally.add(cause, count)
-        self._tally.add("too many questions", self._repeats.untold - self._untold)
-        self._untold = self._repeats.untold
         self._filters.tell(self._tally)
         return self._tally.take(now)
 
@@ -126,13 +120,25 @@ class BpfFeed:
             self._kept.drop(str(number))
         return due
 
-    def _told(self, due: list[Exchange]) -> list[Observed]:
-        """Return the events of exchanges that are no repeats."""
-        return [
+    def _hold(self, records: Iterable[bytes]) -> None:
+        """Hold the exchanges back that these records end."""
+        for raw in records:
+            try:
+                self._held += self._take(bpf_dns.parse(raw))
+            except ValueError:
+                self._tally.add("undecodable")
+
+    def _told(self, due: list[Exchange], repeated: Iterable[tuple[int, Query]]) -> list[Observed]:
+        """Return the events of exchanges that are no repeats, and of repeats that are due."""
+        found = [
             Observed(body, mono=one.asked.mono)
             for one in due
             if self._repeats.first(body := to_body(one, self._actor(one)), one.asked.mono)
         ]
+        found += (Observed(body, mono=mono) for mono, body in repeated)
+        self._tally.add("too many questions", self._repeats.untold - self._untold)
+        self._untold = self._repeats.untold
+        return found
 
     def _set_ports(self, asked: tuple[int, ...], tls: tuple[int, ...]) -> None:
         """Fill struct port_lists of dns.bpf.c."""

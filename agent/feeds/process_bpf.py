@@ -19,7 +19,7 @@ from ..sensor import Context, Filtered, Moment, Observed
 from ..shedding import Shedding
 from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
-from .tally import Tally
+from .tally import Tally, kept_counts
 
 _ENDED = 256
 """Ends remembered while their other threads may still report the same."""
@@ -48,7 +48,7 @@ class BpfFeed:
         self._own = os.getpid()
         self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
         full = "give the agent more CPU: raise CPUQuota of its unit"
-        self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION})
+        self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION}, kept_counts(context.rings))
 
     @property
     def period(self) -> float:
@@ -78,13 +78,13 @@ class BpfFeed:
                 if closed is not None and (shed := self._shed(raw, closed)):
                     yield shed
                     continue
-                mono, body, shared = parse(raw)
+                mono, body, shared, like = parse(raw)
             except ValueError:
                 self._tally.add("undecodable")
                 continue
             if (shared or self._ended) and isinstance(body, Exit) and self._repeated(body):
                 continue
-            yield Observed(body, mono)
+            yield Observed(body, mono, None, None, like)
 
     def _shed(self, raw: bytes, shedding: Shedding) -> Observed | None:
         """Return the outline of an exec that is shed; watch's own are not, for they may be its triggers.

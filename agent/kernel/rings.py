@@ -17,6 +17,9 @@ from .scope import HOST, Scope
 
 T = TypeVar("T")
 
+WATCH = "watch"
+"""What watch itself has gathered of what several sensors saw: it changes with each of them."""
+
 
 class Reader(Protocol):
     """An open ring."""
@@ -117,8 +120,9 @@ class Rings:
         return known[key]
 
     def changes(self, sensor: str) -> dict[str, dict[str, bytes]]:
-        """Return what changed of what a sensor has gathered since the last call."""
-        found = {key: one.changes() for key, one in self._gathered.get(sensor, {}).items()}
+        """Return what changed of what a sensor, and watch itself, has gathered since the last call."""
+        kept = self._gathered.get(sensor, {}) | self._gathered.get(WATCH, {})
+        found = {key: one.changes() for key, one in kept.items()}
         return {key: changed for key, changed in found.items() if changed}
 
     def release(self, sensor: str) -> None:

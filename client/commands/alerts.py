@@ -9,17 +9,11 @@ from typing import Any
 
 from .. import http
 from ..command import FINE, Call, Command, limit, times
+from ..describe import SEVERITY_STYLES, badge
 from ..errors import Refusal, Unreachable
 from ..screen import Part, Screen
 from ..text import size, utc
 
-SEVERITY_STYLES = {
-    "critical": "bold white on red",
-    "high": "bold red",
-    "medium": "yellow",
-    "low": "cyan",
-    "informational": "dim",
-}
 _WAIT_SECONDS = 25
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 _SHORT = 12
@@ -29,6 +23,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="*", help="a search over the alerts, such as destination:203.0.113.*")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with each new alert until Ctrl-C")
     parser.add_argument("--all", action="store_true", help="also informational and low ones")
+    parser.add_argument("--suppressed", action="store_true", help="also what a suppression hides, with why")
     parser.add_argument("--severity", choices=tuple(reversed(SEVERITY_STYLES)), help="this one or higher")
     parser.add_argument("--person", metavar="NAME")
     parser.add_argument("--host", metavar="HOST")
@@ -43,6 +38,7 @@ def _run(call: Call) -> int:
         "query": " ".join(options.query) or None,
         "severity": options.severity,
         "all": options.all or None,
+        "suppressed": options.suppressed or None,
         "person": options.person,
         "host": options.host,
     }
@@ -86,11 +82,6 @@ def who(alert: dict[str, Any]) -> str:
     return f"{alert['person']} ({alert['how']})" if "person" in alert else "-"
 
 
-def badge(severity: str) -> tuple[str, str]:
-    """Return a severity with its style."""
-    return severity, SEVERITY_STYLES.get(severity, "")
-
-
 def _table(screen: Screen, rows: list[dict[str, Any]], *, truncated: bool) -> None:
     if not rows:
         screen.note(
@@ -118,9 +109,10 @@ def _cells(row: dict[str, Any]) -> list[Part]:
 
 
 def _more(row: dict[str, Any]) -> str:
-    """Return how many more of these were held back."""
-    more = row.get("details", {}).get("more")
-    return f" ({more})" if more else ""
+    """Return how many more of these were held back, and why it is suppressed."""
+    more, by = row.get("details", {}).get("more"), row.get("suppressed")
+    hidden = f"  suppressed by {by['author']}: {by['reason']}" if by else ""
+    return (f" ({more})" if more else "") + hidden
 
 
 def _one(screen: Screen, row: dict[str, Any]) -> None:

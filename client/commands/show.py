@@ -1,4 +1,4 @@
-"""`vedette show`: one alert's story: who and how we know, from where, what, how much, on which evidence."""
+"""`vedette show`: the story of an alert or an incident: who and how we know, from where, what, how much."""
 
 from __future__ import annotations
 
@@ -8,28 +8,18 @@ from typing import Any
 from evidence import audit, bundle, host_receipts
 from evidence.errors import EvidenceError
 
-from .. import http
+from .. import http, incident
 from ..command import FINE, Call, Command
+from ..describe import HOW, badge
 from ..errors import Refusal
 from ..screen import Screen, styled
 from ..text import size, utc
-from .alerts import badge
 from .search import events
 from .verify import read_file, sequences
 
-HOW = {
-    "kernel": "the kernel's audit session, set by PAM at the login",
-    "hop": "an ssh hop whose two ends were joined",
-    "key": "the fingerprint of the ssh key",
-    "job": "a job or service that the person's session started",
-    "inferred": "inferred only; confirm before you act",
-    "uid": "the user id alone; this host has no login identity",
-}
-"""How a person is known, in words."""
-
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", help="the alert's id, or enough of its beginning")
+    parser.add_argument("id", help="id of an alert or an incident, or enough of its beginning")
     parser.add_argument(
         "--trust", metavar="RECEIPTS", help="check the evidence against receipts taken from the hosts"
     )
@@ -38,7 +28,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(call: Call) -> int:
     api, options = http.connect(call), call.options
-    story = api.get(f"/v1/alerts/{options.id}")
+    try:
+        story = api.get(f"/v1/alerts/{options.id}")
+    except Refusal as error:
+        if error.code != "not_found":
+            raise
+        return _incident(call, api)
     checked = None if options.no_evidence else _evidence(api, story["alert"]["id"], options.trust)
     if call.screen.as_json:
         call.screen.value(story | {"evidence": checked})
@@ -51,6 +46,16 @@ def _run(call: Call) -> int:
     call.screen.line("")
     _proof(call.screen, story, checked)
     _next(call.screen, story)
+    return FINE
+
+
+def _incident(call: Call, api: http.Api) -> int:
+    """Tell an incident, for what is no alert's id."""
+    told = api.get(f"/v1/incidents/{call.options.id}", suppressed=True)
+    if call.screen.as_json:
+        call.screen.value(told)
+    else:
+        incident.story(call.screen, told)
     return FINE
 
 
@@ -81,6 +86,12 @@ def _headline(screen: Screen, alert: dict[str, Any]) -> None:
         (f" {severity.upper()} ", style), "  ", (alert["title"], "bold"), (f"   {alert['id'][:12]}", "dim")
     )
     screen.line("  ", alert["summary"])
+    if "suppressed" in alert:
+        by = alert["suppressed"]
+        until = utc(by["expires"])
+        screen.line(
+            "  ", (f"suppressed by {by['author']} until {until} ({by['id']}): {by['reason']}", "yellow")
+        )
     screen.line("")
 
 
@@ -152,10 +163,13 @@ def _next(screen: Screen, story: dict[str, Any]) -> None:
     commands = [f"vedette tree {event['event']}" for event in story["events"][-1:] if "pid" in event]
     if "session" in alert:
         commands.append(f"vedette session {alert.get('host', alert['agent'])} {alert['session']}")
+    if story.get("incident"):
+        commands.insert(0, f"vedette show {story['incident']}")
+    commands.append(f"vedette explain {alert['id'][:12]}")
     commands.append(f"vedette export --format bundle --alert {alert['id'][:12]} --out FILE")
     screen.line("")
     for command in commands:
         screen.line((f"  {command}", "dim"))
 
 
-COMMAND = Command("show", "tell the story of one alert", _run, _arguments)
+COMMAND = Command("show", "tell the story of an alert or an incident", _run, _arguments)

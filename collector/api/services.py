@@ -9,7 +9,9 @@ from typing import Protocol
 
 from evidence.kinds.collector import Act
 
+from ..rule import Site
 from ..settings import Console
+from ..suppressions import Suppressions
 from ..users import Users
 
 
@@ -25,7 +27,8 @@ class Bundler(Protocol):
 class Services:
     """The parts an endpoint may use. record makes an act durable in the ledger, or raises CollectorError.
 
-    clock gives UTC ns; snapshot is the file that names the store's newest Parquet files.
+    clock gives UTC ns; snapshot is the file that names the store's newest Parquet files; site is what the
+    operator tells by now.
     """
 
     users: Users
@@ -34,3 +37,5 @@ class Services:
     snapshot: Path
     console: Console
     clock: Callable[[], int]
+    suppressions: Suppressions
+    site: Callable[[], Site]

@@ -20,7 +20,7 @@ def _run(call: Invocation) -> int:
 def _toml(table: dict[str, Any], prefix: str = "") -> Iterable[str]:
     """Yield table as lines of TOML: its own values first, then its tables under their full names."""
     for key, value in table.items():
-        if not isinstance(value, dict):
+        if value is not None and not isinstance(value, dict):
             yield f"{key} = {msgspec.json.encode(value).decode()}"
     for key, value in table.items():
         if isinstance(value, dict):

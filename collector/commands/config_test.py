@@ -1,14 +1,16 @@
-"""`config test`: is the configuration right, before anything is restarted with it."""
+"""`config test`: are the configuration and the operator's files right, before anything is restarted."""
 
 from __future__ import annotations
 
-from .. import settings_file
+from .. import organisation_file, settings_file
 from ..command import FINE, Command, Invocation
 
 
 def _run(call: Invocation) -> int:
-    settings_file.load(call.config, required=True)
-    names = [str(path) for path in settings_file.files(call.config)]
+    settings = settings_file.load(call.config, required=True)
+    organisation_file.read(settings)
+    read = (*settings_file.files(call.config), *organisation_file.files(settings.organisation))
+    names = [str(path) for path in read]
     call.terminal.answer({"valid": True, "files": names}, f"{', '.join(names)}: valid")
     return FINE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import generation, paths
+from .. import generation, organisation_file, paths
 from ..analysis import Analysis
 from ..command import FINE, Command, Invocation
 from ..ledger.reader import LedgerReader
@@ -12,12 +12,13 @@ from ..replay import replay
 def _run(call: Invocation) -> int:
     settings = call.settings()
     places = paths.of(settings)
+    known = organisation_file.read(settings).known
     with generation.owned(places.lake):
         entries = replay(
             LedgerReader(places.ledger),
             places.lake,
             places.snapshot,
-            lambda: Analysis(settings.detection),
+            lambda: Analysis(settings.detection, known),
             settings.pipeline,
         )
     call.terminal.answer({"entries": entries}, f"the lake is rebuilt from {entries} entries of the ledger")

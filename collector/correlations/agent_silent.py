@@ -1,4 +1,7 @@
-"""An agent stopped talking without a farewell; names the last person seen active on its host."""
+"""An agent stopped talking without a farewell; names the last person seen active on its host.
+
+High where a person was at work there, or where others still see the host answer; else the fleet's health.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,31 @@ from collections.abc import Iterable
 
 import msgspec
 
+from evidence.kind import Endpoint
 from evidence.kinds.agent import Heartbeat, Start, Stop
+from evidence.kinds.connection import Close, Open
 from evidence.kinds.process import Exec
+from evidence.kinds.state import Host, Interface
 
+from ..alert import Severity
+from ..bounded import remember
+from ..examples import run
+from ..organisation import HostLabel, Organisation
 from ..record import Arrival, Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 
 _MISSED = Parameter("missed", 3, "heartbeats", "one late heartbeat is a busy network, three are none")
 _LEAST = Parameter("least", 90, "seconds", "shorter silences are restarts")
+_PRESENT = Parameter("present", 900, "seconds", "who silences an agent was at work there shortly before")
 _AGENTS_LIMIT = 100_000
+_ADDRESSES_LIMIT = 200_000
+_PER_HOST = 32
 _NS = 1_000_000_000
+_SLACK = 10 * _NS
+"""Clocks of two hosts, as estimated, agree to within this."""
+_LOCAL = ("lo", "docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "podman", "lxc")
+"""Interfaces whose addresses many hosts have alike."""
+_EPHEMERAL = "ephemeral"
 
 
 class Seen(msgspec.Struct):
@@ -27,90 +45,196 @@ class Seen(msgspec.Struct):
     interval: float = 60.0
     farewell: int | None = None
     """seq of the farewell; what has a smaller one may still arrive in the other lane."""
-    told: bool = False
+    told: Severity | None = None
     person: Person | None = None
     person_uid: str | None = None
+    active: int = 0
+    neighbour: tuple[int, str] | None = None
+    """When another agent's host last opened a connection with this one, and that event's uid."""
 
 
 class State(msgspec.Struct):
-    """By agent id."""
+    """By agent id; addresses to the agent that has it, "" where several do."""
 
     agents: dict[str, Seen] = {}
+    addresses: dict[str, str] = {}
 
 
 def _arrived(state: State, arrival: Arrival, _site: Site) -> Iterable[Finding]:
     seen = state.agents.get(arrival.agent)
     if seen is not None:
-        seen.received, seen.told = arrival.received, False
+        seen.received, seen.told = arrival.received, None
     return ()
 
 
-def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
-    body, person = record.event.body, record.person
+def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
+    body = record.event.body
     if isinstance(body, Exec):
-        seen = state.agents.get(record.agent)
-        if seen is not None and person is not None:
-            seen.person, seen.person_uid = person, record.uid
+        _at_work(state, record)
         return ()
+    if isinstance(body, Open | Close):
+        return _neighbour(state, record, body, site)
     seen = state.agents.get(record.agent)
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return ()
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    seen.host, seen.received, seen.uid, seen.told = record.host, record.received, record.uid, False
+    seen.host, seen.received, seen.uid, seen.told = record.host, record.received, record.uid, None
     if isinstance(body, Stop):
         seen.farewell = record.event.seq
     elif seen.farewell is not None and record.event.seq > seen.farewell:
         seen.farewell = None
     if isinstance(body, Heartbeat):
         seen.interval = body.interval
+    elif isinstance(body, Host):
+        _learn(state, record.agent, body)
     return ()
+
+
+def _at_work(state: State, record: Record) -> None:
+    """Note who was last active; a timer's session is nobody at work."""
+    person = record.person
+    if person is None or person.is_scheduled:
+        return
+    seen = state.agents.get(record.agent)
+    if seen is None:
+        if len(state.agents) >= _AGENTS_LIMIT:
+            return
+        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
+    if record.at < seen.active:
+        return
+    seen.person, seen.person_uid, seen.active = person, record.uid, record.at
+
+
+def _learn(state: State, agent: str, body: Host) -> None:
+    """Learn at which addresses an agent's host answers."""
+    for interface in body.interfaces[:_PER_HOST]:
+        if interface.name.startswith(_LOCAL):
+            continue
+        for address in interface.addresses[:_PER_HOST]:
+            ip = address.partition("/")[0]
+            other = state.addresses.get(ip, agent)
+            gone = state.agents.get(other)
+            is_free = other == agent or gone is None or gone.farewell is not None or gone.told is not None
+            remember(state.addresses, ip, agent if is_free and other else "", _ADDRESSES_LIMIT)
+
+
+def _neighbour(state: State, record: Record, body: Open | Close, site: Site) -> Iterable[Finding]:
+    """Note that a host answered: only a TCP connection that was established shows it."""
+    agent = state.addresses.get(body.remote.ip)
+    if not agent or agent == record.agent or body.protocol != "tcp":
+        return ()
+    seen = state.agents.get(agent)
+    if seen is None:
+        return ()
+    answered = isinstance(body, Open) or bool(body.bytes_in)
+    begun = record.at - (body.duration or 0 if isinstance(body, Close) else 0)
+    if not answered or begun <= max(seen.received + _SLACK, seen.neighbour[0] if seen.neighbour else 0):
+        return ()
+    seen.neighbour = (begun, record.uid)
+    return (_finding(agent, seen, seen.received, site),) if seen.told not in (None, "high") else ()
 
 
 def _passed(state: State, now: int, site: Site) -> Iterable[Finding]:
     missed, least = site.number(_ID, _MISSED), site.number(_ID, _LEAST)
     for agent, seen in state.agents.items():
         allowed = int(max(missed * seen.interval, least) * _NS)
-        if seen.farewell is not None or seen.told or now - seen.received <= allowed:
+        if seen.farewell is not None or seen.told is not None or now - seen.received <= allowed:
             continue
-        seen.told = True
-        last = f"; last person active: {seen.person.name}" if seen.person else ""
-        yield Finding(
-            entity=agent,
-            summary=f"{seen.host} has been silent for {allowed // _NS} s, without a farewell{last}",
-            time=seen.received + allowed,
-            agent=agent,
-            host=seen.host,
-            evidence=(seen.uid,) if seen.person_uid in (None, seen.uid) else (str(seen.person_uid), seen.uid),
-            person=seen.person,
-        )
+        severity = _severity(seen, site)
+        if severity == "low" and _EPHEMERAL in site.known.labels(seen.host):
+            continue
+        yield _finding(agent, seen, seen.received + allowed, site)
+
+
+def _severity(seen: Seen, site: Site) -> Severity:
+    present = int(site.number(_ID, _PRESENT) * _NS)
+    is_seen = seen.neighbour is not None and seen.neighbour[0] > seen.received + _SLACK
+    return (
+        "high" if is_seen or (seen.person is not None and seen.received - seen.active <= present) else "low"
+    )
+
+
+def _finding(agent: str, seen: Seen, time: int, site: Site) -> Finding:
+    seen.told = severity = _severity(seen, site)
+    last = f"; last person active: {seen.person.name}" if seen.person else ""
+    evidence = [seen.uid] if seen.person_uid is None else [seen.person_uid, seen.uid]
+    still = ""
+    if seen.neighbour is not None and seen.neighbour[0] > seen.received + _SLACK:
+        still = "; another host still talks with it"
+        evidence.append(seen.neighbour[1])
+    return Finding(
+        entity=f"{agent}|{seen.uid}",
+        summary=f"{seen.host} is silent, without a farewell{last}{still}",
+        time=time,
+        agent=agent,
+        host=seen.host,
+        evidence=tuple(dict.fromkeys(evidence)),
+        person=seen.person,
+        severity=severity,
+    )
 
 
 _ID = "agent-silent"
 _BEAT = Heartbeat(events=1, interval=60.0, sensors={})
+_HOST = Host(host="web1", interfaces=(Interface(name="eth0", addresses=("10.0.0.5/24",)),))
+_DOCKER = Host(host="web1", interfaces=(Interface(name="docker0", addresses=("172.17.0.1/16",)),))
+
+
+def _talks(ip: str) -> Step:
+    """Return a connection that another host has with web1 a while after it fell silent."""
+    return Step(
+        300,
+        Open(
+            flow=1,
+            protocol="tcp",
+            direction="out",
+            local=Endpoint(ip="10.0.0.6", port=50_000),
+            remote=Endpoint(ip=ip, port=443),
+        ),
+        agent="web2",
+    )
+
+
+_SPOT = Organisation(hosts=(HostLabel("web*", (_EPHEMERAL,)),))
 
 CORRELATION = Correlation(
     id=_ID,
-    version=1,
+    version=2,
     title="Agent silent",
     severity="high",
     attack=("T1562.001",),
-    kinds=(Start, Stop, Heartbeat, Exec),
+    kinds=(Start, Stop, Heartbeat, Exec, Open, Close, Host),
     state=State,
     step=_step,
     arrived=_arrived,
     passed=_passed,
-    parameters=(_MISSED, _LEAST),
+    parameters=(_MISSED, _LEAST, _PRESENT),
     hits=(
+        Story("alice runs a command, then nothing is heard", (Step(0, _BEAT), Step(5, run("id"))), until=400),
+        Story("nobody was at work: the fleet's health", (Step(0, _BEAT),), until=400),
         Story(
-            "alice runs a command, then nothing is heard",
-            (Step(0, _BEAT), Step(5, Exec(pid=9, auid=1000, login="alice"))),
+            "another host still talks with it",
+            (Step(0, _HOST), Step(1, _BEAT), _talks("10.0.0.5")),
+            until=700,
+        ),
+        Story(
+            "a host that may go, while alice was at work",
+            (Step(0, _BEAT), Step(5, run("id"))),
             until=400,
+            organisation=_SPOT,
         ),
     ),
     misses=(
         Story("the agent said farewell", (Step(0, _BEAT), Step(5, Stop(reason="reboot"))), until=4000),
         Story("a heartbeat is a little late", (Step(0, _BEAT), Step(130, _BEAT)), until=200),
         Story("it just started", (Step(0, Start(version="1", host="web1", clean=True)),), until=60),
+        Story("a spot instance is taken back", (Step(0, _BEAT),), until=400, organisation=_SPOT),
+        Story(
+            "such a host, and an address that many hosts have",
+            (Step(0, _DOCKER), Step(1, _BEAT), _talks("172.17.0.1")),
+            until=700,
+            organisation=_SPOT,
+        ),
     ),
 )

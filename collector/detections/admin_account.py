@@ -99,7 +99,7 @@ _LONG = {"uid": "u", "groups": "G", "gid": "g", "add": "a", "members": "M"}
 def _options(argv: tuple[str, ...]) -> dict[str, str]:
     """Return options with the argument after them, by their short name; of ``-aG x`` each letter has it."""
     values: dict[str, str] = {}
-    for option, following in zip(argv[1:], (*argv[2:], ""), strict=True):
+    for option, following in zip(argv[1:], (*argv[2:], ""), strict=False):
         if option.startswith("--"):
             name, equals, value = option[2:].partition("=")
             values[_LONG.get(name, name)] = value if equals else following

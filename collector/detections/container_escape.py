@@ -106,7 +106,7 @@ def _in_runtime(argv: tuple[str, ...], host_paths: frozenset[str]) -> str | None
 
 def _mounted(argv: tuple[str, ...]) -> Iterator[str]:
     """Yield the host's paths that the container gets to write."""
-    for option, following in zip(argv, (*argv[1:], ""), strict=True):
+    for option, following in zip(argv, (*argv[1:], ""), strict=False):
         name, equals, value = option.partition("=")
         value = value if equals else following
         if name in ("-v", "--volume"):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.gathered import GONE, Gathered, merge
+from agent.kernel.rings import WATCH, Rings
 
 
 class Sum(msgspec.Struct):
@@ -44,6 +45,14 @@ def test_what_another_version_wrote_is_counted_once_and_removed() -> None:
     gathered = Gathered(Renamed, {"a": msgspec.msgpack.encode(Sum(1)), "b": b"\xc1", "c": b""})
     assert (len(gathered), gathered.lost(), gathered.lost()) == (0, 3, 0)
     assert gathered.changes() == {"a": GONE, "b": GONE, "c": GONE}
+
+
+def test_what_watch_gathers_is_written_with_each_sensor() -> None:
+    rings = Rings()
+    rings.gathered(WATCH, "suspects", Sum).put("a", Sum(1))
+    rings.gathered("dns", "asked", Sum).put("b", Sum(2))
+    assert rings.changes("process").keys() == {"watch/suspects"}
+    assert rings.changes("dns").keys() == {"dns/asked"}
 
 
 STEPS = st.lists(

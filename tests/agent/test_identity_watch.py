@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.identity_watch import PATIENCE, IdentityWatch
+from agent.gathered import Gathered
+from agent.identity_watch import PATIENCE, IdentityWatch, LoginSeen, Suspect
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Ancestor, Exec, Exit
 
@@ -130,3 +131,26 @@ def test_an_ancestor_whose_pid_was_reused_is_passed_over() -> None:
     other = Exec(pid=15, start=77, exe="/bin/bash", auid=1003, session=9)
     assert told(SHELL, other, behind_subshell(20, 1001)) == [(1001, 1000, 5)]
     assert told(SHELL, Exec(pid=10, start=77, auid=1003), behind_subshell(20, 1001)) == []
+
+
+def test_what_waits_is_judged_at_a_stop_and_outlives_a_kill() -> None:
+    suspects, logins = Gathered(Suspect), Gathered(LoginSeen)
+    killed = IdentityWatch(suspects, logins)
+    for body in (SHELL, child(auid=1001, session=6), child(21, auid=1002, session=7)):
+        killed.observe(body, 3)
+    killed.observe(SessionOpen(program="su", user="bob", session=7), 4)
+    after = IdentityWatch(Gathered(Suspect, suspects.changes()), Gathered(LoginSeen, logins.changes()))
+    assert after.due(PATIENCE) == []
+    assert after.waiting
+    assert [one.actor.auid for one in after.rest()] == [1001]
+    assert after.rest() == []
+    assert [one.actor.auid for one in killed.due(PATIENCE + 3)] == [1001]
+    assert len(suspects) == 0
+
+
+def test_changes_beyond_what_can_wait_are_told_early() -> None:
+    watch = IdentityWatch()
+    watch.observe(SHELL, 0)
+    for pid in range(20, 1046):
+        watch.observe(child(pid, auid=1001, session=pid), 1)
+    assert [one.actor.pid for one in watch.due(2)] == [20, 21]

@@ -111,6 +111,68 @@ def test_show_tells_the_whole_story(served: Served, capsys: pytest.CaptureFixtur
         assert part in said
 
 
+def test_an_incident_is_listed_and_told(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "incidents", "--json") == 0
+    identity = json.loads(capsys.readouterr().out)["id"]
+    assert run(served, "incidents") == 0
+    assert identity in capsys.readouterr().out
+    assert run(served, "show", identity[:10]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        identity,
+        "HIGH",
+        "12.3 MB",
+        lake.SOURCE,
+        "session web-1 7",
+        "T1048 (exfiltration)",
+        "vedette timeline",
+    ):
+        assert part in said
+    assert run(served, "show", "c0ffee", "--no-evidence") == 0
+    assert f"vedette show {identity}" in capsys.readouterr().out
+
+
+def test_what_is_suppressed_is_hidden_until_that_is_ended(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "suppress", "add", "--reason", "why", "--expires", "7d") == 2
+    assert "scope" in capsys.readouterr().err
+    assert run(served, "suppress", "add", "--rule", "upload_by_login") == 2
+    words = ("--rule", "upload_by_login", "--reason", "a drill", "--expires", "7d", "--json")
+    assert run(served, "suppress", "add", *words) == 0
+    identity = json.loads(capsys.readouterr().out)["suppression"]["id"]
+    for command in ("alerts", "incidents"):
+        assert run(served, command) == 0
+        assert "web-1" not in capsys.readouterr().out
+    assert run(served, "alerts", "--suppressed") == 0
+    assert ": a drill" in capsys.readouterr().out
+    assert run(served, "suppress", "list") == 0
+    assert "active" in capsys.readouterr().out
+    assert run(served, "suppress", "end", identity) == 0
+    assert run(served, "alerts") == 0
+    assert "web-1" in capsys.readouterr().out
+
+
+def test_a_rule_is_explained_on_an_event(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    uid = f"{lake.AGENT}:1:10"
+    assert run(served, "explain", "upload-new-destination", "--event", uid, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["window"] > 1
+    assert run(served, "explain", "upload-new-destination", "--event", uid) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "upload-new-destination",
+        "connection.close",
+        "alice, how: kernel",
+        lake.DESTINATION,
+        "bytes",
+    ):
+        assert part in said
+    assert run(served, "explain", "upload-new-destination") == 2
+    assert run(served, "explain", "c0ffee") == 2
+    assert "judges no single events" in capsys.readouterr().err
+
+
 def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "show", "c0ffee", "--json") == 0
     story = json.loads(capsys.readouterr().out)
@@ -124,10 +186,15 @@ def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixtur
         ("alerts",),
         ("alerts", "--json"),
         ("show", "c0ffee"),
+        ("incidents",),
+        ("incidents", "--json"),
+        ("suppress", "add", "--rule", "\x1b[2J", "--reason", "\x07", "--expires", "\x1b[2J"),
         ("search", "touch"),
         ("search", "touch", "--json"),
         ("timeline", "--person", "alice"),
         ("timeline", "--person", "alice", "--json"),
+        ("person", "alice", "--evidence"),
+        ("person", "alice", "--json"),
         ("session", "web-1", "7"),
         ("session", "web-1", "7", "--json"),
         ("tree", "--host", "web-1", "--pid", "1001"),
@@ -147,6 +214,31 @@ def test_nothing_from_events_or_words_steers_the_terminal(
     for character in "\x1b\x07\x9b\u202e":
         assert character not in out + err
     assert out + err != ""
+
+
+def test_a_person_is_shown_with_every_session_its_chain_and_bytes(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "person", "alice", "--evidence") == 0
+    said = capsys.readouterr().out
+    assert "alice: 2 sessions on app-1, web-1" in said
+    assert "12.4 MB out" in said
+    assert "alice@web-1 #7 → deploy@app-1 #21" in said
+    assert f"{lake.NEXT}:1:1" in said
+    assert run(served, "person", "nobody") != 0
+    assert run(served, "person", "alice", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sessions"][0]["opened"].endswith("Z")
+
+
+def test_a_session_and_a_timeline_show_what_led_to_a_login(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "session", "app-1", "21") == 0
+    assert "reached by alice@web-1 #7 → deploy@app-1" in capsys.readouterr().out
+    assert run(served, "timeline", "--person", "alice") == 0
+    said = capsys.readouterr().out
+    assert "reached by alice@web-1 #7 → deploy@app-1" in said
+    assert "curl -T" in said
 
 
 def test_the_evil_name_is_shown_visibly(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +297,7 @@ def test_exit_codes(
 def test_exports_are_whole_files_in_their_formats(served: Served, tmp_path: Path) -> None:
     for form in ("ocsf", "parquet", "csv"):
         assert run(served, "export", "--format", form, "--out", str(tmp_path / form)) == 0
-    count = len(lake.story())
+    count = len(lake.story()) + lake.reached().num_rows
     objects = [json.loads(line) for line in (tmp_path / "ocsf").read_bytes().splitlines()]
     assert len(objects) == count
     assert {each["metadata"]["version"] for each in objects} == {"1.8.0"}
@@ -259,7 +351,7 @@ def test_followers_see_a_new_alert_within_a_second(served: Served) -> None:
 
 
 def test_every_module_is_a_command_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    expected = "alerts export login search session show sql status timeline tree verify version"
+    expected = "alerts export login person search session show sql status timeline tree verify version"
     assert set(expected.split()) <= set(verbs())
     for verb in verbs():
         assert load(verb).verb == verb

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from collector.attribution import Attribution
+from collector.organisation import Human, Known, Organisation
 from collector.record import Origin, Person
 from evidence.event import stamp
 from evidence.kind import Actor, Body, Endpoint
@@ -34,7 +35,7 @@ def person(engine: Attribution, body: Body) -> Person | None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations((ACCEPTED, OPENED))))
 def test_a_login_names_its_session_in_any_order(order: tuple[Body, ...]) -> None:
-    engine = Attribution({})
+    engine = Attribution()
     for seq, body in enumerate(order, start=1):
         show(engine, body, seq)
     assert person(engine, Exec(pid=80, uid=1000, auid=1000, session=7)) == ALICE
@@ -42,7 +43,7 @@ def test_a_login_names_its_session_in_any_order(order: tuple[Body, ...]) -> None
 
 
 def test_sudo_and_su_do_not_change_the_person() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     show(engine, ACCEPTED, 1)
     show(engine, OPENED, 2)
     show(engine, Sudo(program="sudo", user="alice", target="root", session=7, auid=1000), 3)
@@ -51,7 +52,7 @@ def test_sudo_and_su_do_not_change_the_person() -> None:
 
 
 def test_a_rewritten_login_identity_stays_the_former_person() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     show(engine, ACCEPTED, 1)
     show(engine, OPENED, 2)
     forged = IdentityChanged(
@@ -62,7 +63,7 @@ def test_a_rewritten_login_identity_stays_the_former_person() -> None:
 
 
 def test_sessions_of_another_boot_or_host_are_others() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     show(engine, ACCEPTED, 1)
     show(engine, OPENED, 2)
     later = Exec(pid=80, uid=1000, auid=1000, session=7)
@@ -71,7 +72,7 @@ def test_sessions_of_another_boot_or_host_are_others() -> None:
 
 
 def test_without_login_identity_a_persons_uid_is_what_is_known() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     assert person(engine, Exec(pid=80, uid=1000, user="carol")) == Person("carol", "uid")
     assert person(engine, Exec(pid=80, uid=33)) is None, "a service account is no person"
     assert person(engine, Exec(pid=80, uid=65_534)) is None
@@ -79,7 +80,9 @@ def test_without_login_identity_a_persons_uid_is_what_is_known() -> None:
 
 
 def test_people_own_accounts_and_keys() -> None:
-    engine = Attribution({"SHA256:k": "Alice Adams", "deploy": "Ops team"})
+    engine = Attribution(
+        Known(Organisation((Human("Alice Adams", keys=("SHA256:k",)), Human("Ops team", ("deploy",)))))
+    )
     show(engine, ACCEPTED, 1)
     show(engine, OPENED, 2)
     found = person(engine, Exec(pid=80, auid=1000, session=7))
@@ -89,7 +92,7 @@ def test_people_own_accounts_and_keys() -> None:
 
 
 def test_a_login_before_its_session_is_known_by_its_key() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     assert person(engine, ACCEPTED) == Person("alice", "key", None, "198.51.100.7", "SHA256:k")
     password = Accepted(program="sshd", user="bob", pid=71, method="password", source=HOME)
     assert person(engine, password) == Person("bob", "inferred", None, "198.51.100.7")
@@ -97,8 +100,8 @@ def test_a_login_before_its_session_is_known_by_its_key() -> None:
 
 
 def test_a_session_remembers_its_end() -> None:
-    engine = Attribution({})
+    engine = Attribution()
     show(engine, OPENED, 1)
     show(engine, SessionClose(program="sshd", user="alice", pid=70, auid=1000, session=7), 9)
-    (session,) = engine.state.sessions.values()
+    (session,) = engine.state.sessions.sessions.values()
     assert (session.opened, session.closed) == (1, 9)

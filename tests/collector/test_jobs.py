@@ -34,7 +34,7 @@ class Fleet:
     """One host's events, in order, with their attribution."""
 
     def __init__(self) -> None:
-        self.engine = Attribution({})
+        self.engine = Attribution()
         self.seq = 0
         for session, user in ((7, "alice"), (8, "bob")):
             login = Accepted(
@@ -328,7 +328,7 @@ def test_links_survive_a_stored_state() -> None:
     fleet.see(Change(path=TABLE, added=("@daily /bin/backup",), actor=actor()))
     fleet.acted("docker", "exec", "web", "sh")
     kept = msgspec.msgpack.encode(fleet.engine.state)
-    fleet.engine = Attribution({})
+    fleet.engine = Attribution()
     fleet.engine.load(msgspec.msgpack.decode(kept, type=State))
     assert name(fleet.see(in_container("sh"), 1)) == ("alice", "inferred")
     assert name(fleet.see(cron_exec("/bin/backup"))) == ("alice", "job")
@@ -353,7 +353,7 @@ def test_what_is_remembered_of_a_host_is_bounded() -> None:
         lines = [f"@daily root /bin/{number}-{line}" for line in range(3)]
         jobs.written(host, f"/etc/cron.d/{number}", cause, lines, ())
         jobs.launched(host, Exec(pid=1, argv=("docker", "exec", "c", str(number))), cause)
-        jobs.link(host, Exec(pid=number, start=1), cause.person)
+        jobs.link(host, Exec(pid=number, start=1), jobs.Caused(cause.person, "job", None))
     assert len(host.written) <= 128
     assert len(host.lines) <= 1024
     assert len(host.launches) <= 32

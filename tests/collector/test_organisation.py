@@ -48,7 +48,7 @@ def test_a_time_zone_that_is_none_is_refused() -> None:
         Known(Organisation(people=(Human("x", timezone="../../etc/passwd"),)))
 
 
-def test_the_narrowest_network_answers_and_a_country_where_none_has_a_place() -> None:
+def test_the_narrowest_network_that_tells_it_answers_else_the_country() -> None:
     networks = (
         NetworkLabel("10.0.0.0/8", "own", "Berlin"),
         NetworkLabel("10.1.0.0/16", None, "Paris"),
@@ -60,7 +60,7 @@ def test_the_narrowest_network_answers_and_a_country_where_none_has_a_place() ->
         "Berlin", "Paris", "Paris", "DE", None
     ]  # fmt: skip
     assert [told.use(ip) for ip in ("10.2.0.1", "10.1.0.1", "2001:db8::1", "192.0.2.1")] == [
-        "own", None, "backup", None
+        "own", "own", "backup", None
     ]  # fmt: skip
     assert told.is_known("2001:db8::1")
     assert not told.is_known("2001:db9::1")
@@ -72,7 +72,15 @@ def test_names_below_a_service_are_known() -> None:
     assert told.is_known_name("A.Example.com.")
     assert not told.is_known_name("badexample.com")
     assert told.is_service_account("deploy")
+    assert told.is_service_account("deploy from 192.0.2.1")
     assert not told.is_service_account("alice")
+
+
+def test_a_host_has_the_labels_of_all_patterns_that_fit() -> None:
+    hosts = (HostLabel("web-1", ("a",)), HostLabel("web-*", ("b",)), HostLabel("web-1", ("c",)))
+    told = known(hosts=(*hosts, HostLabel("db[12]", ("d",)), HostLabel("w?b-1", ("e",))))
+    assert told.labels("web-1") == {"a", "b", "c", "e"}
+    assert [set(told.labels(host)) for host in ("web-12", "db2", "WEB-1")] == [{"b"}, {"d"}, set()]
 
 
 def test_windows_hold_for_their_hosts_persons_and_time() -> None:

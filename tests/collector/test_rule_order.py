@@ -9,11 +9,26 @@ import pytest
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.correlations import (
+    agent_stopped,
+    beacon,
+    clock_set_back,
+    dns_tunnel,
+    dormant_privilege,
+    dump_upload,
     git_push_foreign,
     http_upload,
+    icmp_tunnel,
     inbound_download,
+    low_and_slow,
     netcat_transfer,
+    off_hours,
+    ring_transfer,
+    service_secret,
+    shared_credential,
     shell_socket,
+    ssh_forward,
+    suid_planted,
+    terminal_dump,
     upload_new_destination,
 )
 from collector.record import Origin, Record
@@ -27,15 +42,35 @@ SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
 RULES = [
     module.CORRELATION
     for module in (
+        agent_stopped,
+        beacon,
+        clock_set_back,
+        dns_tunnel,
+        dormant_privilege,
+        dump_upload,
         git_push_foreign,
         http_upload,
+        icmp_tunnel,
         inbound_download,
+        low_and_slow,
         netcat_transfer,
+        off_hours,
+        ring_transfer,
+        service_secret,
+        shared_credential,
         shell_socket,
+        ssh_forward,
+        suid_planted,
+        terminal_dump,
         upload_new_destination,
     )
 ]
-STORIES = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RULES for story in rule.hits]
+STORIES = [
+    pytest.param(rule, story, id=f"{rule.id}: {story.why}")
+    for rule in RULES
+    for story in rule.hits
+    if story.organisation is None
+]
 
 
 def records(story: Story) -> list[Record]:

@@ -48,8 +48,7 @@ def see(engine: Analysis, record: Record) -> list[Alert]:
 def told(engine: Analysis, story: Story) -> Analysis:
     """Return the engine as it is where the operator told what the story says."""
     if story.organisation is not None:
-        engine.site = msgspec.structs.replace(engine.site, known=Known(story.organisation))
-        engine.load(engine.dump())  # rules are asked with the site from now on
+        engine.learn(Known(story.organisation))
     return engine
 
 

@@ -154,6 +154,6 @@ def test_a_series_survives_being_stored(items: list[Item]) -> None:
 
 def test_evidence_is_the_earliest_and_the_last() -> None:
     items = [Item(n, 1, f"web1:1:{n}") for n in range(50)]
-    named = uids(items, "web1:1:49")
+    named = uids(items)
     assert named == (*[f"web1:1:{n}" for n in range(EVIDENCE)], "web1:1:49")
-    assert uids(items[:3], "web1:1:2") == ("web1:1:0", "web1:1:1", "web1:1:2")
+    assert uids(items[:3]) == ("web1:1:0", "web1:1:1", "web1:1:2")

@@ -1,10 +1,11 @@
-"""An agent of a test's own; and how long the long suites are.
+"""A folder and an agent of a test's own; and how long the long suites are.
 
 They are short with all other tests, in full by `make test-faults` and `test-soak`.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.path.parent == HERE and item.get_closest_marker("slow")]
     items[:] = [item for item in items if item not in slow]
     config.hook.pytest_deselected(items=slow)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Give a folder that other users can pass through, as ship does.
+
+    pytest's own do not do: each start of another pytest closes the folder above them again.
+    """
+    with tempfile.TemporaryDirectory(prefix="vedette-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture

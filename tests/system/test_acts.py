@@ -20,7 +20,7 @@ from agent.kernel.bpf_object import BpfObject
 from agent.kernel.procfs import read_process
 from agent.kernel.refusals import Refusals
 from agent.processes import ProcessTable
-from agent.sensor import Context, Rung, Sensor
+from agent.sensor import Context, Gathering, Rung, Sensor
 from agent.sensors import bpf, credentials, io_uring, module, mount, namespace, ptrace, unix
 from agent.settings import Acts, Settings
 from evidence.kinds import act
@@ -123,6 +123,19 @@ def test_powers_that_no_exec_gave_are_told(tmp_path: Path) -> None:
         found = watched.until(lambda body: isinstance(body, act.Credentials))
     assert isinstance(found, act.Credentials)
     assert (found.former_euid, found.euid, found.done) == (65_534, 0, True)
+
+
+@each_hook(mount.SENSOR)
+def test_acts_of_the_last_moment_before_a_stop_are_told(rung: Rung, tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path\nfrom agent.feeds import acts_trigger\n"
+        "acts_trigger.make_mounts_private(Path(sys.argv[1]))"
+    )
+    with opened(rung, tmp_path) as watched, another(script, str(tmp_path)) as child:
+        assert isinstance(watched.feed, Gathering)
+        last = [*watched.feed.read(moment()), *watched.feed.rest(moment())]
+        pids = [one.body.actor and one.body.actor.pid for one in last if isinstance(one.body, act.Mount)]
+    assert child.pid in pids
 
 
 @each_hook(credentials.SENSOR)

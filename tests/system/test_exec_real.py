@@ -77,7 +77,6 @@ def test_a_long_environment_is_looked_through_to_four_kilobytes(watched: Watched
 
 
 def test_a_set_uid_program_runs_with_more_than_its_caller_has(watched: Watched, tmp_path: Path) -> None:
-    opened_to_all(tmp_path)
     program = copied(TRUE, tmp_path / "set-uid")
     program.chmod(0o4755)
     subprocess.run([program, "root"], user=NOBODY, group=NOBODY, extra_groups=[], check=True)
@@ -88,7 +87,6 @@ def test_a_set_uid_program_runs_with_more_than_its_caller_has(watched: Watched, 
 
 
 def test_capabilities_of_the_file_are_named(watched: Watched, tmp_path: Path) -> None:
-    opened_to_all(tmp_path)
     program = copied(TRUE, tmp_path / "capable")
     net_raw_effective = bytes.fromhex("0100000200200000000000000000000000000000")
     os.setxattr(program, "security.capability", net_raw_effective)
@@ -175,13 +173,6 @@ def in_mounts_of_its_own(script: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         child.kill()
         child.communicate()
-
-
-def opened_to_all(folder: Path) -> None:
-    """Let another user pass through to folder."""
-    for each in (folder, *folder.parents):
-        if each != Path("/") and each.owner() == "root":
-            each.chmod(each.stat().st_mode | 0o011)
 
 
 def static(folder: Path) -> Path:

@@ -40,8 +40,6 @@ def test_the_person_behind_a_write_and_a_key_read_is_named(tmp_path: Path) -> No
     for name in ("id_other", "notes"):
         (tree / name).write_text("x\n")
         (tree / name).chmod(0o666)
-    for parent in (tree, *tmp_path.parents[:2], tmp_path):
-        parent.chmod(0o755)
     (tmp_path / "state").mkdir()
     table = ProcessTable(Settings().process.table, read_process)
     settings = File(trees=(str(tree),), sensitive=(str(tree / "id_*"),), read_window=0.3, scan_pressure=100.0)
@@ -56,7 +54,7 @@ def test_the_person_behind_a_write_and_a_key_read_is_named(tmp_path: Path) -> No
         assert list(files.read(clock())) == []
     with PrivateHost(tmp_path / "host") as host, ThreadPoolExecutor(1) as pool:
         key = host.add_user("vdcarol", "correct horse")
-        script = f"cat {tree}/id_other; cp /proc/self/sessionid {tree}/notes; cat /proc/self/sessionid"
+        script = f"cat {tree}/id_other && cp /proc/self/sessionid {tree}/notes && cat /proc/self/sessionid"
         acting = pool.submit(host.ssh, "vdcarol", script, key=key)
         bodies: list[Body] = []
         ended: float | None = None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from evidence.event import Event
 from evidence.kind import Body, Lane
 from evidence.kinds.login import Accepted
 from evidence.kinds.process import Exec
+from evidence.kinds.state import Changed, Host
 from range.test_host import PrivateHost
 from tests.agent import enrolled_host
 from tests.system.agent_at_work import unpinned
@@ -92,6 +94,15 @@ class Jobs:
     def made(self, name: str) -> bool:
         return (self.host.homes / USER / name).exists()
 
+    def is_host_told(self) -> bool:
+        """Return whether the first look is over, against which changes are told."""
+        return any(isinstance(event.body, Host) for _, event in self.events())
+
+    def is_told(self, job: str) -> bool:
+        """Return whether what a job's file says is told."""
+        changed = [event.body for _, event in self.events() if isinstance(event.body, Changed)]
+        return any(job in line for body in changed for line in body.added)
+
     def stop(self) -> None:
         for process in reversed(self.running):
             with contextlib.suppress(ProcessLookupError):
@@ -128,18 +139,18 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 def test_what_cron_and_at_run_is_the_persons_whose_session_wrote_it(jobs: Jobs) -> None:
     watch = jobs.start(sys.executable, "-m", "agent.cli", "watch", "--config", str(jobs.config))
     jobs.wait((jobs.folder / "run/status.json").exists, "watch does not report")
-    time.sleep(3)  # the first look at the trees, against which changes are told
+    jobs.wait(jobs.is_host_told, "the host is not told, so its jobs are not known")
     jobs.ssh("crontab -", f"@reboot /usr/bin/touch /home/{USER}/by-cron\n")
     jobs.ssh("at now", f"/usr/bin/touch /home/{USER}/by-at\n")
-    time.sleep(4)  # what the files say is told once they are quiet
+    for job in ("by-cron", "by-at"):
+        jobs.wait(partial(jobs.is_told, job), f"the file of {job} is not told")
     jobs.start("cron", "-f")
     jobs.start("atd", "-f")
     jobs.wait(lambda: jobs.made("by-cron"), "cron did not run the job")
     jobs.wait(lambda: jobs.made("by-at"), "atd did not run the job")
-    time.sleep(2)
     watch.send_signal(signal.SIGTERM)
     watch.wait(30)
-    engine, found = Attribution({}), {}
+    engine, found = Attribution(), {}
     for boot, event in jobs.events():
         person = engine.attribute(Origin("a1", 1, boot, "web1", 1, 1), event)
         if isinstance(event.body, Accepted):

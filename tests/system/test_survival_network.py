@@ -192,3 +192,21 @@ def test_questions_before_and_in_the_dead_time_are_told_or_counted_once(agent: A
     known |= {"often.example": 15, "silent-before.example": 1, "silent-after.example": 1}
     assert told == known
     assert_nothing_was_missed(agent, "dns")
+
+
+def test_questions_beyond_the_limit_are_counted_exactly_whatever_is_killed(agent: Agent) -> None:
+    with DnsServer("127.0.0.1", addresses=("192.0.2.7",)) as server:
+        settings = f"[dns]\nports = [{server.port}]\nquestions_per_minute = 10\n"
+        agent.config.write_text(agent.config.read_text() + settings)
+        agent.start("watch")
+        for number in range(100):
+            ask(server, f"tunnel-{number}.example")
+        time.sleep(0.5)
+        agent.stop(signal.SIGKILL)
+        agent.start("watch")
+        assert agent.stop() == 0
+    told = sum(isinstance(body, Query) and body.name.startswith("tunnel-") for body in agent.bodies())
+    lost = [
+        loss for said in agent.statements() for loss in said.loss if loss.cause.startswith("dns: too many")
+    ]
+    assert told + sum(count for loss in lost for count in loss.counts.values()) == 100

@@ -110,28 +110,50 @@ struct {
 
 #define CUT 0x10000
 
-/* Write the components of the struct path at address, leaf first, from data + start on; return their size, and
- * CUT when it was too deep or too long to be read whole. A global function is verified once, by itself.
+/* The first fields of a dentry in the order in which every kernel has them, to be read by one call. */
+struct step {
+	struct dentry *parent;
+	__u64 hash;
+	const unsigned char *name;
+};
+
+static __always_inline void read_step(struct step *step, struct dentry *dentry)
+{
+	__u64 at = bpf_core_field_offset(struct dentry, d_parent);
+
+	if (bpf_core_field_offset(struct dentry, d_name.name) == at + __builtin_offsetof(struct step, name)) {
+		bpf_probe_read_kernel(step, sizeof(*step), (void *)dentry + at);
+		return;
+	}
+	step->parent = BPF_CORE_READ(dentry, d_parent);
+	step->name = BPF_CORE_READ(dentry, d_name.name);
+}
+
+/* A struct path; its fields were always these. Read by a call they are numbers, which a global function takes. */
+struct place {
+	__u64 mnt;
+	__u64 dentry;
+};
+
+/* Write the components of a place, leaf first, from data + start on; return their size, and CUT when it was too
+ * deep or too long to be read whole. A global function is verified once, by itself.
  */
-__noinline __u32 walk_path(__u64 address, __u32 start)
+__noinline __u32 walk_path(__u64 mnt, __u64 leaf, __u32 start)
 {
 	__u32 zero = 0;
 	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
-	struct path *path = (void *)address;
+	struct dentry *dentry = (void *)leaf;
+	struct vfsmount *vfs = (void *)mnt;
 
 	if (!space)
 		return CUT;
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-	struct vfsmount *vfs = BPF_CORE_READ(path, mnt);
 	struct mount *mount = (void *)vfs - bpf_core_field_offset(struct mount, mnt);
+	struct dentry *root = BPF_CORE_READ(vfs, mnt_root);
 	__u32 cut = CUT;
 
 	space->size = 0;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < DEPTH; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		struct dentry *root = BPF_CORE_READ(vfs, mnt_root);
-
 		if (dentry == root) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
@@ -141,10 +163,12 @@ __noinline __u32 walk_path(__u64 address, __u32 start)
 			}
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
-			vfs = (void *)above + bpf_core_field_offset(struct mount, mnt);
+			root = BPF_CORE_READ(above, mnt.mnt_root);
 			continue;
 		}
-		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+		struct step step = {};
+
+		read_step(&step, dentry);
 		volatile __u32 *size = &space->size;
 		__u32 taken = *size;
 
@@ -154,42 +178,28 @@ __noinline __u32 walk_path(__u64 address, __u32 start)
 
 		barrier_var(at);
 		at &= 0xfff;
-		long n = bpf_probe_read_kernel_str(space->record.data + at, NAME, name);
+		long n = bpf_probe_read_kernel_str(space->record.data + at, NAME, step.name);
 
 		if (n <= 0)
 			break;
 		*size = taken + n;
-		if (dentry == parent) { /* a memfd stands alone */
+		if (dentry == step.parent) { /* a memfd stands alone */
 			cut = 0;
 			break;
 		}
-		dentry = parent;
+		dentry = step.parent;
 	}
 	return (space->size & 0x7ff) | cut;
 }
 
-/* Copy the variable that begins at `from` of the environment to data + start, if it is wanted. */
+/* Copy the variable that begins at `from` of the environment to data + start. */
 __noinline int take_variable(__u32 from, __u32 start)
 {
 	__u32 zero = 0;
 	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
-	struct wanted *wanted = bpf_map_lookup_elem(&environment, &zero);
 
-	if (!space || !wanted)
+	if (!space)
 		return 0;
-	char *variable = space->environment + (from & 0xfff);
-	__u32 name = *(__u8 *)variable | *(__u8 *)(variable + 1) << 8 | *(__u8 *)(variable + 2) << 16 |
-		     (__u32) * (__u8 *)(variable + 3) << 24;
-
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < WANTED; i++) {
-		if (!wanted[i].mask)
-			return 0;
-		if ((name & wanted[i].mask) == wanted[i].name)
-			break;
-		if (i == WANTED - 1)
-			return 0;
-	}
 	volatile __u32 *size = &space->size;
 	__u32 taken = *size;
 
@@ -201,35 +211,59 @@ __noinline int take_variable(__u32 from, __u32 start)
 	at &= 0x1fff;
 	if (at > DATA - VARIABLE)
 		return 0;
-	long n = bpf_probe_read_kernel_str(space->record.data + at, VARIABLE, variable);
+	long n = bpf_probe_read_kernel_str(space->record.data + at, VARIABLE, space->environment + (from & 0xfff));
 
 	if (n > 0)
 		*size = taken + n;
 	return 0;
 }
 
-/* Take what follows each NUL among eight bytes of the environment. */
+#define ONES 0x0101010101010101ULL
+#define TOPS (ONES << 7)
+
+/* The top bits of the bytes of a word that are zero: of the others seven bits carry into the eighth or it is set. */
+static __always_inline __u64 zero_bytes(__u64 word)
+{
+	return ~(((word & ~TOPS) + ~TOPS) | word) & TOPS;
+}
+
+/* The number of the lowest byte of whose top bit is set: the factor's byte of that number comes to the top. */
+static __always_inline __u32 first_byte(__u64 tops)
+{
+	return ((tops & -tops) >> 7) * 0x0001020304050607ULL >> 56;
+}
+
+/* Take what is wanted of that which follows each NUL among eight bytes of the environment. */
 __noinline int take_variables(__u32 at, __u32 start)
 {
 	__u32 zero = 0;
 	struct space *space = bpf_map_lookup_elem(&scratch, &zero);
+	struct wanted *wanted = bpf_map_lookup_elem(&environment, &zero);
 
-	if (!space)
+	if (!space || !wanted)
 		return 0;
 	at &= 0xff8;
-	__u64 word = *(__u64 *)(space->environment + at);
+	__u64 zeros = zero_bytes(*(__u64 *)(space->environment + at));
 
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < 8; i++)
-		if (!(word >> 8 * i & 0xff))
-			take_variable(at + i + 1, start);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 8 && zeros; i++) {
+		__u32 from = (at + first_byte(zeros) + 1) & 0xfff;
+		__u32 name = *(__u32 *)(space->environment + from);
+
+		zeros &= zeros - 1;
+#pragma clang loop unroll(disable)
+		for (int n = 0; n < WANTED && wanted[n].mask; n++) {
+			if ((name & wanted[n].mask) == wanted[n].name) {
+				take_variable(from, start);
+				break;
+			}
+		}
+	}
 	return 0;
 }
 
-#define ONES 0x0101010101010101ULL
-
 /* Write the wanted variables of the environment in user memory at `from` to data + start; return their size.
- * Words without a zero byte are passed over: that is cheaper than a look at each byte.
+ * Words without a zero byte are passed over, two at a time: that is cheaper than a look at each byte.
  */
 __noinline __u32 pick_variables(__u64 from, __u32 length, __u32 start)
 {
@@ -250,13 +284,18 @@ __noinline __u32 pick_variables(__u64 from, __u32 length, __u32 start)
 	/* What an earlier process left behind it must not be taken for this one's. */
 	__builtin_memset(space->environment + 8 + length, 0, 8);
 #pragma clang loop unroll(disable)
-	for (__u32 at = 0; at < ENVIRONMENT; at += 8) {
-		__u64 word = *(__u64 *)(space->environment + at);
+	for (__u32 at = 0; at < ENVIRONMENT; at += 16) {
+		__u64 first = zero_bytes(*(__u64 *)(space->environment + at));
+		__u64 second = zero_bytes(*(__u64 *)(space->environment + at + 8));
 
 		if (at > length)
 			break;
-		if ((word - ONES) & ~word & (ONES << 7))
+		if (!(first | second))
+			continue;
+		if (first)
 			take_variables(at, start);
+		if (second)
+			take_variables(at + 8, start);
 	}
 	return space->size & 0x7ff;
 }
@@ -276,7 +315,7 @@ static __always_inline void fill_identity(struct exec_record *record, struct tas
 	if (bpf_core_field_exists(task->sessionid))
 		record->session = task->sessionid;
 	__builtin_memset(record->tty, 0, sizeof(record->tty));
-	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	struct tty_struct *tty = task->signal->tty;
 
 	if (tty)
 		bpf_probe_read_kernel_str(record->tty, sizeof(record->tty), &tty->name);
@@ -285,19 +324,19 @@ static __always_inline void fill_identity(struct exec_record *record, struct tas
 /* The parent, and its ancestors as long as each was only forked: those no exec record of their own names. */
 static __always_inline __u32 fill_parents(struct exec_record *record, struct task_struct *task)
 {
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct task_struct *parent = task->real_parent->group_leader;
 	struct ancestor *ancestors = (void *)record->data;
 	__u32 count = 0;
 
-	record->ppid = scoped_pid(parent);
-	record->parent_start = BPF_CORE_READ(parent, start_boottime);
+	record->ppid = known_pid(parent);
+	record->parent_start = parent->start_boottime;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < ANCESTORS; i++) {
-		if (!(BPF_CORE_READ(parent, flags) & PF_FORKNOEXEC))
+		if (!(parent->flags & PF_FORKNOEXEC))
 			break;
-		parent = BPF_CORE_READ(parent, real_parent, group_leader);
-		ancestors[i].pid = scoped_pid(parent);
-		ancestors[i].start = BPF_CORE_READ(parent, start_boottime);
+		parent = parent->real_parent->group_leader;
+		ancestors[i].pid = known_pid(parent);
+		ancestors[i].start = parent->start_boottime;
 		ancestors[i].pad = 0;
 		count = i + 1;
 		if (ancestors[i].pid <= 1)
@@ -310,10 +349,15 @@ static __always_inline __u32 fill_parents(struct exec_record *record, struct tas
 static __always_inline __u32 fill_paths(struct exec_record *record, struct task_struct *task,
 					struct linux_binprm *bprm, __u32 at)
 {
-	struct file *file = BPF_CORE_READ(bprm, file);
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	__u32 exe = walk_path((__u64)&file->f_path, at);
-	__u32 cwd = walk_path((__u64)&fs->pwd, at + (exe & 0x7ff));
+	struct file *file = bprm->file;
+	struct fs_struct *fs = task->fs;
+	struct inode *inode = file->f_inode;
+	struct place program = {}, folder = {};
+
+	bpf_probe_read_kernel(&program, sizeof(program), &file->f_path);
+	bpf_probe_read_kernel(&folder, sizeof(folder), &fs->pwd);
+	__u32 exe = walk_path(program.mnt, program.dentry, at);
+	__u32 cwd = walk_path(folder.mnt, folder.dentry, at + (exe & 0x7ff));
 
 	record->exe_size = exe & 0x7ff;
 	record->argv_at = EXEC_HEADER + at + (exe & 0x7ff) + (cwd & 0x7ff);
@@ -321,11 +365,9 @@ static __always_inline __u32 fill_paths(struct exec_record *record, struct task_
 		record->flags |= EXE_CUT;
 	if (cwd & CUT)
 		record->flags |= CWD_CUT;
-	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
-
-	if (!BPF_CORE_READ(inode, i_nlink))
+	if (!inode->i_nlink)
 		record->flags |= EXE_DELETED;
-	if (BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec))
+	if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
 		record->flags |= ELEVATED;
 	fill_content(&record->content, inode);
 	return record->argv_at - EXEC_HEADER;
@@ -333,8 +375,8 @@ static __always_inline __u32 fill_paths(struct exec_record *record, struct task_
 
 static __always_inline __u32 fill_argv(struct exec_record *record, struct task_struct *task, __u32 at)
 {
-	unsigned long from = BPF_CORE_READ(task, mm, arg_start);
-	__u64 length = BPF_CORE_READ(task, mm, arg_end) - from;
+	unsigned long from = task->mm->arg_start;
+	__u64 length = task->mm->arg_end - from;
 	__u64 take = length < ARGV ? length : ARGV;
 
 	record->argv_length = length;
@@ -353,8 +395,8 @@ static __always_inline __u32 fill_argv(struct exec_record *record, struct task_s
 
 static __always_inline __u32 fill_environment(struct exec_record *record, struct task_struct *task, __u32 at)
 {
-	unsigned long from = BPF_CORE_READ(task, mm, env_start);
-	__u64 length = BPF_CORE_READ(task, mm, env_end) - from;
+	unsigned long from = task->mm->env_start;
+	__u64 length = task->mm->env_end - from;
 
 	record->environment_size = pick_variables(from, length > ENVIRONMENT ? ENVIRONMENT : length, at) & 0x7ff;
 	return record->environment_size;
@@ -370,19 +412,16 @@ static __always_inline void fill_cgroup(struct exec_record *record, struct task_
 	record->cgroup = bpf_get_current_cgroup_id();
 	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
 		return;
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct css_set *set = task->cgroups;
 	__u64 at = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id) * sizeof(void *);
-	struct cgroup_subsys_state *state = NULL;
+	struct cgroup_subsys_state **states = (void *)set + bpf_core_field_offset(set->subsys) + at;
+	struct cgroup *own = (*states)->cgroup;
 
-	bpf_probe_read_kernel(&state, sizeof(state), (char *)set + bpf_core_field_offset(set->subsys) + at);
-	struct cgroup *own = BPF_CORE_READ(state, cgroup);
-
-	if (!BPF_CORE_READ(own, root, hierarchy_id) || !BPF_CORE_READ(own, level))
+	if (!own->root->hierarchy_id || !own->level)
 		return;
-	if (BPF_CORE_READ(set, dfl_cgrp, level) &&
-	    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(own, kn, name)) <= CONTAINER_ID)
+	if (set->dfl_cgrp->level && bpf_probe_read_kernel_str(name, sizeof(name), own->kn->name) <= CONTAINER_ID)
 		return;
-	record->cgroup = BPF_CORE_READ(own, kn, id);
+	record->cgroup = own->kn->id;
 	record->flags |= CGROUP_V1;
 }
 
@@ -444,7 +483,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!space)
 		return 0;
 	struct exec_record *record = &space->record;
-	__u32 pid = scoped_pid(task);
+	__u32 pid = known_pid(task);
 
 	if (!pid)
 		return 0;
@@ -480,7 +519,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (signal->live.counter)
 		return 0;
 	struct task_struct *leader = task->group_leader;
-	__u32 pid = scoped_pid(leader);
+	__u32 pid = known_pid(leader);
 
 	if (!pid || leave_out_end(task, leader))
 		return 0;

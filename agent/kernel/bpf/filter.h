@@ -123,7 +123,11 @@ static __always_inline __u32 filter_of(struct task_struct *task)
 
 	if (filter || !filters->programs || !task->mm)
 		return filter;
-	fill_content(&content, BPF_CORE_READ(task, mm, exe_file, f_inode));
+	struct file *program = task->mm->exe_file;
+
+	if (!program)
+		return 0;
+	fill_content(&content, program->f_inode);
 	number = bpf_map_lookup_elem(&ignored, &content);
 	return number ? *number : 0;
 }

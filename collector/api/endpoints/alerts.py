@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 import msgspec
 
-from ... import conditions, fetch, fields, queries
+from ... import conditions, fetch, fields, queries, stories
 from ...conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
 from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter, limit
+from ..shown import SCANNED, active, shown
 
 ALERTING = "medium"
 """What is below adds to a person's risk and is not listed unless asked for."""
@@ -22,28 +24,35 @@ _CURSOR = re.compile(r"([0-9]{1,19})\.([!-~]{0,128})")
 
 
 class Story(msgspec.Struct, frozen=True):
-    """An alert, its contributing events, the batches they came in, and uids the store does not hold."""
+    """An alert, its contributing events, the batches they came in, and uids the store does not hold.
+
+    incident is the id of the story it belongs to, None where it made none.
+    """
 
     alert: dict[str, Any]
     events: list[dict[str, Any]]
     batches: list[dict[str, Any]]
     missing: list[str]
+    incident: str | None = None
 
 
 def _alerts(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     condition = _condition(values, call.services.clock())
+    hiding, everything = active(call), values["suppressed"]
     with call.connect() as connection:
         if values["since"] is None:
-            span = queries.Span(values["from"], values["to"])
-            found = call.rows(connection, queries.alerts(condition, span, wanted + 1))
+            many = wanted + 1 if everything or not hiding else max(wanted + 1, SCANNED)
+            found = call.rows(
+                connection, queries.alerts(condition, queries.Span(values["from"], values["to"]), many)
+            )
             last = call.rows(connection, queries.newest_alert())
         else:
-            detected, seen = _cursor(values["since"])
-            found = call.rows(connection, queries.alerts_after(condition, detected, seen, wanted + 1))
-            last = found[:wanted][-1:]
+            found = call.rows(connection, queries.alerts_after(condition, *_cursor(values["since"]), wanted))
+            last = found[-1:]
+    rows = shown(call, found, hiding, everything=everything)
     cursor = f"{last[0]['detected']}.{last[0]['id']}" if last else values["since"] or "0."
-    return Rows([fetch.plain(row) for row in found[:wanted]], len(found) > wanted, cursor)
+    return Rows([fetch.plain(row) for row in rows[:wanted]], len(rows) > wanted, cursor)
 
 
 def _condition(values: dict[str, Any], now: int) -> Where:
@@ -73,12 +82,17 @@ def _show(call: Call) -> msgspec.Struct | Stream:
         events = call.rows(connection, queries.events(uids))
         entries = sorted({row["ledger_index"] for row in events})
         batches = call.rows(connection, queries.batches(entries))
+        all_stories = stories.rough(functools.partial(call.rows, connection))
+    incident = next(
+        (one.id for one in all_stories if any(e.alert == alert["id"] for e in one.timeline)), None
+    )
     held = {row["event"] for row in events}
     return Story(
-        fetch.plain(alert),
+        fetch.plain(shown(call, [alert], active(call), everything=True)[0]),
         [fetch.plain(row) for row in events],
         [fetch.plain(row) for row in batches],
         [uid for uid in uids if uid not in held],
+        incident,
     )
 
 
@@ -109,6 +123,7 @@ ENDPOINTS = (
             TO,
             Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
             Parameter("all", "flag", "also informational and low ones, which alert nobody", default=False),
+            Parameter("suppressed", "flag", "also what a suppression hides, with why", default=False),
             Parameter("person", "text", "who did it"),
             Parameter("host", "text", "host name"),
             Parameter("query", "text", "a search over the alerts' columns", high=4096),

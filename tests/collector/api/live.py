@@ -17,11 +17,13 @@ from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from collector.analysis import site
 from collector.api.routes import routes
 from collector.api.services import Services
 from collector.errors import LedgerError
-from collector.settings import Console
+from collector.settings import Console, Detection
 from collector.state_db import StateDb
+from collector.suppressions import Suppressions
 from collector.users import Role, Users
 from evidence.bundle import Subject
 from evidence.bundle import build as make_bundle
@@ -101,7 +103,16 @@ def serve(
     for name, role in (("vera", Role.VIEWER), ("ann", Role.ANALYST), ("adam", Role.ADMIN)):
         users.add(name, PASSWORD, role, lake.NOW)
     made, acts = lake.make(folder), Acts()
-    services = Services(users, acts, bundle, made.snapshot, console or Console(query_seconds=10.0), Clock())
+    services = Services(
+        users,
+        acts,
+        bundle,
+        made.snapshot,
+        console or Console(query_seconds=10.0),
+        Clock(),
+        Suppressions(StateDb(folder / "state.db")),
+        lambda: site(Detection()),
+    )
     mounted = routes(services)
     listener = socket.create_server(("127.0.0.1", 0))
     certificate, key = tls or (None, None)

@@ -113,3 +113,18 @@ def test_a_fold_from_a_saved_state_goes_on_like_the_one_that_saved_it() -> None:
 def test_a_broken_state_is_refused(state: bytes) -> None:
     with pytest.raises(StoreError, match="engine state"):
         Fold(UidEngine()).load(state)
+
+
+def test_a_clock_ahead_is_estimated_and_survives_a_restart() -> None:
+    ledger, fold = FakeLedger(), Fold(UidEngine())
+    item = ledger.batch(ALICE, some_bodies(1))
+    early = msgspec.structs.replace(item, received=(item.received or 0) - 90_000_000_000)
+    folded, _ = fold.feed(early)
+    assert folded is not None
+    assert [one.skew for one in folded.sessions] == [90_000_000_000]
+    resumed = Fold(UidEngine())
+    resumed.load(fold.dump())
+    late = msgspec.structs.replace(ledger.batch(ALICE, some_bodies(1)), received=early.received)
+    folded, _ = resumed.feed(late)
+    assert folded is not None
+    assert folded.sessions[0].skew > 90_000_000_000

@@ -244,3 +244,13 @@ def test_replaced_lakes_are_dropped_after_the_grace(bench: Bench) -> None:
     assert (root / "000001").exists()
     generation.drop_others(root, since + 11, 10)
     assert [item.name for item in sorted(root.iterdir()) if item.is_dir()] == ["000002"]
+
+
+def test_the_newest_revision_of_a_session_is_what_readers_see(bench: Bench) -> None:
+    for _ in range(3):
+        bench.ledger.batch(ALICE, some_bodies(2))
+        bench.run()
+    last = bench.ledger.entries[-1].received
+    assert bench.rows("sessions", "agent, session, person, revised") == [(ALICE, 3, "uid1000", last)]
+    (chain,) = bench.rows("sessions", "chain ->> '$[0].host', chain ->> '$[0].because[0]'")
+    assert chain == ("bastion", "x:1:1")

@@ -12,8 +12,9 @@ import msgspec
 from collector import snapshot
 from collector.alert import Alert
 from collector.ledger.reader import LedgerItem
+from collector.organisation import Known
 from collector.pipeline import Pipeline
-from collector.record import Arrival, Origin, Person
+from collector.record import Arrival, Hop, Origin, Person, SessionRevision
 from collector.settings import Pipeline as Settings
 from evidence import codec, dsse, enrolment, frame, statement
 from evidence.entry import EntryType
@@ -100,6 +101,7 @@ class UidEngine:
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
+        self.opened: list[SessionRevision] = []
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -111,7 +113,12 @@ class UidEngine:
             if isinstance(event.body, Exec) and event.body.exe == "crash":
                 raise RuntimeError("a rule is wrong")
             self.seen[origin.agent] = now
+        self.opened.append(_session(origin, now))
         return [_person(event) for event in events], alerts
+
+    def sessions(self) -> list[SessionRevision]:
+        told, self.opened = self.opened, []
+        return told
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         return [_alert(item.digest, "fork", item.agent, now, None) for item in arrivals if item.equivocation]
@@ -119,6 +126,9 @@ class UidEngine:
     def tick(self, now: int) -> list[Alert]:
         silent = [agent for agent, at in self.seen.items() if now - at > 10 * SECOND]
         return [_alert(f"{self.seen.pop(agent)}", "silent", agent, now, None) for agent in silent]
+
+    def learn(self, known: Known) -> None:
+        self.known = known
 
     def dump(self) -> bytes:
         return "\n".join(f"{agent} {at}" for agent, at in self.seen.items()).encode()
@@ -131,6 +141,16 @@ class UidEngine:
 def _person(event: Event[Body]) -> Person | None:
     uid = getattr(event.body, "uid", None)
     return None if uid is None else Person(f"uid{uid}", "uid", session=3)
+
+
+def _session(origin: Origin, now: int) -> SessionRevision:
+    """Return a session for each agent, reached from another, of which each batch gives a revision."""
+    person = Person("uid1000", "hop", 3, chain=(Hop("x", "bastion", "b", 7, "alice", "kernel", ("x:1:1",)),))
+    return SessionRevision(
+        origin.agent, origin.boot, 3, origin.host, "deploy", person, "10.0.0.1", None,
+        opened=START, closed=None, skew=origin.skew, bytes_out=now - START, bytes_in=0,
+        evidence=("x:1:1",), revised=now,
+    )  # fmt: skip
 
 
 def _alert(key: str, rule: str, agent: str, now: int, person: Person | None) -> Alert:

@@ -1,0 +1,79 @@
+"""`vedette incidents`: the stories: who, on which hosts, how much left, how bad."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import http
+from ..command import FINE, Call, Command, limit, times
+from ..describe import SEVERITY_STYLES, badge
+from ..screen import Part, Screen
+from ..text import size, utc
+
+_LISTED = 4
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--severity", choices=tuple(reversed(SEVERITY_STYLES)), help="this one or higher")
+    parser.add_argument("--person", metavar="NAME")
+    parser.add_argument("--host", metavar="HOST", help="a host it reached")
+    parser.add_argument("--suppressed", action="store_true", help="also with what a suppression hides")
+    times(parser)
+    limit(parser, 50)
+
+
+def _run(call: Call) -> int:
+    options = call.options
+    answer = http.connect(call).get(
+        "/v1/incidents",
+        begin=options.begin,
+        end=options.end,
+        severity=options.severity,
+        person=options.person,
+        host=options.host,
+        suppressed=options.suppressed or None,
+        limit=options.limit,
+    )
+    rows = list(reversed(answer["rows"]))
+    if call.screen.as_json:
+        for row in rows:
+            call.screen.value(row)
+        return FINE
+    if not rows:
+        call.screen.note("no incidents; widen --from, or see what was found at all: vedette alerts --all")
+        return FINE
+    _table(call.screen, rows)
+    if answer["truncated"]:
+        call.screen.note(f"only the newest {len(rows)}; raise --limit, or narrow it with --from and --to")
+    call.screen.note(f"the story of one: vedette show {rows[-1]['id']}")
+    return FINE
+
+
+def _table(screen: Screen, rows: list[dict[str, Any]]) -> None:
+    heads = ("last", "severity", "person", "hosts", "bytes out", "findings", "id", "what")
+    screen.table(heads, [_cells(row) for row in rows], right=("bytes out", "findings"))
+
+
+def _cells(row: dict[str, Any]) -> list[Part]:
+    hosts = row["hosts"]
+    more = f" +{len(hosts) - _LISTED}" if len(hosts) > _LISTED else ""
+    titles = dict.fromkeys(entry["title"] for entry in row["timeline"])
+    return [
+        (utc(row["end"]), "dim"),
+        badge(row["severity"]),
+        (who(row), "bold"),
+        " → ".join(hosts[:_LISTED]) + more,
+        size(row["bytes_out"]) if row["bytes_out"] else "-",
+        str(len(row["timeline"])),
+        (row["id"], "dim"),
+        "; ".join(titles),
+    ]
+
+
+def who(incident: dict[str, Any]) -> str:
+    """Return the person and the ways they are known."""
+    return f"{incident['person']} ({', '.join(incident['how'])})" if incident.get("person") else "-"
+
+
+COMMAND = Command("incidents", "list incidents: one person's findings as a story", _run, _arguments)

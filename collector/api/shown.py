@@ -1,0 +1,40 @@
+"""Which alerts an analyst is shown: those that no suppression hides, or all with what hides them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .. import stories, suppression
+from ..fetch import Row
+from ..suppression import Suppression
+from .endpoint import Call
+
+SCANNED = 10_000
+"""Alerts looked at where some may be hidden."""
+
+
+def active(call: Call) -> list[Suppression]:
+    """Return the suppressions that hide something now."""
+    return call.services.suppressions.active(call.services.clock())
+
+
+def shown(call: Call, rows: list[Row], hiding: list[Suppression], *, everything: bool) -> list[Row]:
+    """Return rows of alerts without the hidden ones; with everything all, the hidden ones saying why."""
+    if not hiding:
+        return rows
+    known = call.services.site().known
+    made: list[Row] = []
+    for row in rows:
+        by = suppression.hiding(hiding, stories.alert(row), known)
+        if by is None:
+            made.append(row)
+        elif everything:
+            made.append(row | {"suppressed": _why(by)})
+    return made
+
+
+def _why(by: Suppression) -> dict[str, Any]:
+    said: dict[str, Any] = msgspec.to_builtins(by)
+    return {name: said[name] for name in ("id", "author", "reason", "expires")}

@@ -1,0 +1,162 @@
+"""A person goes on from one host to another on a way they did not use before.
+
+Judged is the last step of the chain of sessions, once for each session. Medium from the third host on, where
+the way is no bastion's any more; a new second host is a hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import msgspec
+
+from evidence.kind import Actor, Endpoint
+from evidence.kinds.connection import Open
+from evidence.kinds.login import Accepted, SessionOpen
+from evidence.kinds.process import Exec
+
+from ..baselines import FirstSeen, day_seen
+from ..bounded import remember
+from ..by_person import is_change
+from ..examples import DAY, WINDOW
+from ..organisation import Organisation
+from ..record import Record
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..session_work import describe, key
+
+_LEARN = Parameter("learn", 7, "days", "before, every way of a person is new")
+_FORGET = Parameter("forget", 30, "days", "a way that was used within a month is known")
+_SESSIONS_LIMIT = 20_000
+_DEEP = 2
+"""Hosts before this one from which on a new way is more than a hint."""
+
+
+class State(msgspec.Struct):
+    """ways are by person, as ``from>to`` of agents, and "here" on days with a login.
+
+    judged holds by session the way and hosts that it was judged for: a link that is found late changes them.
+    """
+
+    ways: FirstSeen = msgspec.field(default_factory=FirstSeen)
+    judged: dict[str, str] = {}
+
+
+def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
+    person, body = record.person, record.event.body
+    if person is None or person.is_scheduled:
+        return ()
+    if not person.chain:
+        if not isinstance(body, Exec):
+            state.ways.saw(person.name, "here", day_seen(record))
+        return ()
+    session, way = key(record), f"{person.chain[-1].agent}>{record.agent}"
+    judged = f"{person.name}|{'>'.join(hop.agent for hop in person.chain)}"
+    if session is None or state.judged.get(session) == judged:
+        return ()
+    day = day_seen(record)
+    state.ways.saw(person.name, way, day)
+    if person.session is not None:
+        remember(state.judged, session, judged, _SESSIONS_LIMIT)
+    learn, forget = int(site.number(_ID, _LEARN)), int(site.number(_ID, _FORGET))
+    if not state.ways.is_new(person.name, way, day, forget=forget, learn=learn) or is_change(record, site):
+        return ()
+    hosts = [*[hop.host for hop in person.chain], record.host]
+    return (
+        Finding(
+            entity=f"{person.name}|{way}|{day}",
+            summary=f"{describe(person)} went {' > '.join(hosts)}: "
+            f"new for them is the way from {hosts[-2]} to {hosts[-1]}",
+            time=record.event.time,
+            agent=record.agent,
+            host=record.host,
+            evidence=person.chain[-1].because or (record.uid,),
+            person=person,
+            severity="medium" if len(person.chain) >= _DEEP else "low",
+            details={"hosts": " ".join(hosts)[:2000]},
+        ),
+    )
+
+
+_ID = "lateral-edge"
+_ADDRESSES = {"bastion": "10.0.0.1", "app1": "10.0.0.2", "app2": "10.0.0.3", "db1": "10.0.0.4"}
+
+
+def _arrives(at: float, host: str, user: str, session: int, source: Endpoint) -> tuple[Step, ...]:
+    """Return a login on host, its session, and a command in it."""
+    uid, pid = (1000 if user == "alice" else 1500), 100 + session
+    login = Accepted(
+        program="sshd",
+        user=user,
+        pid=pid,
+        method="publickey",
+        source=source,
+        local=Endpoint(ip=_ADDRESSES[host], port=22),
+    )
+    opened = SessionOpen(program="sshd", user=user, pid=pid, auid=uid, session=session)
+    command = Exec(pid=300, exe="/usr/bin/id", argv=("id",), uid=uid, auid=uid, session=session)
+    return Step(at, login, host), Step(at + 1, opened, host), Step(at + 2, command, host)
+
+
+def _goes(at: float, way: str, first: int = 7) -> tuple[Step, ...]:
+    """Return alice logging in to the first of the hosts on a way, and on from each to the next."""
+    hosts = way.split(">")
+    steps = list(_arrives(at, hosts[0], "alice", first, Endpoint(ip="198.51.100.7", port=50_000 + first)))
+    for depth, (start, to) in enumerate(pairwise(hosts)):
+        actor = Actor(
+            pid=400, exe="/usr/bin/ssh", uid=1000, auid=1000 if not depth else 1500, session=first + depth
+        )
+        port = 40_000 + first + depth
+        call = Open(
+            flow=port,
+            protocol="tcp",
+            direction="out",
+            local=Endpoint(ip=_ADDRESSES[start], port=port),
+            remote=Endpoint(ip=_ADDRESSES[to], port=22),
+            actor=actor,
+        )
+        begin = at + 10 * (depth + 1)
+        steps += [Step(begin, call, start)]
+        steps += _arrives(begin + 1, to, "deploy", first + depth + 1, call.local)
+    return tuple(steps)
+
+
+def _story(why: str, *steps: tuple[Step, ...], organisation: Organisation | None = None) -> Story:
+    return Story(why, tuple(step for one in steps for step in one), organisation=organisation)
+
+
+_DAILY = tuple(step for day in range(9) for step in _goes(day * DAY, "bastion>app1", 10 * day + 10))
+_LATER = 10 * DAY
+
+CORRELATION = Correlation(
+    id=_ID,
+    version=1,
+    title="New way from host to host",
+    severity="medium",
+    attack=("T1021.004", "T1563.001"),
+    kinds=(Accepted, SessionOpen, Exec),
+    state=State,
+    step=_step,
+    parameters=(_LEARN, _FORGET),
+    hits=(
+        _story("on from the daily host to the database", _DAILY, _goes(_LATER, "bastion>app1>db1", 500)),
+        _story("a second host that is new: a hint", _DAILY, _goes(_LATER, "bastion>app2", 500)),
+        _story(
+            "never went anywhere before",
+            _goes(0, "bastion", 10),
+            _goes(_LATER, "bastion>app1", 500),
+        ),
+    ),
+    misses=(
+        _story("the bastion and the daily host", _DAILY, _goes(_LATER, "bastion>app1", 500)),
+        _story("a way of last week, once more", _goes(0, "bastion", 10), _goes(DAY, "bastion>app1>db1", 20)),
+        _story(
+            "the same deep way each day",
+            _goes(0, "bastion>app1>db1", 10),
+            _goes(5 * DAY, "bastion>app1>db1", 20),
+            _goes(_LATER, "bastion>app1>db1", 30),
+        ),
+        _story("only the first host", _DAILY, _goes(_LATER, "app2", 500)),
+        _story("announced work", _DAILY, _goes(_LATER, "bastion>app1>db1", 500), organisation=WINDOW),
+    ),
+)

@@ -1,0 +1,106 @@
+"""What an incident is: one person's story, and what it is assembled from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from . import risk
+from .alert import Severity
+from .record import How, Person
+
+SEVERITIES: tuple[Severity, ...] = ("informational", "low", "medium", "high", "critical")
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session as it is known by now; its person may have been learnt after its alerts were stored."""
+
+    agent: str
+    boot: str
+    session: int
+    host: str
+    user: str | None = None
+    person: Person | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A contributing event, as far as a story tells it; remote is the other end's address, name its name."""
+
+    uid: str
+    agent: str
+    boot: str | None = None
+    session: int | None = None
+    kind: str = ""
+    user: str | None = None
+    path: str | None = None
+    flow: int | None = None
+    remote: str | None = None
+    name: str | None = None
+    bytes_out: int = 0
+    bytes_in: int = 0
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the timeline: a finding. time is the host's own, UTC ns; alert the id of its revision."""
+
+    time: int
+    host: str
+    severity: Severity
+    rule: str
+    title: str
+    what: str
+    evidence: tuple[str, ...]
+    alert: str
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A session the person acted in: where, as whom, and how it is known to be theirs."""
+
+    agent: str
+    host: str
+    boot: str | None = None
+    session: int | None = None
+    user: str | None = None
+    how: How | None = None
+    because: tuple[str, ...] = ()
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Bytes that went to a destination and came from it; a flow that two rules tell of counts once."""
+
+    destination: str
+    bytes_out: int
+    bytes_in: int
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """One story. person is None where nobody is known; how are all ways they are known, the surest first.
+
+    begin and end are UTC ns of the hosts' clocks; bytes are sums over moved. evidence are uids of events.
+    """
+
+    id: str
+    severity: Severity
+    summary: str
+    person: str | None
+    how: tuple[How, ...]
+    source: str | None
+    fingerprint: str | None
+    begin: int
+    end: int
+    hosts: tuple[str, ...]
+    accounts: tuple[str, ...]
+    places: tuple[Place, ...]
+    timeline: tuple[Entry, ...]
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    bytes_out: int
+    bytes_in: int
+    files: tuple[str, ...]
+    evidence: tuple[str, ...]
+    risk: tuple[risk.Point, ...]
+
+
+def rank(severity: Severity) -> int:
+    """Return a severity as a number that grows with it."""
+    return SEVERITIES.index(severity)

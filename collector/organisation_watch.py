@@ -1,0 +1,178 @@
+"""Follows the operator's files: reads them anew when they change, and records each change as an act.
+
+What was read and recorded last is kept beside the ledger's derived state: it stays in force while the files
+are wrong, also over a restart, and tells whether the operator's word is another than the auditor knows of.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from evidence.errors import EvidenceError
+from evidence.kinds.collector import Act
+
+from . import files, organisation_file, paths
+from .errors import CollectorError, SettingsError
+from .ledger_client import RemoteLedger
+from .organisation import Known, Organisation
+from .organisation_file import Stamp, Told
+from .settings import Settings
+
+VERB = "organisation.read"
+USER = "vedette-collector"
+"""Who does it: nobody logs in for that; who wrote the files, this host's own agent tells."""
+LOOK_SECONDS = 2.0
+"""How often the files are looked at. A change is read once it is this old, so as not to read half of it."""
+_log = logging.getLogger("vedette.organisation")
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What was recorded last, as it is kept."""
+
+    digest: str
+    organisation: Organisation
+
+
+class OrganisationWatch:
+    """Holds what the operator tells. record makes an act durable; only `look` and `known` are for others."""
+
+    def __init__(
+        self, settings: Settings, record: Callable[[Act], object], *, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        """Read the files; where they are wrong, take what was read last, and log why.
+
+        Raises:
+            SettingsError: the settings contradict themselves, and nothing was read before.
+        """
+        self._settings, self._record, self._look_seconds = settings, record, look_seconds
+        self._kept_file = paths.of(settings).organisation
+        kept = _load(self._kept_file)
+        self._recorded = kept.digest if kept is not None else None
+        self._digest = self._recorded
+        self._seen: Stamp | None = None
+        self._read: Stamp | None = None
+        self._said = ""
+        self._untold: Told | None = None
+        self._looked = time.monotonic()
+        self._reader = ThreadPoolExecutor(1, "organisation")
+        self._looking: Future[Known | None] | None = None
+        told = self._examine(at_once=True)
+        self.known = told.known if told is not None else self._former(kept)
+        self._digest = told.digest if told is not None else self._digest
+        self._tell()
+
+    def look(self) -> Known | None:
+        """Return what the operator tells from now on, if that has changed; never waits."""
+        if self._looking is None:
+            if time.monotonic() >= self._looked + self._look_seconds:
+                self._looked = time.monotonic()
+                self._looking = self._reader.submit(self._follow)
+            return None
+        if not self._looking.done():
+            return None
+        done, self._looking = self._looking, None
+        if (error := done.exception()) is not None:
+            _log.error("the operator's files could not be read: %r", error)
+            return None
+        fresh = done.result()
+        self.known = fresh or self.known
+        return fresh
+
+    def close(self) -> None:
+        """End the thread that reads."""
+        self._reader.shutdown()
+
+    def _follow(self) -> Known | None:
+        """Read the files if they changed and have come to rest; runs in the thread that reads."""
+        told = self._examine(at_once=False)
+        fresh: Known | None = None
+        if told is not None and told.digest != self._digest:
+            self._digest, fresh = told.digest, told.known
+            _log.info("read anew: %s", _summary(told))
+        self._tell()
+        return fresh
+
+    def _examine(self, *, at_once: bool) -> Told | None:
+        """Return what the files tell, if they changed, came to rest unless at_once, and are right."""
+        try:
+            stamp = organisation_file.stamp(self._settings.organisation)
+            rests, self._seen = stamp == self._seen, stamp
+            if stamp == self._read or not (rests or at_once):
+                return None
+            self._read = stamp
+            told = organisation_file.read(self._settings)
+            if organisation_file.stamp(self._settings.organisation) != stamp and not at_once:
+                return None
+        except SettingsError as error:
+            self._say(f"{error}; what was told before stays in force")
+            return None
+        self._said, self._untold = "", told
+        return told
+
+    def _former(self, kept: _Kept | None) -> Known:
+        """Return what was told before the files went wrong, else what the settings tell."""
+        if kept is not None:
+            return Known(kept.organisation)
+        return organisation_file.from_settings(self._settings).known
+
+    def _tell(self) -> None:
+        """Record what was read, unless it is what was recorded last; what fails is tried at the next look."""
+        told = self._untold
+        if told is None:
+            return
+        if told.digest != self._recorded and (self._recorded is not None or told.files):
+            try:
+                self._record(act(told, self._settings.organisation.folder))
+                kept = _Kept(told.digest, told.organisation)
+                files.write(self._kept_file, msgspec.json.encode(kept))
+            except (CollectorError, EvidenceError, OSError) as error:
+                self._say(f"not recorded yet that the operator's files changed: {error}")
+                return
+            self._recorded = told.digest
+        self._said, self._untold = "", None
+
+    def _say(self, message: str) -> None:
+        """Log what is wrong, once for as long as it stays so."""
+        if message != self._said:
+            self._said = message
+            _log.error("%s", message)
+
+
+def act(told: Told, folder: Path) -> Act:
+    """Return that the operator's word is from now on another: counts, and digests of the files."""
+    detail = {"sha256": told.digest}
+    detail |= {kind: str(count) for kind, count in told.counts.items()}
+    detail |= {f"file {name}": digest for name, digest in told.files.items()}
+    return Act(user=USER, verb=VERB, object=str(folder), detail=detail)
+
+
+def recorder(settings: Settings) -> Callable[[Act], object]:
+    """Return a function that records an act through the process that owns the ledger."""
+
+    def record(one: Act) -> object:
+        with closing(RemoteLedger(paths.of(settings))) as ledger:
+            return ledger.record(one)
+
+    return record
+
+
+def _summary(told: Told) -> str:
+    counts = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in told.counts.items() if count)
+    return f"{len(told.files)} files: {counts or 'nothing'}"
+
+
+def _load(path: Path) -> _Kept | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        _log.warning("%s: %s; what was told before is not known", path, error)
+        return None

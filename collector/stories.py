@@ -1,0 +1,112 @@
+"""Incidents read from a snapshot of the lake: its rows as alerts, sessions and contributing events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from . import incidents, queries, suppression
+from .alert import Alert
+from .incident import Incident, Seen, Session
+from .organisation import Known
+from .queries import Query, Span
+from .record import Hop, Person
+from .suppression import Suppression
+
+Row = dict[str, Any]
+Ask = Callable[[Query], list[Row]]
+ALERTS_LIMIT = 50_000
+"""Alerts, the newest, from which stories are made."""
+_chain = msgspec.json.Decoder(tuple[Hop, ...])
+
+
+def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, per_rule: int) -> list[Incident]:
+    """Return the incidents that end in the span, the newest first; what is suppressed is left out.
+
+    Alerts before the span are read too, for a story may begin earlier.
+    """
+    hidden = tuple(active)
+    alerts = [one for one in _alerts(ask) if suppression.hiding(hidden, one, known) is None]
+    sessions = _sessions(ask)
+    begin, end = span.start or 0, span.end or 1 << 63
+    wanted = [one for one in incidents.assemble(alerts, sessions) if begin <= one.end < end]
+    uids = sorted({uid for one in wanted for uid in one.evidence})
+    seen = [contributing(row) for row in ask(queries.evidence(uids))] if uids else []
+    return [one for one in incidents.assemble(alerts, sessions, seen, per_rule) if begin <= one.end < end]
+
+
+def rough(ask: Ask) -> tuple[Incident, ...]:
+    """Return all incidents, also of what is suppressed, without what only their events tell."""
+    return incidents.assemble(_alerts(ask), _sessions(ask))
+
+
+def _alerts(ask: Ask) -> list[Alert]:
+    return [alert(row) for row in ask(queries.every_alert(ALERTS_LIMIT))]
+
+
+def _sessions(ask: Ask) -> list[Session]:
+    return [session(row) for row in ask(queries.sessions_of_alerts())]
+
+
+def alert(row: Row) -> Alert:
+    """Return a row of the lake as the alert it was."""
+    person = None
+    if row["person"] is not None:
+        chain = _chain.decode(row["chain"]) if row.get("chain") else ()
+        person = Person(
+            row["person"], row["how"], row["session"], row["person_source"], row["fingerprint"], (), chain
+        )
+    return Alert(
+        row["id"],
+        row["rule"],
+        row["version"],
+        row["severity"],
+        row["title"],
+        row["summary"],
+        row["time"],
+        row["detected"],
+        row["agent"],
+        row["host"],
+        person,
+        row["destination"],
+        row["bytes_out"],
+        tuple(row["evidence"] or ()),
+        tuple(row["attack"] or ()),
+        {},
+        row["entity"] or row["id"],
+        row["revision"] or 0,
+        row["boot"],
+    )
+
+
+def session(row: Row) -> Session:
+    """Return a row of the lake's sessions."""
+    person = None
+    if row["person"] is not None:
+        chain = _chain.decode(row["chain"]) if row["chain"] else ()
+        because = tuple(row["evidence"] or ())
+        person = Person(
+            row["person"], row["how"], row["session"], row["source"], row["fingerprint"], because, chain
+        )
+    return Session(row["agent"], row["boot"], row["session"], row["host"] or "", row["user"], person)
+
+
+def contributing(row: Row) -> Seen:
+    """Return a row of the lake's events as a story tells it."""
+    inbound = row["direction"] == "in"
+    return Seen(
+        row["event"],
+        row["agent"],
+        row["boot"],
+        row["session"],
+        row["kind"],
+        row["user_name"],
+        row["path"],
+        row["flow"],
+        row["src_ip"] if inbound else row["dst_ip"],
+        row["name"],
+        row["bytes_out"] or 0,
+        row["bytes_in"] or 0,
+    )

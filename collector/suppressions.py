@@ -1,0 +1,76 @@
+"""The suppressions in state.db; each was an act in the ledger before it stands here."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from .errors import CollectorError
+from .state_db import StateDb
+from .suppression import Scope, Suppression
+
+_TABLE = """CREATE TABLE IF NOT EXISTS suppressions (
+    id TEXT PRIMARY KEY, author TEXT NOT NULL, reason TEXT NOT NULL, scope TEXT NOT NULL,
+    created INTEGER NOT NULL, expires INTEGER NOT NULL, ended INTEGER, ended_by TEXT
+) STRICT"""
+_scope = msgspec.json.Decoder(Scope)
+
+
+class Suppressions:
+    """The table; made at first use, for a state.db may be older than it."""
+
+    def __init__(self, db: StateDb) -> None:
+        self._db = db
+
+    def add(self, made: Suppression) -> None:
+        """Store one."""
+        scope = msgspec.json.encode(made.scope).decode()
+        row = (made.id, made.author, made.reason, scope, made.created, made.expires)
+        with self._db.transaction() as db:
+            db.execute(_TABLE)
+            db.execute("INSERT INTO suppressions VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+
+    def end(self, identity: str, by: str, now: int) -> None:
+        """Note that somebody ended one; one that was ended before stays as it is."""
+        with self._db.transaction() as db:
+            db.execute(
+                "UPDATE suppressions SET ended = ?, ended_by = ? WHERE id = ? AND ended IS NULL",
+                (now, by, identity),
+            )
+
+    def find(self, prefix: str) -> Suppression:
+        """Return the one whose id begins with prefix.
+
+        Raises:
+            CollectorError: there is none, or more than one.
+        """
+        found = [one for one in self.rows() if prefix and one.id.startswith(prefix)]
+        if len(found) != 1:
+            count = "no suppression" if not found else "more than one suppression"
+            raise CollectorError(f"id: {count} begins with {prefix!r}")
+        return found[0]
+
+    def rows(self) -> list[Suppression]:
+        """Return all, the oldest first."""
+        with self._db.reading() as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'suppressions'").fetchone():
+                return []
+            return [_row(row) for row in db.execute("SELECT * FROM suppressions ORDER BY created, id")]
+
+    def active(self, now: int) -> list[Suppression]:
+        """Return those that hide something now, the oldest first."""
+        return [one for one in self.rows() if one.standing(now) == "active"]
+
+
+def _row(row: sqlite3.Row) -> Suppression:
+    return Suppression(
+        row["id"],
+        row["author"],
+        row["reason"],
+        _scope.decode(row["scope"]),
+        row["created"],
+        row["expires"],
+        row["ended"],
+        row["ended_by"],
+    )

@@ -1,0 +1,88 @@
+"""Incidents and suppressions over real HTTP: stories from the lake, hidden and shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import lake
+from .live import Live, serve
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    with serve(tmp_path) as running:
+        yield running
+
+
+def test_an_incident_tells_who_where_and_how_much(live: Live) -> None:
+    (incident,) = live.get("/v1/incidents").json()["rows"]
+    assert (incident["person"], incident["hosts"], incident["how"]) == ("alice", [lake.HOST], ["kernel"])
+    assert incident["moved"] == [
+        {"destination": lake.DESTINATION, "bytes_out": lake.UPLOADED, "bytes_in": 4321}
+    ]
+    assert f"12.3 MB to {lake.DESTINATION} left." in incident["summary"]
+    assert live.get("/v1/incidents", person="bob").json()["rows"] == []
+    assert live.get("/v1/incidents", severity="critical").json()["rows"] == []
+    assert live.get("/v1/incidents", to="2020-01-01").json()["rows"] == []
+
+
+def test_its_id_and_that_of_its_alerts_lead_to_it(live: Live) -> None:
+    (incident,) = live.get("/v1/incidents").json()["rows"]
+    for asked in (incident["id"], incident["id"][:6], lake.ALERT, lake.ALERT[:6]):
+        told = live.get(f"/v1/incidents/{asked}").json()
+        assert told["incident"]["id"] == incident["id"]
+        assert {row["event"] for row in told["events"]} == set(told["incident"]["evidence"])
+        assert (len(told["batches"]), told["missing"]) == (2, [])
+    assert live.get("/v1/incidents/ffff").status_code == 404
+    assert live.get(f"/v1/alerts/{lake.ALERT}").json()["incident"] == incident["id"]
+
+
+def test_a_suppression_hides_stored_findings_and_never_evidence(live: Live) -> None:
+    wanted = {"scope": {"person": "alice"}, "reason": "agreed with her", "expires": "7d"}
+    assert live.post("/v1/suppressions", wanted, user="vera").status_code == 403
+    made = live.post("/v1/suppressions", wanted).json()["suppression"]
+    assert (made["author"], made["scope"]) == ("ann", {"person": "alice"})
+    act = live.acts.kept[-1]
+    assert (act.verb, act.object) == ("suppress.add", made["id"])
+    assert act.detail is not None
+    assert act.detail["reason"] == "agreed with her"
+    assert live.get("/v1/alerts").json()["rows"] == []
+    assert live.get("/v1/alerts", since="0.").json()["rows"] == []
+    assert live.get("/v1/incidents").json()["rows"] == []
+    assert live.get(f"/v1/incidents/{lake.ALERT}").status_code == 404
+    (shown,) = live.get("/v1/alerts", suppressed="true").json()["rows"]
+    assert shown["suppressed"]["reason"] == "agreed with her"
+    assert live.get(f"/v1/alerts/{lake.ALERT}").json()["alert"]["suppressed"]["id"] == made["id"]
+    assert len(live.get("/v1/incidents", suppressed="true").json()["rows"]) == 1
+    assert len(live.get("/v1/search", query="bytes_out:>10MB").json()["rows"]) == 1
+    assert live.post(f"/v1/suppressions/{made['id'][:4]}/end", None).status_code == 200
+    assert [act.verb for act in live.acts.kept[-2:]] == ["unsuppress", "suppress.end"]
+    assert len(live.get("/v1/alerts").json()["rows"]) == 1
+    (listed,) = live.get("/v1/suppressions").json()["rows"]
+    assert (listed["standing"], listed["suppression"]["ended_by"]) == ("ended", "ann")
+
+
+def test_a_suppression_that_cannot_be_recorded_does_nothing(live: Live) -> None:
+    live.acts.broken = True
+    wanted = {"scope": {"rule": "r"}, "reason": "x", "expires": "7d"}
+    assert live.post("/v1/suppressions", wanted).status_code == 503
+    live.acts.broken = False
+    assert live.get("/v1/suppressions").json()["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scope": {}, "reason": "x", "expires": "7d"},
+        {"scope": {"rule": "r"}, "reason": "x", "expires": "2020-01-01"},
+        {"scope": {"rule": "r"}, "reason": "x", "expires": "soon"},
+        {"scope": {"rule": "r"}, "reason": "", "expires": "7d"},
+        {"scope": {"rule": "r"}, "expires": "7d"},
+    ],
+)
+def test_a_wrong_suppression_is_refused(live: Live, wrong: dict[str, object]) -> None:
+    assert live.post("/v1/suppressions", wrong).status_code == 400
+    assert live.get("/v1/suppressions").json()["rows"] == []
