@@ -39,8 +39,8 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
             return ()
         work = state.sign(record, f"read {body.path}", 2 * int(site.number(_ID, _WINDOW)) * SECOND)
         return _judged(state, work, record, site, list(work.volumes))
-    flow = leaving(record, site)
-    if flow is None or sender(flow) not in site.words(_ID, _CLIENTS):
+    flow = leaving(record, site, site.words(_ID, _CLIENTS))
+    if flow is None:
         return ()
     work, _volume, _grown = state.count(record, flow, _how(sender(flow), command(flow)))
     return _judged(state, work, record, site, [flow.remote.ip])

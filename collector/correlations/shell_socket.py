@@ -23,13 +23,10 @@ _SILENT = Parameter(
 
 
 def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
-    flow = leaving(record, site)
+    flow = leaving(record, site, site.words(_ID, _SHELLS)) or leaving(record, site, site.words(_ID, _SILENT))
     if flow is None:
         return ()
-    name = sender(flow)
-    if name not in site.words(_ID, _SHELLS) and name not in site.words(_ID, _SILENT):
-        return ()
-    _work, volume, _grown = state.count(record, flow, f"from a socket of {name} itself")
+    _work, volume, _grown = state.count(record, flow, f"from a socket of {sender(flow)} itself")
     if volume.out < site.number(_ID, _BYTES):
         return ()
     return (moved(record, flow.remote.ip, volume),)
