@@ -15,6 +15,8 @@ INSTALLERS = frozenset(
     {"dpkg", "apt", "apt-get", "aptitude", "unattended-upgrade", "unattended-upgr", "packagekitd", "snapd"}
     | {"rpm", "dnf", "dnf5", "yum", "zypper", "pacman", "apk", "dkms"}
 )
+SCRIPTED = INSTALLERS - {"apt", "apt-get", "aptitude"}
+"""Below these run the scripts of packages; apt itself starts what its caller names as a hook."""
 SHELLS = frozenset({"sh", "dash", "bash", "zsh", "ksh", "mksh", "fish", "busybox"})
 _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/")
 _OWN = "/usr/local/"

@@ -15,6 +15,7 @@ _UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
 UID = "agent || ':' || epoch || ':' || seq"
 """SQL for an event's stable name."""
 _EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
+_EVER = (1 << 63) - 1
 STORY = (
     "login.accepted",
     "login.failed",
@@ -131,6 +132,17 @@ def sessions_of_alerts() -> Query:
     return Query(
         "SELECT * FROM sessions WHERE (agent, session) IN "
         "(SELECT (agent, session) FROM alerts WHERE session IS NOT NULL) ORDER BY revised"
+    )
+
+
+def sessions_of(person: str, span: Span) -> Query:
+    """Return the newest revisions of a person's sessions that lasted into the span, the first one first."""
+    return Query(
+        "SELECT * FROM (SELECT * FROM sessions QUALIFY "
+        "row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1) "
+        "WHERE person = ? AND coalesce(opened, 0) < ? AND coalesce(closed, ?) >= ? "
+        "ORDER BY opened, agent, boot, session",
+        (person, span.end or _EVER, _EVER, span.start or 0),
     )
 
 

@@ -14,7 +14,7 @@ from evidence.kinds.process import Exec
 
 from ..alert import Severity
 from ..by_person import (
-    INSTALLERS,
+    SCRIPTED,
     SHELLS,
     applet,
     by_person,
@@ -44,7 +44,7 @@ _VACUUM = re.compile(r"--vacuum-(time|size|files)[= ](\d+)\s*([A-Za-z]*)")
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600, "us": 0, "ms": 0}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20}
 _KEEPERS = frozenset({"logrotate", "systemd-journald", "rsyslogd", "syslog-ng", "auditd", "savelog"})
-_BENIGN = INSTALLERS | {"logrotate", "savelog"}
+_BENIGN = SCRIPTED | {"logrotate", "savelog"}
 _ARGV = Callable[[tuple[str, ...], str], bool]
 
 
