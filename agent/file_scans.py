@@ -23,7 +23,11 @@ Job = Generator[Step | Observed, None, None]
 EVENTS = 2_000
 """Events of one slice, at most."""
 
-_SLICE, _CREEP = 4_000_000, 200_000_000
+_SLICE = 20_000_000
+"""Nanoseconds of work at once: each slice costs a turn of the loop and begins with cold caches."""
+
+_CREEP = 1_000_000_000
+"""Nanoseconds from one slice to the next while others wait."""
 
 
 class Scans:

@@ -1,14 +1,18 @@
 """The log of the supervisor and all it starts, in which no message repeats without end.
 
 The children's stderr is a pipe that the supervisor reads: a child that dies and comes back says the same
-again and again, and only who outlives it can count that.
+again and again, and only who outlives it can count that. A part that no supervisor started reads its own.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from .log_limit import LogLimit
 
@@ -77,3 +81,38 @@ class OwnLog:
     def _all(self, lines: list[str]) -> None:
         for line in lines:
             self._write(line)
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Limit what this process, and all that it starts, says on stderr meanwhile."""
+    stderr = os.dup(_STDERR)
+    ended = os.eventfd(0, os.EFD_CLOEXEC)
+    log = OwnLog(lambda line: _write(stderr, line))
+    reader = threading.Thread(target=_follow, args=(log, ended), name="own-log", daemon=True)
+    reader.start()
+    log.adopt_stderr()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr, _STDERR)
+        os.eventfd_write(ended, 1)
+        reader.join()
+        log.close()
+        os.close(ended)
+        os.close(stderr)
+
+
+def _follow(log: OwnLog, ended: int) -> None:
+    """Log what is said until it ended."""
+    ready: list[int] = []
+    while ended not in ready:
+        ready, _, _ = select.select([log.fileno(), ended], [], [], log.pause())
+        log.drain()
+        log.tell_kept_back()
+
+
+def _write(descriptor: int, line: str) -> None:
+    with suppress(OSError):  # nobody reads any more
+        os.write(descriptor, line.encode("utf-8", "backslashreplace") + b"\n")

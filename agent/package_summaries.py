@@ -50,8 +50,9 @@ class _Gathered(msgspec.Struct):
 class PackageSummaries:
     """What is gathered; covers tells of a path whether another sensor says what is in it."""
 
-    def __init__(self, covers: Callable[[str], bool]) -> None:
+    def __init__(self, covers: Callable[[str], bool], packages: int = PACKAGES) -> None:
         self._covers = covers
+        self._packages = packages
         self._open: dict[str, _Gathered] = {}
 
     def __bool__(self) -> bool:
@@ -71,7 +72,7 @@ class PackageSummaries:
 
     def due(self, now: Moment, versions: Versions, *, over: bool) -> list[Observed]:
         """Return the summaries that are due: all when the transaction is over, else those gathered long."""
-        full = len(self._open) > PACKAGES
+        full = len(self._open) > self._packages
         due = [
             name
             for name, gathered in self._open.items()

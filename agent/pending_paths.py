@@ -61,7 +61,15 @@ class Noted(msgspec.Struct):
 class PendingPaths:
     """What is pending. runs tells whether a package transaction runs, named who an actor was."""
 
-    def __init__(self, runs: Callable[[], bool], named: Callable[[Noted], Actor | None]) -> None:
+    def __init__(
+        self,
+        runs: Callable[[], bool],
+        named: Callable[[Noted], Actor | None],
+        waiting: int = WAITING,
+        pending: int = PENDING,
+    ) -> None:
+        """Let at most so many paths be waiting for a transaction, and be pending in all."""
+        self._most_waiting, self._most = waiting, pending
         self._runs = runs
         self._named = named
         self._settling: dict[bytes, Noted] = {}
@@ -80,7 +88,7 @@ class PendingPaths:
             pending.due = noted.mono + SETTLE
         pending = pending or self._settling.get(noted.path)
         if pending is None:
-            if len(self._settling) + len(self._waiting) >= PENDING:
+            if len(self._settling) + len(self._waiting) >= self._most:
                 return False
             pending = self._settling[noted.path] = noted
         else:
@@ -98,7 +106,8 @@ class PendingPaths:
         for one in settled:
             if is_installer(one.actor):
                 one.installed = True
-                if len(self._waiting) < WAITING and mono < one.mono + WAIT and self.transaction(mono):
+                room = len(self._waiting) < self._most_waiting
+                if room and mono < one.mono + WAIT and self.transaction(mono):
                     self._waiting[one.path] = one
                     continue
             ready.append(one)

@@ -17,6 +17,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _TIMES = frozenset(
     {"time", "received", "detected", "last_event", "newest", "now", "begin", "end"}
     | {"created", "expires", "ended"}
+    | {"opened", "closed", "revised"}
 )
 _ASCII = re.compile(r"[ -~]*")
 _JSON_HIDDEN = re.compile(r"[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -70,7 +71,7 @@ def iso_times(value: Any) -> Any:
 def _iso_time(name: str, value: Any) -> Any:
     if name == "body":
         return value
-    if name in _TIMES and isinstance(value, int):
+    if name in _TIMES and isinstance(value, int) and not isinstance(value, bool):
         return f"{utc(value)[:-1]}.{value % 10**9:09d}Z"
     return iso_times(value)
 

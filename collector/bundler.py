@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from evidence import bundle, checkpoint, dsse, entry, receipt, statement, tree
-from evidence.bundle import Anchor, Piece, Subject
+from evidence.bundle import Anchor, Claim, Piece, Subject
 from evidence.checkpoint import Checkpoint
 from evidence.statement import Statement
 
@@ -60,6 +60,19 @@ class _Chain(NamedTuple):
     lane: str
 
 
+class Story(msgspec.Struct, frozen=True):
+    """An incident to be proven: its person, their sessions, its hosts' agent ids and its times (UTC ns)."""
+
+    incident: str
+    title: str
+    person: str
+    sessions: tuple[Claim, ...]
+    agents: tuple[str, ...]
+    begin: int
+    end: int
+    events: tuple[str, ...]
+
+
 class Bundler:
     """Reads the ledger's files and the store's snapshot; each bundle stands under the newest checkpoint."""
 
@@ -72,8 +85,10 @@ class Bundler:
         self._clock = clock
         self._patience = patience
 
-    def __call__(self, uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
-        """Yield a bundle about these events, or about all hosts in an interval (UTC ns).
+    def __call__(
+        self, uids: tuple[str, ...], start: int | None, end: int | None, about: Story | None = None
+    ) -> Iterator[bytes]:
+        """Yield a bundle about these events, about all hosts in an interval (UTC ns), or about an incident.
 
         Raises:
             QueryError: the events are unknown, or it would be too large.
@@ -85,7 +100,7 @@ class Bundler:
         head = checkpoint.verify_note(note, checkpoint.parse_vkey(self._ledger_key))
         hashes = PublishedHashes(published, head.size)
         with snapshot.connect(self._caught_up(head.size)) as lake:
-            subject = _subject(lake, uids, start, end, now)
+            subject = _subject(lake, uids, start, end, now) if about is None else _of_story(about, now)
             pieces, said = self._statements(lake, subject, hashes, head)
             reasons = list(self._reasons(lake, pieces, hashes, head))
         pieces += reasons
@@ -192,6 +207,20 @@ def _subject(
     if found is None or found[0] is None:
         raise QueryError(f"bundle: none of {len(uids)} events is in the store")
     return Subject(tuple(found[2]), max(0, found[0] - MARGIN), min(found[1] + MARGIN, now), events=uids)
+
+
+def _of_story(story: Story, now: int) -> Subject:
+    """Return what a bundle of an incident is about: its hosts, from well before it until well after it."""
+    return Subject(
+        tuple(sorted({*story.agents, *(one.agent for one in story.sessions)})),
+        max(0, story.begin - MARGIN),
+        min(story.end + MARGIN, now),
+        title=story.title,
+        events=story.events,
+        incident=story.incident,
+        person=story.person,
+        sessions=story.sessions,
+    )
 
 
 def _ranges(lake: duckdb.DuckDBPyConnection, subject: Subject) -> dict[_Chain, tuple[int, int]]:

@@ -132,7 +132,9 @@ def open_authority(paths: Paths) -> Authority:
         key = serialization.load_pem_private_key((paths.ca / _KEY).read_bytes(), None)
         certificate = x509.load_pem_x509_certificate((paths.ca / _CERTIFICATE).read_bytes())
         anchors = x509.load_pem_x509_certificates((paths.ca / _BUNDLE).read_bytes())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise NotSetUp(f"{error.filename}: {error.strerror}; run `vedette-collector setup`") from error
+    except ValueError as error:
         raise NotSetUp(f"{paths.ca}: {error}; run `vedette-collector setup`") from error
     fits = isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not fits or len(anchors) > _ANCHORS:

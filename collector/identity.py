@@ -13,6 +13,8 @@ from . import files
 from .errors import NotSetUp
 from .paths import Paths
 
+_ADVICE = "run `vedette-collector setup`"
+
 
 class Identity(msgspec.Struct, frozen=True):
     """The collector's agent id and epoch, and its enrolment entry in base64."""
@@ -34,9 +36,9 @@ def load(paths: Paths) -> Identity:
         NotSetUp: there is none, or its file is damaged.
     """
     try:
-        return msgspec.json.decode(paths.identity.read_bytes(), type=Identity)
-    except (FileNotFoundError, msgspec.DecodeError) as error:
-        raise NotSetUp(f"{paths.identity}: {error}; run `vedette-collector setup`") from error
+        return msgspec.json.decode(_read(paths.identity), type=Identity)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotSetUp(f"{paths.identity}: {error}; {_ADVICE}") from error
 
 
 def save(paths: Paths, identity: Identity) -> None:
@@ -64,6 +66,13 @@ def ledger_signer(paths: Paths) -> PrivateKey:
 
 def _key(path: Path) -> PrivateKey:
     try:
-        return PrivateKey(path.read_bytes())
-    except (FileNotFoundError, ValueError) as error:
-        raise NotSetUp(f"{path}: {error}; run `vedette-collector setup`") from error
+        return PrivateKey(_read(path))
+    except ValueError as error:
+        raise NotSetUp(f"{path}: {error}; {_ADVICE}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotSetUp(f"{path} is missing; {_ADVICE}") from error

@@ -10,6 +10,7 @@ import datetime as dt
 import fnmatch
 import functools
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
@@ -21,6 +22,7 @@ _ADDRESSES_LIMIT = 65_536
 """Addresses whose network is remembered; judging one anew costs more than all rules together."""
 _HOSTS_LIMIT = 20_000
 _HOURS_LIMIT = 4096
+_WILD = frozenset("*?[")
 _HOUR = 3_600 * 10**9
 _SECOND = 10**9
 Country = Callable[[str], str | None]
@@ -108,7 +110,7 @@ class Known:
         # What is cached holds the tables and not this object: a cycle would outlive it for long.
         networks = _by_prefix(organisation.networks)
         self.network = functools.lru_cache(_ADDRESSES_LIMIT)(functools.partial(_narrowest, networks))
-        self.labels = functools.lru_cache(_HOSTS_LIMIT)(functools.partial(_labels, organisation.hosts))
+        self.labels = _labels(organisation.hosts)
         self._changes = _open_windows(organisation.change_windows)
         self._on_call = _open_windows(organisation.on_call)
 
@@ -184,7 +186,7 @@ class Known:
     def _holds(self, window: Window, host: str, person: str | None, time: int) -> bool:
         if not window.start <= time < window.end:
             return False
-        return self._of_hosts(window.hosts, host) and self._of_persons(window.persons, person)
+        return self._of_persons(window.persons, person) and self._of_hosts(window.hosts, host)
 
     def _of_hosts(self, patterns: tuple[str, ...], host: str) -> bool:
         labels = self.labels(host)
@@ -245,9 +247,22 @@ def _narrowest(networks: _Networks, ip: str) -> NetworkLabel | None:
     return NetworkLabel(found[0].cidr, use, place)
 
 
-def _labels(hosts: tuple[HostLabel, ...], host: str) -> frozenset[str]:
-    """Return the labels of a host by its name."""
-    return frozenset(label for one in hosts if fnmatch.fnmatchcase(host, one.pattern) for label in one.labels)
+def _labels(hosts: tuple[HostLabel, ...]) -> Callable[[str], frozenset[str]]:
+    """Return a function from a host's name to its labels; most patterns of a large fleet are plain names."""
+    plain: dict[str, set[str]] = {}
+    patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
+    for one in hosts:
+        if _WILD.isdisjoint(one.pattern):
+            plain.setdefault(one.pattern, set()).update(one.labels)
+        else:
+            patterns.append((re.compile(fnmatch.translate(one.pattern)), one.labels))
+
+    @functools.lru_cache(_HOSTS_LIMIT)
+    def labels(host: str) -> frozenset[str]:
+        fitting = (labels for pattern, labels in patterns if pattern.match(host))
+        return frozenset(plain.get(host, ())).union(*fitting)
+
+    return labels
 
 
 def _open_windows(windows: tuple[Window, ...]) -> Callable[[int], tuple[Window, ...]]:

@@ -15,6 +15,7 @@ _UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
 UID = "agent || ':' || epoch || ':' || seq"
 """SQL for an event's stable name."""
 _EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
+_EVER = (1 << 63) - 1
 STORY = (
     "login.accepted",
     "login.failed",
@@ -110,13 +111,6 @@ def export(condition: Where, span: Span, limit: int) -> Query:
     )
 
 
-def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
-    """Return the events of a person, host or session in order; the newest where there are more than limit."""
-    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
-    newest = _select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
-    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
-
-
 def alerts(condition: Where, span: Span, limit: int) -> Query:
     """Return the newest revisions of alerts, those that fit, newest first."""
     return _select(_NEWEST, (condition, span.where()), "time DESC, id", limit, "*")
@@ -149,6 +143,17 @@ def sessions_of_alerts() -> Query:
     return Query(
         "SELECT * FROM sessions WHERE (agent, session) IN "
         "(SELECT (agent, session) FROM alerts WHERE session IS NOT NULL) ORDER BY revised"
+    )
+
+
+def sessions_of(person: str, span: Span) -> Query:
+    """Return the newest revisions of a person's sessions that lasted into the span, the first one first."""
+    return Query(
+        "SELECT * FROM (SELECT * FROM sessions QUALIFY "
+        "row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1) "
+        "WHERE person = ? AND coalesce(opened, 0) < ? AND coalesce(closed, ?) >= ? "
+        "ORDER BY opened, agent, boot, session",
+        (person, span.end or _EVER, _EVER, span.start or 0),
     )
 
 
@@ -229,12 +234,6 @@ def agents_named(name: str) -> Query:
         "GROUP BY agent ORDER BY received DESC LIMIT 5",
         (name, name),
     )
-
-
-def session(agent: str, number: int, limit: int) -> Query:
-    """Return an audit session's events in order, interim reports and exits left out."""
-    condition = Where("agent = ? AND session = ?", (agent, number))
-    return timeline(condition, Span(), limit, everything=False)
 
 
 def session_flows(agent: str, number: int) -> Query:

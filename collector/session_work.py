@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Close, Report
@@ -16,7 +16,10 @@ from .rule import Site
 
 _KILO = 1000
 _UNITS = ("kB", "MB", "GB", "TB")
-_FLOWS = (Close, Report)
+FLOWS = (Close, Report)
+"""Kinds that tell bytes; a tuple is what isinstance is quickest with."""
+SIGNS = (Exec, Read)
+"""Kinds that may be signs of what the bytes are."""
 
 ARCHIVERS = "tar zip 7z 7za rar gzip bzip2 xz zstd pigz cpio ar gpg openssl pg_dump mysqldump mongodump"
 """Programs that pack or dump data before it leaves."""
@@ -75,15 +78,17 @@ def is_foreign(body: Read, readers: Collection[str]) -> bool:
     return base_name(actor.exe or "") not in readers
 
 
-def leaving(record: Record, site: Site) -> Close | Report | None:
+def leaving(record: Record, site: Site, senders: Container[str] | None = None) -> Close | Report | None:
     """Return the event if it tells of bytes that a person at work sends to where the operator knows nothing.
 
-    That is a flow that the host began, of no timer's session.
+    That is a flow that the host began, of no timer's session, by a program of senders where they are given.
     """
     flow = moving(record)
-    if flow is None or flow.direction != "out" or not flow.bytes_out or is_known(flow.remote, site):
+    if flow is None or flow.direction != "out" or not flow.bytes_out:
         return None
-    return flow
+    if senders is not None and sender(flow) not in senders:
+        return None
+    return None if is_known(flow.remote, site) else flow
 
 
 def moving(record: Record) -> Close | Report | None:
@@ -92,7 +97,7 @@ def moving(record: Record) -> Close | Report | None:
     That is of no timer's session, and of no container's own process, of which but a user id is known.
     """
     person, body = record.person, record.event.body
-    if person is None or not isinstance(body, _FLOWS) or person.is_scheduled:
+    if person is None or not isinstance(body, FLOWS) or person.is_scheduled:
         return None
     if person.how == "uid" and body.actor is not None and body.actor.container is not None:
         return None

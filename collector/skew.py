@@ -3,7 +3,7 @@
 A statement is received after it was sent, so the smallest difference of the two tells most. A clock that is
 ahead shows at once, as a statement from the future. One that is behind looks like a host that is late: it
 shows only as the smallest difference since the host's boot, and not at all once a statement came that was
-neither. What the collector can know of a clock is docs/collector.md's to tell.
+neither. docs/identity.md tells what follows from that.
 """
 
 from __future__ import annotations

@@ -46,10 +46,26 @@ class Anchor(msgspec.Struct, frozen=True):
     proof: tuple[str, ...]
 
 
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A session that the collector says is the person's: audit session of one boot of a host, its account.
+
+    how is how that is known, because the uids of the events that join it to the session it came from. An
+    auditor checks both against the signed events.
+    """
+
+    agent: AgentId
+    boot: str
+    session: Count
+    user: str = ""
+    how: str = ""
+    because: tuple[str, ...] = ()
+
+
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the bundle is about: hosts (agent ids), the interval in UTC ns, and in words why.
 
-    All entries under the manifest's checkpoint were considered; end is not after it was signed.
+    All entries under the manifest's checkpoint were considered; end is not after it was signed. Of an
+    incident it names the person and the sessions that the collector says are theirs, the first one first.
     """
 
     agents: tuple[AgentId, ...]
@@ -58,6 +74,9 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     alert: str | None = None
     events: tuple[str, ...] = ()
+    incident: str | None = None
+    person: str | None = None
+    sessions: tuple[Claim, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):

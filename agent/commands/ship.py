@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import own_log
 from ..command import FINE, Command, Invocation
 from ..settings import Settings
 from ..ship_process import ShipProcess
@@ -24,7 +25,8 @@ def ship(settings: Settings) -> int:
 
 
 def _run(call: Invocation) -> int:
-    return ship(call.settings())
+    with own_log.limited():
+        return ship(call.settings())
 
 
 COMMAND = Command("ship", "send what watch sealed (needs no privilege)", _run)

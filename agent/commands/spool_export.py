@@ -31,7 +31,7 @@ def _run(call: Invocation) -> int:
     try:
         count = _export(LocalDisk(), layout, key, call.options.file)
     except OSError as error:
-        raise SpoolError(f"{call.options.file}: {error}") from error
+        raise SpoolError(f"{error.filename or call.options.file}: {error.strerror}") from error
     if call.console.as_json:
         call.console.value({"statements": count, "file": str(call.options.file)})
     else:

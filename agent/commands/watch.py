@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .. import process, run
+from .. import own_log, process, run
 from ..command import Command, Invocation
 
 
 def _run(call: Invocation) -> int:
     process.give_back_memory()
-    return run.watch(call.settings())
+    with own_log.limited():
+        return run.watch(call.settings())
 
 
 COMMAND = Command("watch", "see this host and seal what happens (needs root to see all)", _run)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from .. import http
 from ..command import FINE, Call, Command, times
 from ..errors import ClientError
 from ..text import size
+from ..whole_file import copy, whole
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,37 +49,9 @@ def _run(call: Call) -> int:
 
 def _write(call: Call, parts: Iterator[bytes]) -> int:
     if call.options.out == "-":
-        return _copy(call, parts, sys.stdout.buffer)
-    with _whole(Path(call.options.out)) as stream:
-        return _copy(call, parts, stream)
-
-
-def _copy(call: Call, parts: Iterator[bytes], stream: BinaryIO) -> int:
-    written = 0
-    with call.screen.progress(f"export to {call.options.out}") as bar:
-        for part in parts:
-            stream.write(part)
-            written += len(part)
-            bar.update(bar.task_ids[0], completed=written)
-    return written
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that appears at path only once it is whole; it is for the user alone."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise ClientError(f"--out {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-        new.replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
-        raise
+        return copy(call.screen, parts, sys.stdout.buffer, "-")
+    with whole(Path(call.options.out)) as stream:
+        return copy(call.screen, parts, stream, call.options.out)
 
 
 COMMAND = Command("export", "write events or evidence to a file", _run, _arguments)

@@ -105,7 +105,9 @@ def _password(call: Call, user: str) -> str:
         try:
             with call.options.password_file.open(encoding="utf-8") as stream:
                 return str(stream.read(_PASSWORD_LIMIT)).rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ClientError(f"--password-file {call.options.password_file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
             raise ClientError(f"--password-file {call.options.password_file}: {error}") from error
     if call.options.password_stdin or not sys.stdin.isatty():
         return sys.stdin.readline(_PASSWORD_LIMIT).rstrip("\r\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import http
+from .. import chain, http
 from ..command import FINE, Call, Command, limit
 from ..screen import Part, Screen
 from ..text import endpoint, lasting, size, utc
@@ -39,13 +39,17 @@ def _run(call: Call) -> int:
 
 
 def _head(screen: Screen, answer: dict[str, Any], host: str) -> None:
-    events = answer["events"]
+    events, known = answer["events"], answer.get("known", [])
     person = next((event for event in events if "person" in event), events[0])
     name = person.get("person") or person.get("login") or "unknown"
-    known = f", known by {person['how']}" if "how" in person else ""
+    how = f", known by {person['how']}" if "how" in person else ""
     origin = f" from {person['person_source']}" if "person_source" in person else ""
     out = sum(flow.get("bytes_out", 0) for flow in answer["flows"])
-    screen.line((f"session {answer['session']}", "bold"), f" on {host}: ", (name, "bold"), f"{origin}{known}")
+    screen.line((f"session {answer['session']}", "bold"), f" on {host}: ", (name, "bold"), f"{origin}{how}")
+    for one in known:
+        if one.get("chain"):
+            here = f"{one.get('user', '-')}@{host}"
+            screen.line("reached by ", (chain.path(one["chain"], here), "bold"))
     screen.line(
         f"{utc(events[0]['time'])}, {lasting(events[-1]['time'] - events[0]['time'])}, ",
         f"{len(events)} events, {len(answer['flows'])} connections, ",

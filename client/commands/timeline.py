@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .. import describe, http
+from .. import chain, describe, http
 from ..command import FINE, Call, Command, limit, times
 from ..errors import ClientError
 from ..screen import Screen
@@ -67,7 +67,16 @@ def lines(screen: Screen, rows: Sequence[describe.Event], *, person: bool, host:
             (f"{kind:<18}", describe.style(kind)),
             " ",
             describe.what(row),
+            (_reached(row), "dim"),
         )
+
+
+def _reached(row: describe.Event) -> str:
+    """Return by which sessions a login was reached, where it was by any."""
+    if row.get("kind") not in ("login.accepted", "session.open") or not row.get("chain"):
+        return ""
+    here = f"{row.get('user_name', '-')}@{row.get('host', '-')}"
+    return f"  reached by {chain.path(row['chain'], here)}"
 
 
 COMMAND = Command("timeline", "show what a person or a host did, in order", _run, _arguments)

@@ -37,7 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(call: Call) -> int:
-    trusted = [host for path in call.options.trust for host in _receipts(path)]
+    trusted = [host for path in call.options.trust for host in receipts(path)]
     try:
         report = audit.audit(bundle.read(read_file(call.options.file)), trusted)
     except EvidenceError as error:
@@ -65,7 +65,12 @@ def read_file(path: str) -> bytes:
     return raw
 
 
-def _receipts(path: str) -> list[host_receipts.HostReceipts]:
+def receipts(path: str) -> list[host_receipts.HostReceipts]:
+    """Return the receipts in a file that a host exported.
+
+    Raises:
+        ClientError: it cannot be read, or is none.
+    """
     try:
         return host_receipts.decode(read_file(path))
     except EvidenceError as error:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from evidence.kinds.collector import Act
 
+from ..bundler import Story
 from ..rule import Site
 from ..settings import Console
 from ..suppressions import Suppressions
@@ -18,8 +19,10 @@ from ..users import Users
 class Bundler(Protocol):
     """Makes evidence bundles from the ledger."""
 
-    def __call__(self, uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
-        """Yield a bundle with the batches of these events, or of an interval (UTC ns)."""
+    def __call__(
+        self, uids: tuple[str, ...], start: int | None, end: int | None, about: Story | None = None
+    ) -> Iterator[bytes]:
+        """Yield a bundle with the batches of these events, of an interval (UTC ns), or of an incident."""
         ...
 
 

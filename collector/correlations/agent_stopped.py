@@ -16,7 +16,7 @@ from evidence.kinds.process import Exec
 
 from ..alert import Severity
 from ..bounded import remember
-from ..by_person import INSTALLERS, command
+from ..by_person import command
 from ..examples import run
 from ..organisation import HostLabel, Organisation
 from ..record import Person, Record
@@ -24,22 +24,21 @@ from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import describe, program
 
 _PRESENT = Parameter("present", 120, "seconds", "who ends an agent was at work shortly before")
-_PATIENCE = Parameter("patience", 300, "seconds", "within this a host is back from a reboot")
+_PATIENCE = Parameter("patience", 300, "seconds", "within this an agent is back from a restart of anything")
+_AWAY = Parameter("away", 1800, "seconds", "after a command to reboot a host is back within this")
 _AGENTS_LIMIT = 50_000
 _PENDING, _MINUTES, _SENSORS = 8, 32, 64
 _NS = 1_000_000_000
 _MINUTE = 60 * _NS
-_BACK = 120 * _NS
+_BACK = 30 * _NS
 """An agent that is back so soon was restarted."""
-_BEFORE = 600 * _NS
-"""An upgrade or a shutdown takes at most so long until it reaches the agent."""
-_AFTER = 60 * _NS
-_REBOOTS = frozenset({"reboot", "shutdown", "poweroff", "halt", "telinit", "init"})
-_VERBS = frozenset({"reboot", "poweroff", "halt", "kexec", "soft-reboot", "restart", "isolate", "rescue"})
-_EXCUSES = frozenset(
+_BEFORE, _AFTER = 600 * _NS, 60 * _NS
+"""A shutdown takes at most so long until it reaches the agent; what it executes itself may come after."""
+_REBOOTS = frozenset({"reboot", "poweroff", "halt", "kexec", "soft-reboot"})
+_SHUTDOWNS = frozenset(
     f"{folder}{name}"
     for folder in ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/systemd/", "/lib/systemd/")
-    for name in (*INSTALLERS, *_REBOOTS, "systemd-shutdown", "systemctl")
+    for name in ("reboot", "shutdown", "poweroff", "halt", "telinit", "init", "systemd-shutdown", "systemctl")
 )
 Kind = Literal["stop", "died", "sensor", "settings"]
 _SAID: dict[Kind, tuple[str, Severity]] = {
@@ -48,7 +47,9 @@ _SAID: dict[Kind, tuple[str, Severity]] = {
     "sensor": ("sees less by a sensor", "medium"),
     "settings": ("got other settings", "low"),
 }
-_KILLERS = frozenset({"kill", "pkill", "killall", "gdb", "skill"})
+_KILLERS = frozenset(
+    f"{folder}{name}" for folder in ("/usr/bin/", "/bin/") for name in ("kill", "pkill", "killall", "skill")
+)
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -73,13 +74,13 @@ class Happened(msgspec.Struct, frozen=True):
 
 
 class Agent(msgspec.Struct):
-    """One agent: the last work of each minute, the last excuse (UTC ns), and what befell it.
+    """One agent: the first work of each minute, a kill before all, the last shutdown (UTC ns), its fate.
 
     boots has when each was first heard of, seeing when each sensor last saw well in each, both UTC ns.
     """
 
     works: dict[int, Work] = {}
-    excused: int = 0
+    shutdown: int = 0
     pending: list[Happened] = []
     boots: dict[str, int] = {}
     seeing: dict[str, int] = {}
@@ -94,7 +95,7 @@ class State(msgspec.Struct):
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
     if isinstance(body, Exec):
-        if record.person is not None or body.exe in _EXCUSES:
+        if record.person is not None or body.exe in _SHUTDOWNS:
             _executed(_agent(state, record), record, body)
         return ()
     agent = _agent(state, record)
@@ -129,15 +130,17 @@ def _agent(state: State, record: Record) -> Agent:
 
 def _executed(agent: Agent, record: Record, body: Exec) -> None:
     at, person = record.at, record.person
-    if body.exe in _EXCUSES and (program(body) != "systemctl" or not _VERBS.isdisjoint(body.argv)):
-        agent.excused = max(agent.excused, at)
-        return
+    if body.exe in _SHUTDOWNS and (program(body) != "systemctl" or not _REBOOTS.isdisjoint(body.argv)):
+        agent.shutdown = max(agent.shutdown, at)
     if person is None or person.is_scheduled:
         return
-    minute, kill = at // _MINUTE, command(body) if program(body) in _KILLERS else ""
-    known = agent.works.get(minute)
-    if known is None or (bool(kill), at, record.uid) > (bool(known.kill), known.time, known.uid):
-        remember(agent.works, minute, Work(at, record.uid, person, kill), _MINUTES)
+    is_kill = body.exe in _KILLERS
+    known = agent.works.get(at // _MINUTE)
+    if known is not None and (at > known.time or known.kill) and not is_kill:
+        return  # nearly always
+    if known is None or (not is_kill, at, record.uid) < (not known.kill, known.time, known.uid):
+        kill = command(body) if is_kill else ""
+        remember(agent.works, at // _MINUTE, Work(at, record.uid, person, kill), _MINUTES)
 
 
 def _started(agent: Agent, record: Record, body: Start, site: Site) -> Iterable[Finding]:
@@ -158,15 +161,21 @@ def _passed(state: State, now: int, site: Site) -> Iterable[Finding]:
     for name, agent in state.agents.items():
         if not agent.pending or now - agent.pending[0].received <= patience:
             continue
-        due = [one for one in agent.pending if now - one.received > patience]
+        due = [one for one in agent.pending if now - one.received > _wait(agent, one, site)]
         agent.pending = [one for one in agent.pending if one not in due]
         yield from (found for one in due if (found := _judge(name, agent, one, site)) is not None)
+
+
+def _wait(agent: Agent, one: Happened, site: Site) -> int:
+    """Return for how long (ns) an explanation may come: a command to shut down is none before a new boot."""
+    is_going_down = one.kind == "stop" and -_AFTER <= one.time - agent.shutdown <= _BEFORE
+    return int(site.number(_ID, _AWAY if is_going_down else _PATIENCE) * _NS)
 
 
 def _judge(name: str, agent: Agent, one: Happened, site: Site) -> Finding | None:
     """Return what befell an agent if a person was at work there and nothing explains it."""
     work = _near(agent, one.time, site)
-    if work is None or -_AFTER <= one.time - agent.excused <= _BEFORE:
+    if work is None:
         return None
     if one.kind == "died" and agent.boots.get(one.boot, one.time) >= one.time:
         return None  # the host itself went down
@@ -204,7 +213,6 @@ _GOOD = Sensor(sensor="process", rung="bpf", degraded=False)
 _BAD = Sensor(sensor="process", rung="poll", degraded=True)
 _DIED = Start(version="1", host="web1", clean=False, last_seq=9)
 _BACK_AGAIN = Start(version="1", host="web1", clean=True, last_seq=9)
-_NIGHTLY = Exec(pid=9, exe="/usr/bin/apt-get", argv=("apt-get", "upgrade"), uid=0)
 _CHANGED = ConfigChange(before="a", after="b", changed=("file.trees",))
 
 
@@ -222,20 +230,25 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     passed=_passed,
-    parameters=(_PRESENT, _PATIENCE),
+    parameters=(_PRESENT, _PATIENCE, _AWAY),
     hits=(
         _story("a shell's own kill ends it", Step(60, run("ps", "ax")), Step(70, _STOP)),
         _story("it is killed and started again", Step(60, run("kill", "-9", "812")), Step(62, _DIED)),
         _story("it dies, and no kill was seen", Step(60, run("python3")), Step(62, _DIED)),
         _story("a sensor is blinded", Step(60, run("bpftool", "prog")), Step(65, _BAD)),
+        Story(
+            "a reboot was announced, and the host does not come back",
+            (Step(0, _GOOD), Step(60, run("shutdown", "+9")), Step(65, _STOP)),
+            until=4000,
+        ),
+        _story("an upgrade of something else hides nothing", Step(60, run("apt", "list")), Step(65, _STOP)),
         _story("other settings", Step(60, run("vi", "/etc/vedette/agent.toml")), Step(90, _CHANGED)),
     ),
     misses=(
         _story(
             "a planned reboot", Step(60, run("systemctl", "reboot")), Step(61, run("ls")), Step(65, _STOP)
         ),
-        _story("an upgrade", Step(50, run("ls")), Step(60, _NIGHTLY), Step(65, _STOP)),
-        _story("a restart", Step(60, run("ls")), Step(65, _STOP), Step(67, _BACK_AGAIN)),
+        _story("an upgrade, or a restart", Step(60, run("apt")), Step(65, _STOP), Step(67, _BACK_AGAIN)),
         _story("nobody was there", Step(65, _STOP)),
         _story("whoever was there left long before", Step(1, run("ls")), Step(500, _STOP)),
         _story("a crash with nobody there", Step(60, _DIED)),

@@ -18,6 +18,7 @@ _BYTES = Parameter("bytes", 50_000, "bytes of packs", "what a fetch or an empty 
 _WINDOW = Parameter("window", 3600, "seconds", "a push and its packs are within an hour")
 _HELPERS = frozenset({"git", "git-remote-https", "git-remote-http", "git-remote-ftp", "git-remote-ftps"})
 _SSH = frozenset({"ssh", "plink", "dbclient"})
+_SENDERS = _HELPERS | _SSH
 _RECEIVE = "receive-pack"
 _GIT = frozenset({"git", "git-lfs", "hub", "gh"})
 
@@ -32,7 +33,7 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
         words = f"ran {' '.join(body.argv)[:200]}"
         work = state.sign(record, words, 2 * int(site.number(_ID, _WINDOW)) * SECOND)
         return _judged(state, work, record, site, list(work.volumes))
-    flow = leaving(record, site)
+    flow = leaving(record, site, _SENDERS)
     if flow is None or not _is_git(flow):
         return ()
     work, _volume, _grown = state.count(record, flow, "with git")

@@ -14,7 +14,7 @@ from ..bounded import remember
 from ..outflow import moved
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe, is_known, key, sender
+from ..session_work import FLOWS, describe, is_known, key, sender
 from ..volume import Volume
 from ..windows import Item, Series, amount, uids
 
@@ -46,7 +46,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
     if isinstance(body, Exec):
         return _patterns(state, record, body, site)
-    if not isinstance(body, Close | Report) or body.protocol != "icmp" or not body.bytes_out:
+    if not isinstance(body, FLOWS) or body.protocol != "icmp" or not body.bytes_out:
         return ()
     if is_known(body.remote, site):
         return ()

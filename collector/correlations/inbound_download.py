@@ -19,7 +19,7 @@ from ..bounded import remember
 from ..outflow import SECOND, Outflow, Work, moved, signs_before
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import ARCHIVERS, READERS, is_foreign, is_known, moving, program, sender
+from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 from ..volume import Volume
 
 _BYTES = Parameter("bytes", 20_000_000, "bytes", "a terminal shows 10 MB of logs, rarely more")
@@ -54,7 +54,7 @@ class State(Outflow):
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    if isinstance(record.event.body, Exec | Read):
+    if isinstance(record.event.body, SIGNS):
         words = _sign(record, site)
         if words is None:
             return ()

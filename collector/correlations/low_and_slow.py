@@ -31,6 +31,8 @@ _BYTES = Parameter(
 _DAYS = Parameter("days", 4, "days", "what leaves within fewer days is no slow leak: other rules judge it")
 _LEARN = Parameter("learn", 7, "days", "before, every destination of a person is new")
 _SHARE = Parameter("share", 50, "percent of hosts", "what so many hosts use for others is a service")
+_LEAST = 4096
+"""Bytes of a flow that says hardly more than its greeting; nearly all flows are such."""
 _PAIRS_LIMIT = 20_000
 _DESTINATIONS_LIMIT = 8_192
 _HOSTS_LIMIT = 256
@@ -60,7 +62,7 @@ class State(msgspec.Struct):
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
-    if not isinstance(body, Close | Report) or body.direction != "out" or not body.bytes_out:
+    if not isinstance(body, Close | Report) or body.direction != "out" or (body.bytes_out or 0) < _LEAST:
         return ()
     if site.is_known(body.remote.ip):
         return ()
@@ -149,7 +151,7 @@ def _is_prevalent(state: State, destination: str, person: str, site: Site) -> bo
 
 
 _ID = "low-and-slow"
-_BEFORE = Step(3600, sent(1000, flow=900, to=Endpoint(ip="198.51.100.1", port=443)))
+_BEFORE = Step(3600, sent(9000, flow=900, to=Endpoint(ip="198.51.100.1", port=443)))
 _NAMED = Endpoint(ip="203.0.113.9", port=443, name="drop.example")
 _ELSEWHERE = Endpoint(ip="203.0.113.77", port=443, name="drop.example")
 _CLAIMED = Endpoint(ip="203.0.113.9", port=443, name="telemetry.example", named_by="tls")

@@ -13,7 +13,7 @@ from ..alert import Severity
 from ..outflow import SECOND, Outflow, Work, moved, signs_before
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import ARCHIVERS, READERS, is_foreign, is_known, moving, program, sender
+from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 
 _BYTES = Parameter("bytes", 10_000, "bytes", "a look at a service by hand sends a few lines")
 _PIPES = Parameter(
@@ -31,7 +31,7 @@ _WINDOW = Parameter("window", 3600, "seconds", "what was packed or read for it")
 
 def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
-    if isinstance(body, Exec | Read):
+    if isinstance(body, SIGNS):
         words = _sign(record, site)
         if words is None:
             return ()

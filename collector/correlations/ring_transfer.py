@@ -29,59 +29,84 @@ _PROGRAMS = Parameter(
 )
 _PROCESSES_LIMIT = 20_000
 _FLOWS = 16
+_LEAST = 100_000
+"""Bytes of a flow from which it is kept though no ring is known yet: the ring may be told later."""
 
 
 class Process(msgspec.Struct):
     """One process of a person: the ring's event, and by flow and destination what it sent, with the uid."""
 
+    exe: str | None = None
     ring: str | None = None
     sent: dict[str, tuple[int, int, str]] = {}
 
 
 class State(msgspec.Struct):
-    """By ``agent|boot|pid|start``."""
+    """By ``agent|boot|pid|start`` those with a ring, and those that sent much: a ring may be told later."""
 
-    processes: dict[str, Process] = {}
+    rings: dict[str, Process] = {}
+    senders: dict[str, Process] = {}
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    body = record.event.body
+    body, process = record.event.body, None
     if isinstance(body, Close | Report):
-        if body.direction != "out" or not body.bytes_out or record.person is None:
+        if body.direction != "out" or record.person is None:
             return ()
-    elif not isinstance(body, Ring):
+        if (body.bytes_out or 0) >= _LEAST or state.rings:  # nearly never
+            process = _moved(state, record, body, site)
+    elif isinstance(body, Ring):
+        process = _set_up(state, record, body, site)
+    if process is None or process.ring is None or by_person(record, site) is None or is_change(record, site):
         return ()
-    actor = body.actor
-    if actor is None or actor.pid is None or by_person(record, site) is None or is_change(record, site):
-        return ()
-    key = f"{record.agent}|{record.boot}|{actor.pid}|{actor.start}"
-    process = state.processes.get(key)
-    if isinstance(body, Ring):
-        if is_system_program(actor.exe, site.words(_ID, _PROGRAMS)):
-            return ()
-        process = process or Process()
-        process.ring = process.ring or record.uid
-    else:
-        if site.is_known(body.remote.ip):
-            return ()
-        process = process or Process()
-        flow = f"{body.flow}|{body.remote.ip}"
-        total = max(body.bytes_out or 0, process.sent.get(flow, (0, 0, ""))[0])
-        remember(process.sent, flow, (total, record.event.time, record.uid), _FLOWS)
-    remember(state.processes, key, process, _PROCESSES_LIMIT)
-    return _judge(process, key, actor, record, site)
+    return _judge(process, record, site)
 
 
-def _judge(process: Process, key: str, actor: Actor, record: Record, site: Site) -> Iterable[Finding]:
+def _key(record: Record, actor: Actor | None) -> str | None:
+    if actor is None or actor.pid is None:
+        return None
+    return f"{record.agent}|{record.boot}|{actor.pid}|{actor.start}"
+
+
+def _set_up(state: State, record: Record, body: Ring, site: Site) -> Process | None:
+    """Note a process with a ring; what it sent may have been told before."""
+    key, exe = _key(record, body.actor), body.actor.exe if body.actor is not None else None
+    if key is None or key in state.rings or is_system_program(exe, site.words(_ID, _PROGRAMS)):
+        return None
+    process = state.senders.pop(key, None) or Process(exe=exe)
+    process.ring = record.uid
+    remember(state.rings, key, process, _PROCESSES_LIMIT)
+    return process
+
+
+def _moved(state: State, record: Record, body: Close | Report, site: Site) -> Process | None:
+    """Note what a process sent: all of one with a ring, of others what is much."""
+    key = _key(record, body.actor)
+    if key is None or not body.bytes_out or site.is_known(body.remote.ip):
+        return None
+    process = state.rings.get(key)
+    if process is None:
+        if body.bytes_out < _LEAST:
+            return None
+        exe = body.actor.exe if body.actor is not None else None
+        process = state.senders.get(key) or Process(exe=exe)
+        remember(state.senders, key, process, _PROCESSES_LIMIT)
+    flow = f"{body.flow}|{body.remote.ip}"
+    total = max(body.bytes_out, process.sent.get(flow, (0, 0, ""))[0])
+    remember(process.sent, flow, (total, record.event.time, record.uid), _FLOWS)
+    return process
+
+
+def _judge(process: Process, record: Record, site: Site) -> Iterable[Finding]:
     total = sum(one[0] for one in process.sent.values())
     if process.ring is None or record.person is None or total < site.number(_ID, _BYTES):
         return
     largest = max(process.sent, key=lambda flow: (process.sent[flow][0], flow))
     destination = largest.partition("|")[2]
     yield Finding(
-        entity=key,
+        entity=f"{record.agent}|{process.ring}",
         summary=f"{describe(record.person)} sent {size(total)} from {record.host} to {destination} with "
-        f"{actor.exe or 'a program'}, which uses an io_uring",
+        f"{process.exe or 'a program'}, which uses an io_uring",
         time=max(one[1] for one in process.sent.values()),
         agent=record.agent,
         host=record.host,

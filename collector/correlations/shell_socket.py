@@ -16,20 +16,18 @@ _BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page
 _SHELLS = Parameter("shells", "bash sh dash zsh ksh mksh ash busybox fish", "program names", "shells")
 _SILENT = Parameter(
     "silent",
-    "cat dd head tail tee base64 base32 xxd od gzip zstd xz bzip2 echo printf cp",
+    "cat dd head tail tee base64 base32 xxd od gzip zstd xz bzip2 echo printf cp sed awk mawk gawk grep "
+    "sort sleep true timeout nohup env",
     "program names",
     "these never connect: a shell opened the socket and gave it to them",
 )
 
 
 def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
-    flow = leaving(record, site)
+    flow = leaving(record, site, site.words(_ID, _SHELLS)) or leaving(record, site, site.words(_ID, _SILENT))
     if flow is None:
         return ()
-    name = sender(flow)
-    if name not in site.words(_ID, _SHELLS) and name not in site.words(_ID, _SILENT):
-        return ()
-    _work, volume, _grown = state.count(record, flow, f"from a socket of {name} itself")
+    _work, volume, _grown = state.count(record, flow, f"from a socket of {sender(flow)} itself")
     if volume.out < site.number(_ID, _BYTES):
         return ()
     return (moved(record, flow.remote.ip, volume),)

@@ -24,6 +24,7 @@ _SERVERS = frozenset({"sshd", "sshd-session", "dropbear"})
 _OPTION = re.compile(r"(Remote|Local|Dynamic|Tunnel)(Forward|Device)?=(?!no\b)", re.IGNORECASE)
 _TAKE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 """Options of ssh that take a value; after another letter more may follow in the same word."""
+_CONNECTIONS = (Open, Close, Report)
 _FORWARDS = frozenset("RLDw")
 _X11 = range(6000, 6100)
 _SSH_PORT = 22
@@ -36,7 +37,7 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if isinstance(body, Listen):
         return _opened(record, body)
-    if not isinstance(body, Open | Close | Report) or body.direction != "out":
+    if not isinstance(body, _CONNECTIONS) or body.direction != "out":
         return ()
     name = base_name((body.actor.exe if body.actor is not None else None) or "")
     if name not in _CLIENTS and name not in _SERVERS:

@@ -15,7 +15,7 @@ from evidence.kinds.process import Exec
 
 from ..bounded import remember
 from ..by_person import (
-    INSTALLERS,
+    SCRIPTED,
     applet,
     by_person,
     command,
@@ -84,7 +84,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
 
 def _commanded(state: State, record: Record, body: Exec, site: Site) -> Iterable[Finding]:
     path = _target(body)
-    if path is None or is_below(body, INSTALLERS):
+    if path is None or is_below(body, SCRIPTED):
         return ()
     return _marked(state, record, path, (body.auid, command(body)), site)
 

@@ -15,7 +15,7 @@ from ..bounded import remember
 from ..outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import READERS, base_name, describe, is_foreign, key, moving, sender, size
+from ..session_work import READERS, SIGNS, base_name, describe, is_foreign, key, moving, sender, size
 from ..windows import Item, Series, uids
 
 _BYTES = Parameter("bytes", 300_000, "bytes", "what a terminal shows within the window of ordinary work")
@@ -52,11 +52,12 @@ class State(msgspec.Struct):
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    body, session = record.event.body, key(record)
-    if session is None or record.person is None or record.person.is_scheduled:
+    body, person = record.event.body, record.person
+    if person is None or person.is_scheduled or getattr(body, "direction", "in") != "in":
         return ()
+    session = key(record) or ""
     keep = 4 * int(site.number(_ID, _WINDOW)) * SECOND
-    if isinstance(body, Exec | Read):
+    if isinstance(body, SIGNS):
         words = _printed(body, site)
         if words is None:
             return ()

@@ -17,7 +17,7 @@ from ..bounded import remember
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import ARCHIVERS, READERS, is_foreign, leaving
+from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, leaving
 from ..volume import Volume
 
 _BYTES = Parameter(
@@ -42,7 +42,7 @@ class State(Outflow):
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    if isinstance(record.event.body, Exec | Read):
+    if isinstance(record.event.body, SIGNS):
         words = _sign(record, site)
         if words is None:
             return ()

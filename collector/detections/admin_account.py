@@ -11,7 +11,7 @@ from evidence.kinds.process import Exec
 from evidence.kinds.state import Changed
 
 from ..by_person import (
-    INSTALLERS,
+    SCRIPTED,
     applet,
     by_person,
     command,
@@ -68,7 +68,7 @@ def _by_command(record: Record, body: Exec, site: Site) -> Finding | None:
     granted = _granted(applet(body), body.argv, site.words(_ID, _GROUPS))
     if granted is None or by_person(record, site) is None:
         return None
-    if is_below(body, INSTALLERS) or is_change(record, site):
+    if is_below(body, SCRIPTED) or is_change(record, site):
         return None
     return _told(record, granted, f"ran {command(body)}")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evidence.kinds.process import Exec
+from evidence.kinds.process import Ancestor, Exec
 
-from ..by_person import INSTALLERS, SHELLS, applet, by_person, command, is_below, is_change, session_of
+from ..by_person import SCRIPTED, SHELLS, applet, by_person, command, is_below, is_change, session_of
 from ..examples import BASH, DPKG, SERVICE, WINDOW, at_once, by_cron, run
 from ..one_event import finding
 from ..record import Record
@@ -74,7 +74,8 @@ _VERBS: dict[str, Callable[[_Argv, frozenset[str]], bool]] = {
     **dict.fromkeys(_FIREWALLS, _is_cut),
     **dict.fromkeys(SHELLS, _in_shell),
 }
-_PROGRAMS = frozenset({*_VERBS, "busybox"})
+_PROGRAMS = frozenset({*_VERBS, "busybox", "pgrep"})
+"""What the kernel names as executed; pkill is a link to pgrep."""
 
 
 def _find(record: Record, site: Site) -> Finding | None:
@@ -86,7 +87,7 @@ def _find(record: Record, site: Site) -> Finding | None:
     if verb is None or not verb(body.argv, site.words(_ID, _COLLECTOR)):
         return None
     person = by_person(record, site)
-    if person is None or is_change(record, site) or is_below(body, INSTALLERS):
+    if person is None or is_change(record, site) or is_below(body, SCRIPTED):
         return None
     how = "cut the agent off from its collector" if name in _FIREWALLS else "acted against the agent"
     return finding(
@@ -117,16 +118,27 @@ DETECTION = Detection(
         at_once("masked", run("systemctl", "--quiet", "mask", "vedette-agent")),
         at_once("the old way", run("service", "vedette-agent", "stop")),
         at_once("killed by its name", run("pkill", "-9", "-f", "vedette-agent")),
+        at_once("pkill, as the kernel sees it", run("pkill", "-x", "vedette-agent", exe="/usr/bin/pgrep")),
         at_once("a shell's own kill", run("bash", "-c", "kill -9 $(pgrep -f vedette-agent)")),
         at_once("its identity is deleted", run("rm", "-rf", "/var/lib/vedette/identity")),
         at_once("its rings are unpinned", run("rm", "-r", "/sys/fs/bpf/vedette")),
         at_once("it is removed", run("apt-get", "-y", "purge", "vedette-agent")),
         at_once("it is unenrolled", run("vedette-agent", "unenroll")),
+        at_once(
+            "by a hook that apt was given",
+            run(
+                "systemctl",
+                "stop",
+                "vedette-agent",
+                ancestry=(Ancestor(pid=42, exe="/usr/bin/apt-get"), BASH),
+            ),
+        ),
         at_once("its port is dropped", run(*_DROPPED)),
         at_once("the same with nft", run("nft", "add rule inet filter output tcp dport 7443 drop")),
     ),
     misses=(
         at_once("a restart after new settings", run("systemctl", "restart", "vedette-agent")),
+        at_once("its pid is asked for", run("pgrep", "-x", "vedette-agent")),
         at_once("its status is asked", run("systemctl", "status", "vedette-agent")),
         at_once("another service is stopped", run("systemctl", "stop", "nginx")),
         at_once(

@@ -14,7 +14,7 @@ from evidence.kinds.process import Exec
 
 from ..alert import Severity
 from ..by_person import (
-    INSTALLERS,
+    SCRIPTED,
     SHELLS,
     applet,
     by_person,
@@ -44,7 +44,7 @@ _VACUUM = re.compile(r"--vacuum-(time|size|files)[= ](\d+)\s*([A-Za-z]*)")
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600, "us": 0, "ms": 0}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20}
 _KEEPERS = frozenset({"logrotate", "systemd-journald", "rsyslogd", "syslog-ng", "auditd", "savelog"})
-_BENIGN = INSTALLERS | {"logrotate", "savelog"}
+_BENIGN = SCRIPTED | {"logrotate", "savelog"}
 _ARGV = Callable[[tuple[str, ...], str], bool]
 
 
@@ -68,23 +68,32 @@ _VERBS: dict[str, _ARGV] = {
     "lastlog": _has("-C", "--clear"),
     **dict.fromkeys(SHELLS, lambda _argv, text: _EMPTIED.search(text) is not None),
 }
+_BY_OPTION = frozenset({"journalctl", "utmpdump", "auditctl", "lastlog"})
+_WORDS = ("/log", "/run/", "hist", "HIST")
+"""One of these is in every other command line that is looked for."""
 _HISTORY_VERBS = frozenset({"truncate", "shred", "rm", "unlink", "ln", "cp", "tee"})
 _PROGRAMS = frozenset({*_VERBS, "journalctl", "busybox"})
 
 
 def _find(record: Record, site: Site) -> Finding | None:
-    body, person = record.event.body, by_person(record, site)
+    body = record.event.body
+    if isinstance(body, Exec):
+        return _by_command(record, body, site)
+    if not isinstance(body, Change | Delete) or not _is_wiped(body):
+        return None
+    person = by_person(record, site)
     if person is None:
         return None
-    if isinstance(body, Change | Delete):
-        return (
-            _told(record, site, body.path, f"{describe(person)} wiped {body.path}")
-            if _is_wiped(body)
-            else None
-        )
-    if not isinstance(body, Exec) or not body.argv:
-        return None
+    return _told(record, site, body.path, f"{describe(person)} wiped {body.path}")
+
+
+def _by_command(record: Record, body: Exec, site: Site) -> Finding | None:
     name, text = applet(body), " ".join(body.argv)
+    if not body.argv or (name not in _BY_OPTION and not any(word in text for word in _WORDS)):
+        return None
+    person = by_person(record, site)
+    if person is None:
+        return None
     if _is_wiping(name, body.argv, text, site) and not is_below(body, _BENIGN):
         return _told(record, site, name, f"{describe(person)} wiped logs with: {command(body)}")
     if _NO_HISTORY.search(text) or (name in _HISTORY_VERBS and _HISTORY.search(text)):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -95,3 +98,24 @@ def test_a_line_without_end_is_cut_and_one_without_newline_is_told_at_the_end(sa
     assert [len(line) for line in said] == [4096, 4096, 10_000 - 2 * 4096]
     log.close()
     assert said[3] == "last \\xff"
+
+
+def test_a_part_that_no_supervisor_started_limits_what_it_says_itself() -> None:
+    script = (
+        "import subprocess, sys\nfrom agent.own_log import limited\n"
+        "try:\n"
+        "    with limited():\n"
+        "        for life in range(9): print(f'try {life} failed', file=sys.stderr)\n"
+        "        subprocess.run(['sh', '-c', 'echo try 9 failed >&2'])\n"
+        "        sys.exit('the end')\n"
+        "finally:\n"
+        "    print('after', file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines() == [
+        *(f"try {life} failed" for life in range(LINES)),
+        "5 more lines in 10 minutes like: try 0 failed",
+        "after",
+        "the end",
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agent import package_summaries
 from agent.package_summaries import LONGEST, PackageSummaries
 from agent.sensor import Moment, Observed
 from evidence.kind import Actor, Body
@@ -108,9 +107,8 @@ def test_nothing_is_gathered_for_long() -> None:
     assert not summaries
 
 
-def test_with_too_many_packages_all_are_told_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_summaries, "PACKAGES", 2)
-    summaries = PackageSummaries(lambda _: False)
+def test_with_too_many_packages_all_are_told_early() -> None:
+    summaries = PackageSummaries(lambda _: False, packages=2)
     for number in range(3):
         body = changed(CREATED, explained_by=explanation(package=str(number)))
         summaries.sift([Observed(body, mono=500)], NOW)

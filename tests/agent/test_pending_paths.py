@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from agent import pending_paths
-from agent.pending_paths import Noted, PendingPaths
+from agent.pending_paths import PENDING, WAITING, Noted, PendingPaths
 from evidence.kind import Actor
 
 DPKG, SHELL = Actor(pid=1, exe="/usr/bin/dpkg"), Actor(pid=2, exe="/bin/sh")
@@ -21,8 +18,8 @@ class Lock:
         return self.held
 
 
-def pending(lock: Lock) -> PendingPaths:
-    return PendingPaths(lock.runs, lambda noted: noted.actor)
+def pending(lock: Lock, *, waiting: int = WAITING, room: int = PENDING) -> PendingPaths:
+    return PendingPaths(lock.runs, lambda noted: noted.actor, waiting, room)
 
 
 def due(paths: PendingPaths, seconds: float) -> list[bytes]:
@@ -53,17 +50,15 @@ def test_it_waits_no_longer_than_a_minute() -> None:
     assert (due(paths, 59), due(paths, 60)) == ([], [b"/usr/bin/x"])
 
 
-def test_beyond_a_number_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_paths, "WAITING", 2)
-    paths = pending(Lock())
+def test_beyond_a_number_nothing_waits() -> None:
+    paths = pending(Lock(), waiting=2)
     for number in range(5):
         paths.add(Noted(b"/usr/bin/%d" % number, 0, DPKG))
     assert len(due(paths, 5)) == 3
 
 
-def test_there_is_no_room_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_paths, "PENDING", 2)
-    paths = pending(Lock())
+def test_there_is_no_room_beyond_a_number() -> None:
+    paths = pending(Lock(), room=2)
     assert [paths.add(Noted(b"/etc/%d" % number, 0)) for number in range(3)] == [True, True, False]
     assert paths.add(Noted(b"/etc/0", 0)), "what is pending already needs no room"
 

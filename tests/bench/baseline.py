@@ -12,6 +12,7 @@ import json
 import os
 import random
 import resource
+import select
 import shutil
 import subprocess
 import sys
@@ -147,7 +148,7 @@ def scan(tree: Path, state: Path, *, throttled: bool) -> None:
     feed = SENSOR.rungs[0].open(context)
     while (feed.period or 0) < 1:
         list(feed.read(clock()))
-        time.sleep(min(feed.period or 0, 0.02))
+        select.select(feed.filenos(), [], [], feed.period)
     feed.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"ours: {used.ru_utime:.2f} user {used.ru_stime:.2f} system", file=sys.stderr)

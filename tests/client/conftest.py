@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from client.cli import main
-from tests.collector.api import live
+from tests.collector.api import lake, live
 from tests.collector.api.live import Live
 
 
@@ -65,4 +65,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         password.write_text(live.PASSWORD + "\n")
         words = ["login", "--url", running.url, "--ca", str(tls[0]), "--user", "ann"]
         assert main([*words, "--password-file", str(password), "--config", str(login)]) == 0
+        running.lake.add("events", lake.reached())
         yield Served(running, tls[0], login)

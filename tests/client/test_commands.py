@@ -193,6 +193,8 @@ def test_show_as_json_has_iso_times(served: Served, capsys: pytest.CaptureFixtur
         ("search", "touch", "--json"),
         ("timeline", "--person", "alice"),
         ("timeline", "--person", "alice", "--json"),
+        ("person", "alice", "--evidence"),
+        ("person", "alice", "--json"),
         ("session", "web-1", "7"),
         ("session", "web-1", "7", "--json"),
         ("tree", "--host", "web-1", "--pid", "1001"),
@@ -212,6 +214,31 @@ def test_nothing_from_events_or_words_steers_the_terminal(
     for character in "\x1b\x07\x9b\u202e":
         assert character not in out + err
     assert out + err != ""
+
+
+def test_a_person_is_shown_with_every_session_its_chain_and_bytes(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "person", "alice", "--evidence") == 0
+    said = capsys.readouterr().out
+    assert "alice: 2 sessions on app-1, web-1" in said
+    assert "12.4 MB out" in said
+    assert "alice@web-1 #7 → deploy@app-1 #21" in said
+    assert f"{lake.NEXT}:1:1" in said
+    assert run(served, "person", "nobody") != 0
+    assert run(served, "person", "alice", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sessions"][0]["opened"].endswith("Z")
+
+
+def test_a_session_and_a_timeline_show_what_led_to_a_login(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "session", "app-1", "21") == 0
+    assert "reached by alice@web-1 #7 → deploy@app-1" in capsys.readouterr().out
+    assert run(served, "timeline", "--person", "alice") == 0
+    said = capsys.readouterr().out
+    assert "reached by alice@web-1 #7 → deploy@app-1" in said
+    assert "curl -T" in said
 
 
 def test_the_evil_name_is_shown_visibly(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,7 +297,7 @@ def test_exit_codes(
 def test_exports_are_whole_files_in_their_formats(served: Served, tmp_path: Path) -> None:
     for form in ("ocsf", "parquet", "csv"):
         assert run(served, "export", "--format", form, "--out", str(tmp_path / form)) == 0
-    count = len(lake.story())
+    count = len(lake.story()) + lake.reached().num_rows
     objects = [json.loads(line) for line in (tmp_path / "ocsf").read_bytes().splitlines()]
     assert len(objects) == count
     assert {each["metadata"]["version"] for each in objects} == {"1.8.0"}
@@ -324,7 +351,7 @@ def test_followers_see_a_new_alert_within_a_second(served: Served) -> None:
 
 
 def test_every_module_is_a_command_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    expected = "alerts export login search session show sql status timeline tree verify version"
+    expected = "alerts export login person search session show sql status timeline tree verify version"
     assert set(expected.split()) <= set(verbs())
     for verb in verbs():
         assert load(verb).verb == verb

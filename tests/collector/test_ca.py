@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from collector import ca, paths, provision, tls
+from collector import ca, identity, paths, provision, tls
 from collector.errors import NotSetUp
 from collector.settings import Settings
 
@@ -144,10 +144,10 @@ def test_setup_takes_up_where_it_broke_off(tmp_path: Path) -> None:
     made = settings(tmp_path / "state")
     places = paths.of(made)
     provision.provision(made, places, time.time_ns())
-    identity = places.identity.read_bytes()
+    before = places.identity.read_bytes()
     places.identity.unlink()
     provision.provision(made, places, time.time_ns())
-    assert places.identity.read_bytes() == identity
+    assert places.identity.read_bytes() == before
 
 
 @pytest.mark.parametrize("part", ["keys/ledger.key", "keys/agent.key", "keys/redaction.key", "ca"])
@@ -163,3 +163,15 @@ def test_setup_never_replaces_what_hosts_trust(tmp_path: Path, part: str) -> Non
     with pytest.raises(NotSetUp):
         provision.provision(made, places, time.time_ns())
     assert not gone.exists()
+
+
+def test_what_is_missing_is_named_once_with_the_next_command(tmp_path: Path) -> None:
+    places = paths.Paths(tmp_path)
+    for read in (identity.load, identity.signer, ca.open_authority):
+        with pytest.raises(NotSetUp, match="vedette-collector setup") as refused:
+            read(places)
+        assert str(refused.value).count(str(tmp_path)) == 1
+    places.agent_key.parent.mkdir(parents=True, exist_ok=True)
+    places.agent_key.write_bytes(b"short")
+    with pytest.raises(NotSetUp, match=r"agent.*: .*setup"):
+        identity.signer(places)

@@ -11,6 +11,7 @@ from evidence import frame, refusal, seal, statement
 from evidence.keys import PrivateKey
 from evidence.refusal import Code
 from evidence.statement import Dropped
+from tests.mutation import mutate
 
 from .front import Front
 from .ingest_play import play, reseal
@@ -117,24 +118,6 @@ def test_every_code_that_ingest_gives_is_covered(station: Station, tmp_path: Pat
     }
     assert given | elsewhere == set(Code)
     assert not given & elsewhere
-
-
-def mutate(good: bytes, chance: random.Random) -> bytes:
-    """Return good with one thing about it changed."""
-    raw = bytearray(good)
-    at = chance.randrange(len(raw))
-    how = chance.randrange(5)
-    if how == 0:
-        raw[at] ^= 1 << chance.randrange(8)
-    elif how == 1:
-        del raw[at : at + chance.randint(1, 8)]
-    elif how == 2:
-        raw[at:at] = chance.randbytes(chance.randint(1, 8))
-    elif how == 3:
-        raw = raw[:at]
-    else:
-        raw[at : at + 4] = chance.randbytes(4)
-    return bytes(raw)
 
 
 def test_a_thousand_mutations_of_a_good_request_are_all_refused(station: Station, tmp_path: Path) -> None:

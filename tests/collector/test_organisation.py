@@ -76,6 +76,13 @@ def test_names_below_a_service_are_known() -> None:
     assert not told.is_service_account("alice")
 
 
+def test_a_host_has_the_labels_of_all_patterns_that_fit() -> None:
+    hosts = (HostLabel("web-1", ("a",)), HostLabel("web-*", ("b",)), HostLabel("web-1", ("c",)))
+    told = known(hosts=(*hosts, HostLabel("db[12]", ("d",)), HostLabel("w?b-1", ("e",))))
+    assert told.labels("web-1") == {"a", "b", "c", "e"}
+    assert [set(told.labels(host)) for host in ("web-12", "db2", "WEB-1")] == [{"b"}, {"d"}, set()]
+
+
 def test_windows_hold_for_their_hosts_persons_and_time() -> None:
     hosts = (HostLabel("web-*", ("web", "prod")),)
     windows = (

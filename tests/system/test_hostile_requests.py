@@ -27,6 +27,7 @@ from tests.contract.stranger import (
     read_note,
     sha256,
 )
+from tests.mutation import mutate
 from tests.system.collector_at_work import PATIENCE, CollectorAtWork
 
 MUTATIONS = 1000
@@ -193,23 +194,6 @@ def test_a_revoked_host_is_refused_on_the_connection_it_holds_open(field: Field)
     after = host.seal(["after"], sent=1)
     assert host.post(held, after.body).code == "revoked"
     assert host.post(host.connect(), after.body).code == "revoked"
-
-
-def mutate(good: bytes, chance: random.Random) -> bytes:
-    """Return good with bits flipped, bytes cut, put in or overwritten."""
-    raw, at = bytearray(good), chance.randrange(len(good))
-    how = chance.randrange(5)
-    if how == 0:
-        raw[at] ^= 1 << chance.randrange(8)
-    elif how == 1:
-        del raw[at : at + chance.randint(1, 8)]
-    elif how == 2:
-        raw[at:at] = chance.randbytes(chance.randint(1, 8))
-    elif how == 3:
-        del raw[at:]
-    else:
-        raw[at : at + 4] = chance.randbytes(4)
-    return bytes(raw)
 
 
 class Persistent:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ... import conditions, export, fetch, fields, queries
+from ... import conditions, export, fetch, fields, proof, queries, stories
+from ...bundler import Story
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter
+from . import incidents
 from .alerts import find
 
 EXPORT_LIMIT = 10_000_000
@@ -36,14 +38,31 @@ def _batches(call: Call, query: queries.Query) -> Iterator[list[fetch.Row]]:
 
 def _bundle(call: Call) -> msgspec.Struct | Stream:
     values = call.values
+    if values["incident"]:
+        about = _story(call, values["incident"])
+        chunks = call.services.bundle((), None, None, about)
+        return Stream(BUNDLE, f"vedette-{about.incident[:12]}.bundle", chunks)
     if values["alert"]:
         with call.connect() as connection:
             alert = find(call.rows(connection, queries.alert(values["alert"])), values["alert"], "alert")
         chunks = call.services.bundle(tuple(alert["evidence"] or ()), None, None)
         return Stream(BUNDLE, f"vedette-{alert['id'][:12]}.bundle", chunks)
     if values["from"] is None or values["to"] is None:
-        raise ApiError(400, "bad_request", "alert: give an alert, or from and to", "alert")
+        raise ApiError(400, "bad_request", "alert: give an incident, an alert, or from and to", "alert")
     return Stream(BUNDLE, "vedette.bundle", call.services.bundle((), values["from"], values["to"]))
+
+
+def _story(call: Call, asked: str) -> Story:
+    """Return the incident, and every session that its person had in its time."""
+    with call.connect() as connection:
+        alerts = {row["id"] for row in call.rows(connection, queries.alert(asked))}
+        every = incidents.read(call, connection, queries.Span(), suppressed=True)
+        found = incidents.find(every, asked, alerts)
+        rows = []
+        if found.person is not None:
+            span = queries.Span(found.begin - proof.BEFORE, found.end)
+            rows = call.rows(connection, queries.sessions_of(found.person, span))
+    return proof.story(found, [(stories.session(row), row["opened"]) for row in rows])
 
 
 ENDPOINTS = (
@@ -67,12 +86,13 @@ ENDPOINTS = (
         "GET",
         "/v1/bundle",
         "bundle",
-        "The evidence of an alert or an interval as one file for `vedette verify`",
+        "The evidence of an incident, an alert or an interval as one file for `vedette verify` and `prove`",
         Role.ANALYST,
         _bundle,
         (BUNDLE,),
         parameters=(
             Parameter("alert", "text", "the alert's id, or enough of its beginning"),
+            Parameter("incident", "text", "the incident's id, that of an alert of it, or the beginning"),
             FROM,
             TO,
         ),

@@ -36,7 +36,8 @@ class IncidentStory(msgspec.Struct, frozen=True):
 def _list(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
-        found = read(call, connection, queries.Span(values["from"], values["to"]))
+        span = queries.Span(values["from"], values["to"])
+        found = read(call, connection, span, suppressed=values["suppressed"])
     lowest = rank(values["severity"]) if values["severity"] else 0
     rows = [
         one
@@ -48,10 +49,12 @@ def _list(call: Call) -> msgspec.Struct | Stream:
     return Incidents(rows[:wanted], len(rows) > wanted)
 
 
-def read(call: Call, connection: duckdb.DuckDBPyConnection, span: queries.Span) -> list[Incident]:
-    """Return the incidents that end in the span, without what is suppressed now."""
+def read(
+    call: Call, connection: duckdb.DuckDBPyConnection, span: queries.Span, *, suppressed: bool
+) -> list[Incident]:
+    """Return the incidents that end in the span, without what is suppressed now unless that is wanted."""
     site = call.services.site()
-    hiding = () if call.values.get("suppressed") else active(call)
+    hiding = () if suppressed else active(call)
     return stories.read(
         functools.partial(call.rows, connection), span, hiding, site.known, risk.per_rule(site)
     )
@@ -61,7 +64,9 @@ def _show(call: Call) -> msgspec.Struct | Stream:
     asked = call.values["id"]
     with call.connect() as connection:
         alerts = {row["id"] for row in call.rows(connection, queries.alert(asked))}
-        found = find(read(call, connection, queries.Span()), asked, alerts)
+        found = find(
+            read(call, connection, queries.Span(), suppressed=call.values["suppressed"]), asked, alerts
+        )
         events = call.rows(connection, queries.evidence(found.evidence))
         batches = call.rows(connection, queries.batches(sorted({row["ledger_index"] for row in events})))
     held = {row["event"] for row in events}

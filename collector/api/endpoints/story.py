@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ... import fetch, process_tree, queries
+from ... import fetch, person_queries, process_tree, queries
 from ...conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
@@ -21,13 +21,17 @@ _BIGGEST = (1 << 63) - 1
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One audit session: its events in order, and its connections with the bytes of each."""
+    """One audit session: its events in order, and its connections with the bytes of each.
+
+    known is what is known of whose it is, with the chain that led to it: one for each boot with that number.
+    """
 
     agent: str
     session: int
     events: list[dict[str, Any]]
     flows: list[dict[str, Any]]
     truncated: bool
+    known: list[dict[str, Any]] = []
 
 
 class Tree(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +56,7 @@ def _timeline(call: Call) -> msgspec.Struct | Stream:
     if values["session"] is not None:
         parts.append(Where("session = ?", (values["session"],)))
     span = queries.Span(values["from"], values["to"])
-    query = queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
+    query = person_queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
     with call.connect() as connection:
         found = call.rows(connection, query)
     return Rows([fetch.plain(row) for row in found[-wanted:]], len(found) > wanted)
@@ -62,8 +66,9 @@ def _session(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
         agent = _agent(call.rows(connection, queries.agents_named(values["agent"])), values["agent"])
-        events = call.rows(connection, queries.session(agent, values["session"], wanted + 1))
+        events = call.rows(connection, person_queries.session(agent, values["session"], wanted + 1))
         flows = call.rows(connection, queries.session_flows(agent, values["session"]))
+        known = call.rows(connection, person_queries.known(agent, values["session"]))
     if not events:
         raise ApiError(
             404, "not_found", f"session: {values['agent']} has no session {values['session']}", "session"
@@ -74,6 +79,7 @@ def _session(call: Call) -> msgspec.Struct | Stream:
         [fetch.plain(row) for row in events[-wanted:]],
         [fetch.plain(row) for row in flows],
         len(events) > wanted,
+        [fetch.plain(row) for row in known],
     )
 
 

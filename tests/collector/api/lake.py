@@ -163,6 +163,55 @@ def alert_row(number: int = 0, detected: int = NOW - 40 * SECOND, severity: str 
     }
 
 
+NEXT = "b2" * 16
+"""An agent whose session 21 was reached from alice's: its events were stored before that was known."""
+
+
+def reached() -> pa.Table:
+    """Return what was done on app-1 as deploy, under the name that was known when it came."""
+    who: dict[str, Any] = {"uid": 1002, "auid": 1002, "session": 21, "user": "deploy", "login": "deploy"}
+    login = Accepted(
+        program="sshd",
+        user="deploy",
+        pid=70,
+        session=21,
+        auid=1002,
+        source=Endpoint(ip="192.0.2.10", port=40001),
+    )
+    made = rows(
+        [login, Exec(pid=2001, start=1, exe="/usr/bin/id", argv=("id",), **who)], agent=NEXT, host="app-1"
+    ).to_pylist()
+    named = {"person": "deploy", "how": "kernel", "person_source": "192.0.2.10"}
+    return pa.Table.from_pylist([row | named for row in made], columns.schema("events"))
+
+
+def session_rows() -> list[dict[str, Any]]:
+    """Return alice's session, and the one that was reached from it, with its former revision."""
+    first = {
+        "agent": AGENT, "boot": BOOT, "session": SESSION, "host": HOST, "user": "alice", "person": "alice",
+        "how": "kernel", "source": SOURCE, "fingerprint": FINGERPRINT, "login_source": SOURCE,
+        "login_fingerprint": FINGERPRINT, "opened": NOW - 57 * SECOND, "closed": NOW - 20 * SECOND,
+        "skew": 0, "evidence": [f"{AGENT}:1:3"], "bytes_out": UPLOADED, "bytes_in": 4321,
+        "revised": NOW - 10 * SECOND,
+    }  # fmt: skip
+    hop = {
+        "agent": AGENT, "host": HOST, "boot": BOOT, "session": SESSION, "user": "alice", "how": "kernel",
+        "because": [f"{AGENT}:1:9", f"{NEXT}:1:1"],
+    }  # fmt: skip
+    own = first | {
+        "agent": NEXT, "session": 21, "host": "app-1", "user": "deploy", "person": "deploy",
+        "source": "192.0.2.10", "fingerprint": None, "login_source": "192.0.2.10", "login_fingerprint": None,
+        "opened": NOW - 50 * SECOND, "closed": None, "evidence": [f"{NEXT}:1:1"], "bytes_out": 5000,
+        "bytes_in": 10,
+    }  # fmt: skip
+    linked = own | {
+        "person": "alice", "how": "hop", "source": SOURCE, "fingerprint": FINGERPRINT,
+        "chain": msgspec.json.encode([hop]).decode(), "evidence": [f"{AGENT}:1:9", f"{NEXT}:1:1"],
+        "bytes_out": 6000, "revised": NOW - 5 * SECOND,
+    }  # fmt: skip
+    return [first, own, linked]
+
+
 def batch_row(seq: int) -> dict[str, Any]:
     """Return one batch of the bulk lane."""
     return {
@@ -211,4 +260,5 @@ def make(folder: Path) -> Lake:
     lake.add("events", rows(story()))
     lake.add("alerts", [alert_row()])
     lake.add("batches", [batch_row(1), batch_row(2)])
+    lake.add("sessions", session_rows())
     return lake

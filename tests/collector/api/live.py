@@ -20,6 +20,7 @@ from starlette.routing import Route
 from collector.analysis import site
 from collector.api.routes import routes
 from collector.api.services import Services
+from collector.bundler import Story
 from collector.errors import LedgerError
 from collector.settings import Console, Detection
 from collector.state_db import StateDb
@@ -84,11 +85,15 @@ class Clock:
         return lake.NOW + time.monotonic_ns() - self._begin
 
 
-def bundle(uids: tuple[str, ...], start: int | None, end: int | None) -> Iterator[bytes]:
+def bundle(
+    uids: tuple[str, ...], start: int | None, end: int | None, about: Story | None = None
+) -> Iterator[bytes]:
     """Stand in for a ledger: a bundle without entries, signed by nobody anybody knows."""
     signer = PrivateKey(b"k" * 32)
     head = Checkpoint("test/log", 0, EMPTY_ROOT)
     subject = Subject((), start or 0, end or 0, events=uids)
+    if about is not None:
+        subject = Subject(about.agents, about.begin, about.end, person=about.person, sessions=about.sessions)
     key = VerifierKey(head.origin, signer.public)
     yield make_bundle(str(key), sign(head, signer).decode(), subject, (), ())
 

@@ -28,6 +28,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def live_of_two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serve(tmp_path_factory.mktemp("two")) as running:
+        running.lake.add("events", lake.reached())
+        yield running
+
+
 def test_a_password_gives_a_token_that_works_until_logout(live: Live) -> None:
     reply = live.post("/v1/login", {"user": "ann", "password": PASSWORD}, user=None)
     assert reply.status_code == 200
@@ -124,6 +131,40 @@ def test_a_timeline_is_in_order_and_leaves_out_the_noise(live: Live) -> None:
         row["kind"] for row in live.get("/v1/timeline", person="alice", all="true").json()["rows"]
     }
     assert len(live.get("/v1/timeline", host="web-1").json()["rows"]) > len(rows)
+
+
+def test_a_persons_timeline_has_what_was_stored_under_another_name(live_of_two_hosts: Live) -> None:
+    rows = live_of_two_hosts.get("/v1/timeline", person="alice", all="true").json()["rows"]
+    reached = [row for row in rows if row["host"] == "app-1"]
+    assert [row["kind"] for row in reached] == ["login.accepted", "process.exec"]
+    assert {(row["person"], row["how"], row["person_source"]) for row in reached} == {
+        ("alice", "hop", lake.SOURCE)
+    }
+    assert reached[0]["chain"][0]["host"] == "web-1"
+    assert live_of_two_hosts.get("/v1/timeline", person="deploy").json()["rows"] == []
+
+
+def test_a_persons_sessions_are_of_all_hosts_each_in_its_newest_revision(live_of_two_hosts: Live) -> None:
+    person = live_of_two_hosts.get("/v1/person", name="alice").json()
+    assert person["hosts"] == ["app-1", "web-1"]
+    assert [(one["host"], one["user"], one["how"]) for one in person["sessions"]] == [
+        ("web-1", "alice", "kernel"),
+        ("app-1", "deploy", "hop"),
+    ]
+    assert (person["bytes_out"], person["bytes_in"]) == (lake.UPLOADED + 6000, 4331)
+    assert person["sessions"][1]["chain"][0]["because"] == [f"{lake.AGENT}:1:9", f"{lake.NEXT}:1:1"]
+    assert live_of_two_hosts.get("/v1/person", name="alice", limit=1).json()["truncated"] is True
+    assert live_of_two_hosts.get("/v1/person", name="deploy").status_code == 404
+    assert live_of_two_hosts.get("/v1/person", name="alice", to="2020-01-01").status_code == 404
+    ended = "2027-01-15T07:59:45Z"
+    later = live_of_two_hosts.get("/v1/person", **{"name": "alice", "from": ended}).json()
+    assert [one["host"] for one in later["sessions"]] == ["app-1"], "the other was over by then"
+
+
+def test_a_session_says_what_led_to_it(live_of_two_hosts: Live) -> None:
+    session = live_of_two_hosts.get("/v1/session", agent="app-1", session=21).json()
+    assert {event["person"] for event in session["events"]} == {"alice"}
+    assert session["known"][0]["chain"][0]["user"] == "alice"
 
 
 def test_a_session_has_its_connections_with_bytes(live: Live) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from evidence import bundle
+
 from . import lake
 from .live import Live, serve
 
@@ -99,3 +101,13 @@ def test_a_suppression_that_cannot_be_recorded_does_nothing(live: Live) -> None:
 def test_a_wrong_suppression_is_refused(live: Live, wrong: dict[str, object]) -> None:
     assert live.post("/v1/suppressions", wrong).status_code == 400
     assert live.get("/v1/suppressions").json()["rows"] == []
+
+
+def test_a_bundle_of_an_incident_names_its_person_and_their_sessions(live: Live) -> None:
+    (incident,) = live.get("/v1/incidents").json()["rows"]
+    answer = live.get("/v1/bundle", incident=incident["id"][:8])
+    subject = bundle.read(answer.content).manifest.subject
+    assert (subject.person, subject.agents) == ("alice", (lake.AGENT,))
+    assert [(one.session, one.how) for one in subject.sessions] == [(lake.SESSION, "kernel")]
+    assert subject.begin <= incident["begin"] <= incident["end"] <= subject.end
+    assert (live.acts.kept[-1].verb, live.get("/v1/bundle", incident="ffff").status_code) == ("bundle", 404)
