@@ -280,16 +280,13 @@ class Attribution:
         number = body.actor.session if body.actor is not None else None
         if number is None or (body.bytes_out is None and body.bytes_in is None):
             return None
-        key, out, into = _key(origin, number), body.bytes_out or 0, body.bytes_in or 0
-        lasting = type(body) is connection.Report or sessions.may_be_reported(out, into, body.duration)
-        flow = f"{origin.agent}|{origin.boot}|{body.flow}" if lasting else ""
-        much = self._sessions.count(key, flow, out, into, lasting=lasting)
-        session = self._sessions.get(key)
-        if session is None:
+        out, into, flow = body.bytes_out or 0, body.bytes_in or 0, None
+        if type(body) is connection.Report or sessions.may_be_reported(out, into, body.duration):
+            flow = f"{origin.agent}|{origin.boot}|{body.flow}"
+        session = self._sessions.count(_key(origin, number), flow, out, into, origin.received)
+        if session is None or (self._host is not None and self._host.processes):
             return None
-        self._sessions.carried(key, much=much, now=origin.received)
-        has_links = self._host is not None and self._host.processes
-        return None if has_links else session.person
+        return session.person
 
     def _exec(self, origin: Origin, event: Event[Any], body: process.Exec) -> Person | None:
         if body.login is not None and body.auid is not None:

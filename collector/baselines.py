@@ -19,8 +19,9 @@ DAY = 86_400_000_000_000
 """Nanoseconds."""
 DEPTH = 64
 """Days that are remembered one by one; no question about what is usual may look further back."""
-_ENTITIES_LIMIT = 20_000
-_VALUES_LIMIT = 1024
+_ENTITIES_LIMIT = 8_192
+_VALUES_LIMIT = 256
+_LAST_LIMIT = 100_000
 _MASK = (1 << DEPTH) - 1
 _MILLI = 1000
 _Z = 1349
@@ -97,8 +98,11 @@ class FirstSeen(msgspec.Struct):
         days = known.values.get(value)
         if days is None:
             remember(known.values, value, Days(day), _VALUES_LIMIT)
-        else:
-            days.mark(day)
+            return
+        if day > days.last:  # once a day: what is used goes last
+            remember(known.values, value, days, _VALUES_LIMIT)
+            remember(self.entities, entity, known, _ENTITIES_LIMIT)
+        days.mark(day)
 
     def is_new(
         self, entity: str, value: str, day: int, *, forget: int = 30, learn: int = 7, stays: int = 0
@@ -132,7 +136,7 @@ class LastSeen(msgspec.Struct):
             former, last = last, day
         elif day < last and (former is None or day > former):
             former = day
-        remember(self.days, entity, (former, last), _ENTITIES_LIMIT)
+        remember(self.days, entity, (former, last), _LAST_LIMIT)
 
     def rest(self, entity: str, day: int) -> int | None:
         """Return how many days before day entity was last active; None where that is not known."""

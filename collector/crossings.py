@@ -17,10 +17,11 @@ from .jobs import WEAK, Caused
 from .record import Hop, How, Origin, Person
 from .sessions import Link, Sessions, account
 
-PROGRAMS = frozenset(
-    ("ssh", "sshd", "sshd-session", "scp", "sftp", "rsync", "git", "dbclient", "dropbear", "plink", "lftp")
-)
-"""Programs whose connections may be ssh on any port; sshd's are those of ProxyJump and forwarded ports."""
+PROGRAMS = frozenset({"ssh", "sshd", "sshd-session", "dbclient", "plink"})
+"""Programs whose connections may be ssh on any port; scp, sftp, rsync and git have ssh connect for them.
+
+sshd's own are those of ProxyJump and of forwarded ports.
+"""
 
 
 class Crossings:

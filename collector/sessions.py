@@ -77,7 +77,7 @@ class State(msgspec.Struct):
     urgent: dict[str, None] = {}
     due: dict[str, int] = {}
     flows: dict[str, tuple[int, int]] = {}
-    early: dict[str, tuple[int, int]] = {}
+    early: dict[str, list[int]] = {}
 
 
 def key(agent: str, boot: str, number: int) -> str:
@@ -191,32 +191,37 @@ class Sessions:
             base.name, how, own.session, base.source, base.fingerprint, because, chain, scheduler, own_key
         )
 
-    def count(self, name: str, flow: str, out: int, into: int, *, lasting: bool) -> bool:
-        """Add to a session's bytes what a flow carried since it was told last; tell whether that is much.
+    def count(self, name: str, flow: str | None, out: int, into: int, now: int) -> Session | None:
+        """Add to a session's bytes what a connection carried, and return the session if it is known.
 
-        lasting: other events of the flow may come, or have come; those of one that is over are late.
+        flow names a connection of which other events may come, or have come: it counts by the most that was
+        told of it. now is the ledger's time (UTC ns).
         """
-        if lasting:
-            before = self.state.flows.get(flow, (0, 0))
-            now = (max(out, before[0]), max(into, before[1]))
-            remember(self.state.flows, flow, now, _FLOWS)
-            out, into = now[0] - before[0], now[1] - before[1]
-        session = self.state.sessions.get(name)
+        state = self.state
+        if flow is not None:
+            former = state.flows.get(flow)
+            if former is None:
+                remember(state.flows, flow, (out, into), _FLOWS)
+            else:
+                state.flows[flow] = most = (max(out, former[0]), max(into, former[1]))
+                out, into = most[0] - former[0], most[1] - former[1]
+        session = state.sessions.get(name)
         if session is None:
-            early = self.state.early.get(name, (0, 0))
-            remember(self.state.early, name, (early[0] + out, early[1] + into), _EARLY)
-            return False
+            early = state.early.get(name)
+            if early is None:
+                remember(state.early, name, [out, into], _EARLY)
+            else:
+                early[0] += out
+                early[1] += into
+            return None
         session.bytes_out += out
         session.bytes_in += into
         grown = session.bytes_out + session.bytes_in - session.told
-        return grown > _AT_LEAST and grown * _A_TENTH > session.told
-
-    def carried(self, name: str, *, much: bool, now: int) -> None:
-        """Have a session's bytes told: at once where they are many more, else when they are due."""
-        if much:
-            self.state.urgent[name] = None
-        elif name in self.state.sessions:
-            self.state.due.setdefault(name, now + REVISED_EVERY)
+        if grown > _AT_LEAST and grown * _A_TENTH > session.told:
+            state.urgent[name] = None
+        elif name not in state.due:
+            state.due[name] = now + REVISED_EVERY
+        return session
 
     def revisions(self, now: int) -> list[SessionRevision]:
         """Return the sessions that are to be told, as they are; now is the ledger's time (UTC ns)."""

@@ -25,11 +25,13 @@ _CLIENTS = Parameter(
 )
 _WINDOW = Parameter("window", 86_400, "seconds", "what is read to be taken leaves within a day")
 _READERS = Parameter("readers", READERS, "program names", "these read secrets as their duty")
-_FLAG = re.compile(
-    r"(?:^|\s)(-[a-zA-Z]*T|--upload-file|-[a-zA-Z]*F|--form|--data-binary|--data-raw|--data|-d|--json"
-    r"|--post-file|--post-data|--body-file|--body-data)(?=[\s=@]|$)"
-)
-"""Options of curl and wget that send; they are for the reader, the bytes decide: a .curlrc has them too."""
+_FLAGS = {
+    "curl": re.compile(
+        r"(?:^|\s)(-[a-zA-Z]*[TF]|--upload-file|--form|--data-binary|--data-raw|--data|-d|--json)(?=[\s=@]|$)"
+    ),
+    "wget": re.compile(r"(?:^|\s)(--post-file|--post-data|--body-file|--body-data)(?=[\s=]|$)"),
+}
+"""Options that send, by program; they are for the reader, the bytes decide: a .curlrc has them too."""
 
 
 def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
@@ -59,7 +61,8 @@ def _judged(
 
 
 def _how(name: str, words: str) -> str:
-    flag = _FLAG.search(words)
+    flags = _FLAGS.get(name)
+    flag = flags.search(words) if flags is not None else None
     return f"with {name} {flag[1]}" if flag is not None else f"with {name}"
 
 

@@ -16,7 +16,8 @@ _BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page
 _SHELLS = Parameter("shells", "bash sh dash zsh ksh mksh ash busybox fish", "program names", "shells")
 _SILENT = Parameter(
     "silent",
-    "cat dd head tail tee base64 base32 xxd od gzip zstd xz bzip2 echo printf cp",
+    "cat dd head tail tee base64 base32 xxd od gzip zstd xz bzip2 echo printf cp sed awk mawk gawk grep "
+    "sort sleep true timeout nohup env",
     "program names",
     "these never connect: a shell opened the socket and gave it to them",
 )

@@ -21,10 +21,14 @@ from collector.baselines import (
     beside_peers,
     cusum,
     day_of,
+    day_seen,
     doublings,
     robust_z,
     twice_median,
 )
+from collector.record import Record
+from evidence.event import stamp
+from evidence.kinds.process import Exec
 
 DAYS = st.lists(st.integers(1000, 1000 + DEPTH - 1), min_size=1, max_size=30)
 SIGHTINGS = st.lists(
@@ -101,11 +105,21 @@ def test_tables_stay_bounded(extra: int) -> None:
     table = FirstSeen()
     for number in range(1100 + extra):
         table.saw("a", str(number), 1000)
-    assert len(table.entities["a"].values) <= 1024
+    assert len(table.entities["a"].values) <= 256
     daily = Daily()
     for day in range(DEPTH + extra):
         daily.add(day, 1)
     assert daily.history(1 << 20) == [1] * DEPTH
+
+
+def test_what_is_used_each_day_is_not_forgotten_for_what_comes_once() -> None:
+    table = FirstSeen()
+    for number in range(2000):
+        day = 1000 + number // 50
+        table.saw("a", "daily", day)
+        table.saw("a", str(number), day)
+    assert not table.is_new("a", "daily", 1040)
+    assert table.is_new("a", "0", 1040)
 
 
 @given(DAYS, st.integers(1000, 1080))
@@ -186,6 +200,16 @@ def test_it_survives_storing() -> None:
     daily.add(1000, 5)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(last), type=LastSeen) == last
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(daily), type=Daily) == daily
+
+
+def test_a_host_may_claim_any_time() -> None:
+    event = stamp(Exec(pid=1), seq=1, time=2000 * DAY, mono=1)
+    record = Record("a", 1, "boot", "web1", 1, 1000 * DAY, event)
+    assert day_seen(record) == 1000
+    early = stamp(Exec(pid=1), seq=1, time=5, mono=1)
+    assert day_seen(msgspec.structs.replace(record, event=early)) == 1000 - DEPTH + 1
+    usual = stamp(Exec(pid=1), seq=1, time=999 * DAY + 7, mono=1)
+    assert day_seen(msgspec.structs.replace(record, event=usual)) == 999
 
 
 def test_a_day_is_utc() -> None:
