@@ -63,6 +63,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """What one finding adds: its rule, its time and worth, whose session it was in, and what shows it."""
 
     rule: str
+    entity: str
     time: int
     severity: Severity
     tactic: str | None
@@ -112,7 +113,7 @@ def found(state: State, alert: Alert, limits: Limits) -> Iterator[Finding]:
     known = parts.get(key)
     _keep(state, name, parts, {key: one})
     if known is None or (known.step, known.severity, known.is_sure) != (one.step, one.severity, one.is_sure):
-        yield from crossings(name, parts.values(), one.step, limits)
+        yield from crossings(parts.values(), one.step, limits)
 
 
 def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[Finding]:
@@ -133,7 +134,7 @@ def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[
             del old[key]
         parts = state.people.get(name) or {}
         _keep(state, name, parts, moved)
-        yield from crossings(name, parts.values(), min(one.step for one in moved.values()), limits)
+        yield from crossings(parts.values(), min(one.step for one in moved.values()), limits)
 
 
 def _keep(state: State, name: str, parts: dict[str, Part], fresh: dict[str, Part]) -> None:
@@ -152,6 +153,7 @@ def part(alert: Alert) -> Part | None:
         return None
     return Part(
         alert.rule,
+        alert.entity,
         alert.time,
         alert.severity,
         attack.tactic(alert.attack[0]) if alert.attack else None,
@@ -203,10 +205,13 @@ def _forget(parts: dict[str, Part]) -> None:
         del parts[key]
 
 
-def crossings(name: str, parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Finding]:
-    """Yield where the risk crosses the threshold, and twice that, from a step on; once a day for each."""
+def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Finding]:
+    """Yield where one person's risk crosses the threshold, and twice that, from a step on, once a day each.
+
+    Each is named after the first finding, not after the person, whose name may be learnt later.
+    """
     threshold, most = limits.threshold * POINT, limits.per_rule
-    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.uid or ""))
+    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.entity))
     for times, severity in _LEVELS:
         counted = [one for one in ordered if times == 1 or one.is_sure]
         days: set[int] = set()
@@ -217,7 +222,8 @@ def crossings(name: str, parts: Iterable[Part], since: int, limits: Limits) -> I
             if before < times * threshold <= after and day not in days:
                 days.add(day)
                 until = [one for one in counted if one.step <= step]
-                yield _finding(f"{name}|{day}|{times}", severity, until, after)
+                anchor = f"{until[0].rule}|{until[0].entity}|{day}|{times}"
+                yield _finding(anchor, severity, until, after)
 
 
 _LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))

@@ -104,6 +104,7 @@ def test_any_alert_leads_to_it_and_is_explained(analyst: Analyst) -> None:
     alerts = [json.loads(line) for line in analyst.vedette("alerts", "--json").splitlines()]
     secret = next(alert for alert in alerts if alert["rule"] == "secret-read-then-out")
     assert secret["person"] == "alice", "by whose session it turned out to be"
+    assert len([alert for alert in alerts if alert["rule"] == "person-risk"]) == 1, "once, not for each name"
     assert f"vedette show {incident['id']}" in analyst.vedette("show", secret["id"], "--no-evidence")
     told = json.loads(analyst.vedette("explain", secret["id"], "--json"))
     assert told["fires"]
