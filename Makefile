@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf bench-collector bench-agent bench-baseline bench-idle test-faults test-kernels test-soak fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle test-faults test-kernels test-soak fuzz clean
 
 demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -38,6 +38,12 @@ bpf: ## the kernel objects; without clang the next rung of the sensors is used
 
 agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)
 	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -c $< -o $@
+
+range: install ## JSON=FILE: play all scenarios and their benign twins on test hosts; a row for each
+	@VEDETTE_RANGE=this-host-is-a-range $(VENV)/bin/vedette range run all --json > $(JSON) || test $$? -eq 1
+
+range-document: install ## JSON=FILE: write the rows of a run into docs/range.md
+	@$(PY) -m range.document $(JSON)
 
 bench-collector: install ## JSON=FILE: durable acknowledgement and end to end
 	@$(PY) -m tests.bench.collector --json $(JSON)

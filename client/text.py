@@ -71,7 +71,7 @@ def iso_times(value: Any) -> Any:
 def _iso_time(name: str, value: Any) -> Any:
     if name == "body":
         return value
-    if name in _TIMES and isinstance(value, int):
+    if name in _TIMES and isinstance(value, int) and not isinstance(value, bool):
         return f"{utc(value)[:-1]}.{value % 10**9:09d}Z"
     return iso_times(value)
 

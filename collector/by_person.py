@@ -72,9 +72,9 @@ def session_of(record: Record) -> str:
 
 
 def applet(body: Exec) -> str:
-    """Return the base name of what was executed; of busybox the command it stands for."""
+    """Return the base name of what was executed; of busybox and pgrep the command they stand for."""
     name = (body.exe or (body.argv[0] if body.argv else "")).rpartition("/")[2]
-    if name != "busybox" or not body.argv:
+    if name not in ("busybox", "pgrep") or not body.argv:
         return name
     first = body.argv[0].rpartition("/")[2]
-    return first if first != name else "".join(body.argv[1:2])
+    return "".join(body.argv[1:2]) if first == name == "busybox" else first

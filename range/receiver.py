@@ -1,7 +1,8 @@
 """A receiver of uploads on one address: takes HTTP PUT, counts the bytes, notes what came from where.
 
 Inside a network namespace it stands for a server on the internet:
-``python -m range.receiver ADDRESS PORT FILE``, where FILE gets a line of JSON for each upload.
+``python -m range.receiver ADDRESS PORT FILE [raw]``, where FILE gets a line of JSON for each upload; raw
+takes what comes, until the sender ends, and answers nothing.
 """
 
 from __future__ import annotations
@@ -54,6 +55,17 @@ def _expected(head: bytes) -> int | None:
     return end + 4
 
 
+class _Raw(socketserver.BaseRequestHandler):
+    """One connection of any protocol: counts what it is sent."""
+
+    def handle(self) -> None:
+        self.request.settimeout(_SECONDS)
+        received = 0
+        while chunk := self.request.recv(_CHUNK):
+            received += len(chunk)
+        _note({"from": self.client_address[0], "port": self.client_address[1], "bytes": received})
+
+
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
@@ -61,7 +73,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
 def main() -> int:
     """Listen on the address and port of the command line until killed."""
-    with _Server((sys.argv[1], int(sys.argv[2])), _Upload) as server:
+    handler = _Raw if sys.argv[4:] == ["raw"] else _Upload
+    with _Server((sys.argv[1], int(sys.argv[2])), handler) as server:
         _note({"listening": server.server_address[1]})
         server.serve_forever()
     return 0

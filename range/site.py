@@ -127,6 +127,16 @@ class Site:
                 text=True,
             )
 
+    def stream(self, command: str, *words: str) -> subprocess.Popen[str]:
+        """Start a command that runs on, its output to be read as it comes."""
+        return subprocess.Popen(
+            [str(_BIN / command), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=self.environment,
+            text=True,
+        )
+
     def follow(self, command: str, *words: str) -> None:
         """Run a command in the foreground, its output on this terminal, until it ends or Ctrl-C."""
         subprocess.run([str(_BIN / command), *words], env=self.environment, check=False)

@@ -20,6 +20,8 @@ _READERS = Parameter("readers", READERS, "program names", "these read the files 
 _SESSIONS_LIMIT = 20_000
 _READS_LIMIT = 20
 _NS = 1_000_000_000
+_SLACK = _NS
+"""A read is told by when the file sensor looked; a pipe has sent it a moment before."""
 
 
 class Seen(msgspec.Struct):
@@ -57,7 +59,7 @@ def _judge(seen: Seen, record: Record, site: Site) -> Iterable[Finding]:
     window = int(site.number(_ID, _WINDOW) * _NS)
     for read in seen.reads:
         for connection in seen.connections:
-            if not read[0] <= connection[0] <= read[0] + window or record.person is None:
+            if not read[0] - _SLACK <= connection[0] <= read[0] + window or record.person is None:
                 continue
             yield Finding(
                 entity=f"{key(record)}|{read[2]}|{connection[2]}",
@@ -102,6 +104,7 @@ CORRELATION = Correlation(
     parameters=(_WINDOW, _READERS),
     hits=(
         Story("shadow read with cat, then a connection", (Step(0, _SHADOW), Step(30, _OUT))),
+        Story("piped: it has left before the sensor looked", (Step(0, _OUT), Step(0.5, _SHADOW))),
         Story("the connection's event arrives first", (Step(30, _OUT), Step(0, _SHADOW))),
     ),
     misses=(

@@ -74,7 +74,8 @@ _VERBS: dict[str, Callable[[_Argv, frozenset[str]], bool]] = {
     **dict.fromkeys(_FIREWALLS, _is_cut),
     **dict.fromkeys(SHELLS, _in_shell),
 }
-_PROGRAMS = frozenset({*_VERBS, "busybox"})
+_PROGRAMS = frozenset({*_VERBS, "busybox", "pgrep"})
+"""What the kernel names as executed; pkill is a link to pgrep."""
 
 
 def _find(record: Record, site: Site) -> Finding | None:
@@ -117,6 +118,7 @@ DETECTION = Detection(
         at_once("masked", run("systemctl", "--quiet", "mask", "vedette-agent")),
         at_once("the old way", run("service", "vedette-agent", "stop")),
         at_once("killed by its name", run("pkill", "-9", "-f", "vedette-agent")),
+        at_once("pkill, as the kernel sees it", run("pkill", "-x", "vedette-agent", exe="/usr/bin/pgrep")),
         at_once("a shell's own kill", run("bash", "-c", "kill -9 $(pgrep -f vedette-agent)")),
         at_once("its identity is deleted", run("rm", "-rf", "/var/lib/vedette/identity")),
         at_once("its rings are unpinned", run("rm", "-r", "/sys/fs/bpf/vedette")),
@@ -136,6 +138,7 @@ DETECTION = Detection(
     ),
     misses=(
         at_once("a restart after new settings", run("systemctl", "restart", "vedette-agent")),
+        at_once("its pid is asked for", run("pgrep", "-x", "vedette-agent")),
         at_once("its status is asked", run("systemctl", "status", "vedette-agent")),
         at_once("another service is stopped", run("systemctl", "stop", "nginx")),
         at_once(

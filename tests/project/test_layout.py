@@ -15,8 +15,8 @@ MAY_IMPORT = {
     "evidence": frozenset({"evidence"}),
     "agent": frozenset({"agent", "evidence"}),
     "collector": frozenset({"collector", "evidence"}),
-    "client": frozenset({"client", "evidence"}),
-    "range": frozenset({"range", "client", "evidence"}),
+    "client": frozenset({"client", "evidence", "range"}),
+    "range": frozenset({"range", "evidence"}),
 }
 EVIDENCE_LIBRARIES = frozenset({"msgspec", "zstandard", "cryptography"})
 PURE = (

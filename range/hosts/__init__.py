@@ -1,0 +1,1 @@
+"""Test hosts on one kernel, the collector they report to, and an outside; nothing touches the machine."""

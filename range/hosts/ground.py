@@ -1,0 +1,59 @@
+"""The ground the range stands on: namespaces that end, with all in them, when their first process ends.
+
+Whatever happens to that process, also a `kill -9`, the kernel then kills every host, agent and collector of
+the range and drops their mounts, links, routes and eBPF programs. Nothing needs to be cleaned up, and nothing
+of the machine (interfaces, routes, files, mounts) is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path("/media")
+"""Where the range's own tmpfs is mounted, as only the range sees it."""
+NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid")
+_MEMORY = "4g"
+_NOBODY_YET = "4294967295"
+
+
+def command(module: str, *words: str) -> list[str]:
+    """Return the command that runs a module as the first process of a new ground.
+
+    It dies with the process that starts it.
+    """
+    around = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        *NAMESPACES,
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
+    return [*around, sys.executable, "-m", module, *words]
+
+
+def prepare() -> Path:
+    """Mount the range's tmpfs and return its folder.
+
+    Raises:
+        RuntimeError: this process is not the first of a ground.
+        subprocess.CalledProcessError: the mount was refused.
+    """
+    if os.getpid() != 1:
+        raise RuntimeError("this is no ground of a range: start it with `vedette range run`")
+    options = f"mode=755,size={_MEMORY}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "range", str(FOLDER)], check=True)
+    _forget_login()
+    return FOLDER
+
+
+def _forget_login() -> None:
+    """Let the hosts' daemons be nobody's, as after a boot, though a person started the range."""
+    login = Path("/proc/self/loginuid")
+    if login.read_text() != _NOBODY_YET:
+        login.write_text(_NOBODY_YET)

@@ -1,0 +1,182 @@
+"""Plays scenarios on a fleet of test hosts: all twins, then all attacks; a line of JSON for each on stdout.
+
+It is the first process of a ground (`range.hosts.ground`), so nothing it starts outlives it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import marked
+from .feed import Feed, following
+from .hosts import ground
+from .hosts.fleet import Fleet
+from .hosts.host import HostFailed
+from .scenario import Scenario, Step, load
+from .score import GRACE, Played, Verdict, judge, of_twin
+from .site import CommandFailed
+
+_SETTLE_SECONDS = 6.0
+"""After the last twin, for what it may have raised."""
+_STEP_SECONDS = 90.0
+_OPENING = "ssh-add -q 2>/dev/null; "
+
+
+def main() -> int:
+    """Play the scenarios named on the command line; 0 if they could be played, whatever was found."""
+    parser = argparse.ArgumentParser(prog="range.play", description=__doc__)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    try:
+        marked.demand()
+        known = load()
+        _play([known[name] for name in options.names], options.keep)
+    except KeyboardInterrupt:
+        return 130
+    except (CommandFailed, HostFailed, marked.NotARange) as error:
+        _say(f"the range failed: {error}")
+        return 2
+    return 0
+
+
+def _interrupted(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
+    fleet = Fleet(ground.prepare())
+    people = [person for one in scenarios for person in one.people]
+    prepared = [item for one in scenarios for item in one.prepared]
+    began = time.monotonic()
+    try:
+        with fleet.running(people, prepared), following(fleet.site) as feed:
+            _say(
+                f"{len(fleet.hosts)} hosts, their agents and the collector: {time.monotonic() - began:.1f} s"
+            )
+            for row in _rows(fleet, feed, scenarios):
+                sys.stdout.write(json.dumps(row) + "\n")
+                sys.stdout.flush()
+            if keep is not None:
+                _keep_answers(fleet, feed)
+    finally:
+        if keep is not None:
+            _keep_logs(fleet.folder, keep)
+
+
+def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
+    twins = {one.name: _steps(fleet, one, one.twin, "twin of ") for one in scenarios}
+    fleet.restore()
+    time.sleep(_SETTLE_SECONDS)
+    order = sorted(scenarios, key=lambda one: one.ends_agent)
+    attacks = {one.name: _steps(fleet, one, one.steps, "") for one in order}
+    cast = frozenset(person.name for one in scenarios for person in one.people)
+    last = max(played.ended for played in attacks.values())
+
+    def verdicts() -> dict[str, Verdict]:
+        seen = feed.seen()
+        return {one.name: judge(one.truth, attacks[one.name], seen, cast) for one in scenarios}
+
+    feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), last + GRACE)
+    fleet.restore()
+    if any(one.ends_agent for one in scenarios):
+        feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), time.time() + GRACE)
+    found = verdicts()
+    verified = _verify(fleet, found)
+    return [
+        _row(one, found[one.name], verified[one.name], of_twin(one, twins[one.name], feed.seen(), cast))
+        for one in scenarios
+    ]
+
+
+def _is_complete(verdict: Verdict) -> bool:
+    return verdict.person_right and verdict.bytes_right is not False
+
+
+def _steps(fleet: Fleet, scenario: Scenario, steps: Sequence[Step], what: str) -> Played:
+    """Take the steps one after the other."""
+    began = ended = time.time()
+    for step in steps:
+        time.sleep(step.pause)
+        _take(fleet, step)
+        ended = time.time()
+    _say(f"{scenario.number:>2} {what}{scenario.name}: {len(steps)} steps, {ended - began:.1f} s")
+    return Played(began, ended)
+
+
+def _take(fleet: Fleet, step: Step) -> None:
+    if step.person is None:
+        fleet.hosts[step.host or ""].run("bash", "-c", step.command)
+        return
+    shell = ["runuser", "--login", step.person, "--command", "exec ssh-agent bash"]
+    done = fleet.outside.attempt(*shell, stdin=_OPENING + step.command + "\n", seconds=_STEP_SECONDS)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()[-500:]
+        raise HostFailed(f"{step.person}: `{step.command}` ended with {done.returncode}: {said}")
+
+
+def _verify(fleet: Fleet, found: dict[str, Verdict]) -> dict[str, bool]:
+    """Let an auditor check the evidence of each alert against receipts that the hosts exported after it."""
+    alerts = {name: verdict.alert for name, verdict in found.items() if verdict.alert is not None}
+    bundles = {name: str(fleet.folder / f"{name}.bundle") for name in alerts}
+    for name, alert in alerts.items():
+        fleet.site.vedette("export", "--format", "bundle", "--alert", alert["id"], "--out", bundles[name])
+    trust = [word for path in fleet.receipts(fleet.folder) for word in ("--trust", str(path))]
+    return {name: name in alerts and _holds(fleet, bundles[name], trust) for name in found}
+
+
+def _holds(fleet: Fleet, bundle: str, trust: list[str]) -> bool:
+    said = json.loads(fleet.site.vedette("verify", bundle, *trust, "--json", accept=(0, 1)))
+    if said["status"] != "verified":
+        _say(f"{Path(bundle).name} is {said['status']}: {json.dumps(said)[:2000]}")
+    return bool(said["status"] == "verified")
+
+
+def _row(
+    scenario: Scenario, verdict: Verdict, verified: bool, twin_alerts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "number": scenario.number,
+        "title": scenario.title,
+        "detected": verdict.alert is not None,
+        "rule": verdict.alert["rule"] if verdict.alert is not None else None,
+        "seconds": None if verdict.seconds is None else round(verdict.seconds, 1),
+        "person_right": verdict.person_right,
+        "bytes_right": verdict.bytes_right,
+        "evidence_verified": verified,
+        "twin_runs": 1,
+        "twin_alerts": len(twin_alerts),
+        "twin_rules": sorted({alert["rule"] for alert in twin_alerts}),
+    }
+
+
+def _keep_answers(fleet: Fleet, feed: Feed) -> None:
+    lines = [json.dumps(one.alert) + "\n" for one in feed.seen()]
+    (fleet.folder / "alerts.log").write_text("".join(lines))
+    fleet.site.vedette("export", "--format", "ocsf", "--out", str(fleet.folder / "events.log"))
+
+
+def _keep_logs(folder: Path, keep: Path) -> None:
+    """Copy what the range's programs said, for somebody who wants to know why."""
+    keep.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        (keep / log.name).write_bytes(log.read_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""An administrator kills the agent on a host, all of it at once."""
+
+from __future__ import annotations
+
+from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
+
+SCENARIO = Scenario(
+    number=22,
+    title="an administrator kills the agent",
+    people=(Person("aron", ("bastion",), EVERYTHING), Person("anna", ("bastion",), EVERYTHING)),
+    steps=(Step("aron", "ssh aron@bastion 'sudo pkill -KILL -x vedette-agent'"),),
+    twin_title="an administrator asks the agent how it is",
+    twin=(Step("anna", "ssh anna@bastion 'pgrep -x vedette-agent > /dev/null'"),),
+    ends_agent=True,
+    truth=Truth("aron", ("bastion",), ("agent-tampering", "agent-silent", "agent-stopped")),
+)
