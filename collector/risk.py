@@ -24,9 +24,11 @@ POINT = 1000
 """Risk is counted in thousandths of a point."""
 POINTS: dict[Severity, int] = {"informational": 1, "low": 10, "medium": 30, "high": 60, "critical": 100}
 TACTIC_BONUS = 10
-PEOPLE_LIMIT = 20_000
+PEOPLE_LIMIT = 10_000
 SESSIONS_LIMIT = 50_000
-PARTS_LIMIT = 200
+PARTS_LIMIT = 64
+RULE_PARTS_LIMIT = 8
+"""Findings of a rule that are kept of a person, the newest: a flood of one rule pushes out no other's."""
 BY_SESSION = frozenset({"kernel", "hop", "key"})
 """Ways to know a person that are the session's: who its person turns out to be owns what was found in it."""
 _STEPS = 64
@@ -139,8 +141,10 @@ def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[
 
 def _keep(state: State, name: str, parts: dict[str, Part], fresh: dict[str, Part]) -> None:
     """Add to a person's parts, and note whose sessions they are of."""
+    grows = not fresh.keys() <= parts.keys()
     parts.update(fresh)
-    _forget(parts)
+    if grows:
+        _forget(parts)
     remember(state.people, name, parts, PEOPLE_LIMIT)
     for one in fresh.values():
         if one.person.session is not None:
@@ -197,12 +201,15 @@ def history(parts: Sequence[Part], per_rule: int) -> tuple[Point, ...]:
 
 def _forget(parts: dict[str, Part]) -> None:
     """Drop what has faded, and the oldest where there are too many."""
+    if len(parts) <= RULE_PARTS_LIMIT:
+        return
     newest = max(one.step for one in parts.values())
-    gone = [key for key, one in parts.items() if newest - one.step > _KEPT]
-    if len(parts) - len(gone) > PARTS_LIMIT:
-        gone = sorted(parts, key=lambda key: (parts[key].time, key))[: len(parts) - PARTS_LIMIT]
-    for key in gone:
-        del parts[key]
+    kept: dict[str, int] = {}
+    for count, key in enumerate(sorted(parts, key=lambda key: (parts[key].time, key), reverse=True)):
+        one = parts[key]
+        kept[one.rule] = kept.get(one.rule, 0) + 1
+        if newest - one.step > _KEPT or kept[one.rule] > RULE_PARTS_LIMIT or count >= PARTS_LIMIT:
+            del parts[key]
 
 
 def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Finding]:
