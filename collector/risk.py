@@ -221,16 +221,28 @@ def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Fin
     ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.entity))
     for times, severity in _LEVELS:
         counted = [one for one in ordered if times == 1 or one.is_sure]
+        if _at_most(counted, most) < times * threshold:
+            continue
         days: set[int] = set()
         for step in sorted({one.step for one in counted if one.step >= since}):
+            after, day = score(counted, step, most), step * STEP // _DAY
+            if after < times * threshold or day in days:
+                continue
             before = score([one for one in counted if one.step < step], step, most)
-            after = score(counted, step, most)
-            day = step * STEP // _DAY
-            if before < times * threshold <= after and day not in days:
+            if before < times * threshold:
                 days.add(day)
                 until = [one for one in counted if one.step <= step]
                 anchor = f"{until[0].rule}|{until[0].entity}|{day}|{times}"
                 yield _finding(anchor, severity, until, after)
+
+
+def _at_most(parts: Sequence[Part], per_rule: int) -> int:
+    """Return what the risk of parts never exceeds: what it is where nothing fades."""
+    if not parts:
+        return 0
+    step = parts[0].step
+    fresh = [msgspec.structs.replace(one, time=step * STEP) for one in parts]
+    return score(fresh, step, per_rule)
 
 
 _LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))
