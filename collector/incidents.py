@@ -108,8 +108,7 @@ def _crossings(found: Sequence[Alert], limits: risk.Limits) -> Iterator[Alert]:
     parts = [one for alert in found if (one := risk.part(alert)) is not None]
     if not parts:
         return
-    name, since = parts[0].person.name, min(one.step for one in parts)
-    for crossed in risk.crossings(name, parts, since, limits):
+    for crossed in risk.crossings(parts, min(one.step for one in parts), limits):
         yield Alert(
             telling.identity(risk.RULE.id, risk.RULE.version, crossed.entity, crossed.evidence),
             risk.RULE.id,

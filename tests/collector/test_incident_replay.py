@@ -16,6 +16,7 @@ from collector.incidents import assemble, canonical
 from collector.record import SessionRevision
 from collector.settings import Detection as Settings
 from evidence.kind import Endpoint
+from evidence.kinds.agent import Start
 from evidence.kinds.connection import Close
 from evidence.kinds.file import Read
 from evidence.kinds.login import Sudo
@@ -31,6 +32,8 @@ def robbery(ahead: float = 0) -> tuple[Host, Host, Host]:
     """Alice goes over bastion and app to db, there reads shadow as root, and sends it away."""
     bastion, app = Host("bastion", "10.0.0.1"), Host("app", "10.0.0.2", ahead=ahead)
     db = Host("db", "10.0.0.3")
+    for host in (bastion, app, db):
+        host.tell(Start(version="1", host=host.name, clean=True), 0)
     bastion.login("alice", 7, LAPTOP, 50_000, 0, key="SHA256:alice")
     bastion.ssh(app, 7, 40_001, 10)
     app.login("deploy", 21, bastion.ip, 40_001, 11)

@@ -69,7 +69,7 @@ def test_the_table_is_that_of_a_half_life(steps: int) -> None:
 def test_low_findings_of_several_rules_add_up_and_one_rules_do_not() -> None:
     assert play([about("r", str(n)) for n in range(100)]) == []
     crossed = last([about(f"r{rule}", str(n)) for rule in range(4) for n in range(3)])
-    assert list(crossed) == ["alice|20000|1"]
+    assert list(crossed) == ["r0|0|20000|1"]
     (finding,) = crossed.values()
     assert finding.severity == "medium"
     assert finding.details["points"] == "120"
@@ -80,11 +80,11 @@ def test_twice_the_threshold_is_a_high_finding_of_its_own() -> None:
     alerts = [about(f"r{n}", severity="high") for n in range(4)]
     crossed = last(alerts)
     assert {key: finding.severity for key, finding in crossed.items()} == {
-        "alice|20000|1": "medium",
-        "alice|20000|2": "high",
+        "r0|x|20000|1": "medium",
+        "r0|x|20000|2": "high",
     }
     inferred = last([about(f"r{n}", severity="high", how="inferred") for n in range(4)])
-    assert list(inferred) == ["alice|20000|1"], "what is only inferred stays medium"
+    assert list(inferred) == ["r0|x|20000|1"], "what is only inferred stays medium"
 
 
 def test_risk_fades_and_crosses_again() -> None:
@@ -92,7 +92,7 @@ def test_risk_fades_and_crosses_again() -> None:
     again = [
         about(f"{rule}{day}", severity="high", at=day * 5 * HALF_LIFE) for day in (0, 1) for rule in "ab"
     ]
-    assert list(last(again)) == ["alice|20000|1", "alice|20005|1"]
+    assert list(last(again)) == ["a0|x|20000|1", "a0|x|20005|1"]
 
 
 def test_more_tactics_are_worth_more_and_only_for_a_day() -> None:
@@ -131,6 +131,14 @@ def test_what_was_found_in_a_session_is_the_risk_of_whoever_it_turns_out_to_be()
     assert (crossed.person, crossed.boot) == (alice, "b")
     assert {name: len(parts) for name, parts in state.people.items()} == {"deploy": 1, "alice": 2}
     assert list(risk.revised(state, known, LIMITS)) == []
+
+
+def test_a_flood_of_one_rule_pushes_out_no_other() -> None:
+    state = State()
+    for alert in (about("quiet"), *(about("noisy", str(n), at=n) for n in range(500))):
+        list(risk.found(state, alert, LIMITS))
+    kept = [one.rule for one in state.people["alice"].values()]
+    assert (kept.count("quiet"), kept.count("noisy")) == (1, risk.RULE_PARTS_LIMIT)
 
 
 def test_nobodys_findings_and_its_own_are_no_risk() -> None:
