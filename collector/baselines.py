@@ -38,7 +38,10 @@ def day_seen(record: Record) -> int:
 
     A host may claim any time: one from the next century would make all that came before forgotten.
     """
-    return day_of(min(max(record.at, record.received - (DEPTH - 1) * DAY), record.received))
+    at, received = record.event.time - record.skew, record.received
+    if at > received:
+        return received // DAY
+    return max(at, received - (DEPTH - 1) * DAY) // DAY
 
 
 class Days(msgspec.Struct):
@@ -94,8 +97,10 @@ class FirstSeen(msgspec.Struct):
         if known is None:
             known = Entity(day)
             remember(self.entities, entity, known, _ENTITIES_LIMIT)
-        known.since = min(known.since, day)
         days = known.values.get(value)
+        if days is not None and days.last == day:
+            return  # nearly always
+        known.since = min(known.since, day)
         if days is None:
             remember(known.values, value, Days(day), _VALUES_LIMIT)
             return

@@ -46,7 +46,7 @@ class Series(msgspec.Struct):
             if items[at] == item:
                 return True
             items.insert(at, item)
-        surplus = max(0, len(items) - limit)
+        surplus = len(items) - limit if len(items) > limit else 0
         oldest = items[-1].time - keep
         if surplus or items[0].time < oldest:
             forgotten = max(surplus, bisect.bisect_left(items, oldest, key=_time))
