@@ -44,7 +44,7 @@ def day_seen(record: Record) -> int:
     return max(at, received - (DEPTH - 1) * DAY) // DAY
 
 
-class Days(msgspec.Struct):
+class Days(msgspec.Struct, gc=False):
     """On which days something was seen: the last one, and a bit for each of the DEPTH days up to it.
 
     The set is the same in whatever order its days came, apart from days more than DEPTH before the last.
@@ -79,7 +79,7 @@ class Days(msgspec.Struct):
         return since
 
 
-class Entity(msgspec.Struct):
+class Entity(msgspec.Struct, gc=False):
     """Of somebody: the first day anything was seen of them, and the days of each value."""
 
     since: int
@@ -150,7 +150,7 @@ class LastSeen(msgspec.Struct):
         return day - before if before is not None and before < day else None
 
 
-class Daily(msgspec.Struct):
+class Daily(msgspec.Struct, gc=False):
     """Sums by day, of the newest DEPTH days that have one."""
 
     days: dict[int, int] = {}

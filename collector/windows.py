@@ -27,7 +27,7 @@ class Item(NamedTuple):
     label: str = ""
 
 
-class Series(msgspec.Struct):
+class Series(msgspec.Struct, gc=False):
     """What one entity did, sorted by time; bounded by the span it keeps and by a number of items."""
 
     items: list[Item] = []

@@ -36,7 +36,7 @@ _LOCAL = ("lo", "docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "pod
 _EPHEMERAL = "ephemeral"
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """What was last heard of an agent; times are UTC ns of the collector's clock."""
 
     host: str
