@@ -22,6 +22,7 @@ from .hosts.host import HostFailed
 from .scenario import Scenario, Step, load
 from .score import GRACE, Played, Verdict, judge, of_twin
 from .site import CommandFailed
+from .twins import Draw
 
 _SETTLE_SECONDS = 6.0
 """After the last twin, for what it may have raised."""
@@ -33,6 +34,7 @@ def main() -> int:
     """Play the scenarios named on the command line; 0 if they could be played, whatever was found."""
     parser = argparse.ArgumentParser(prog="range.play", description=__doc__)
     parser.add_argument("names", nargs="+")
+    parser.add_argument("--twins", type=int, default=1, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -40,7 +42,7 @@ def main() -> int:
     try:
         marked.demand()
         known = load()
-        _play([known[name] for name in options.names], options.keep)
+        _play([known[name] for name in options.names], options.twins, options.keep)
     except KeyboardInterrupt:
         return 130
     except (CommandFailed, HostFailed, marked.NotARange) as error:
@@ -58,7 +60,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
+def _play(scenarios: Sequence[Scenario], runs: int, keep: Path | None) -> None:
     fleet = Fleet(ground.prepare())
     people = [person for one in scenarios for person in one.people]
     prepared = [item for one in scenarios for item in one.prepared]
@@ -68,7 +70,7 @@ def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
             _say(
                 f"{len(fleet.hosts)} hosts, their agents and the collector: {time.monotonic() - began:.1f} s"
             )
-            for row in _rows(fleet, feed, scenarios):
+            for row in _rows(fleet, feed, scenarios, runs):
                 sys.stdout.write(json.dumps(row) + "\n")
                 sys.stdout.flush()
             if keep is not None:
@@ -78,8 +80,8 @@ def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
             _keep_logs(fleet.folder, keep)
 
 
-def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    twins = {one.name: _steps(fleet, one, one.twin, "twin of ") for one in scenarios}
+def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario], runs: int) -> list[dict[str, Any]]:
+    twins = _twins(fleet, scenarios, runs)
     fleet.restore()
     time.sleep(_SETTLE_SECONDS)
     order = sorted(scenarios, key=lambda one: one.ends_agent)
@@ -97,10 +99,23 @@ def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[
         feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), time.time() + GRACE)
     found = verdicts()
     verified = _verify(fleet, found)
+    seen = feed.seen()
     return [
-        _row(one, found[one.name], verified[one.name], of_twin(one, twins[one.name], feed.seen(), cast))
+        _row(one, found[one.name], verified[one.name])
+        | _twin_row(twins[one.name], of_twin(one, twins[one.name], seen, cast))
         for one in scenarios
     ]
+
+
+def _twins(fleet: Fleet, scenarios: Sequence[Scenario], runs: int) -> dict[str, list[Played]]:
+    """Play every twin as described, then again and again with other amounts, names and choices."""
+    return {
+        one.name: [
+            _steps(fleet, one, one.twin(Draw(run)), f"twin {run + 1} of ")
+            for run in range(min(runs, one.twin_runs))
+        ]
+        for one in scenarios
+    }
 
 
 def _is_complete(verdict: Verdict) -> bool:
@@ -146,9 +161,7 @@ def _holds(fleet: Fleet, bundle: str, trust: list[str]) -> bool:
     return bool(said["status"] == "verified")
 
 
-def _row(
-    scenario: Scenario, verdict: Verdict, verified: bool, twin_alerts: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _row(scenario: Scenario, verdict: Verdict, verified: bool) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "number": scenario.number,
@@ -159,9 +172,14 @@ def _row(
         "person_right": verdict.person_right,
         "bytes_right": verdict.bytes_right,
         "evidence_verified": verified,
-        "twin_runs": 1,
-        "twin_alerts": len(twin_alerts),
-        "twin_rules": sorted({alert["rule"] for alert in twin_alerts}),
+    }
+
+
+def _twin_row(runs: list[Played], alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "twin_runs": len(runs),
+        "twin_alerts": len(alerts),
+        "twin_rules": sorted({alert["rule"] for alert in alerts}),
     }
 
 

@@ -14,6 +14,7 @@ from collector.rule import Correlation, Detection
 from range import document, marked
 from range.command import RangeFailed, chosen
 from range.scenario import HOSTS, Scenario, load
+from range.twins import Draw
 
 SCENARIOS = load()
 RULES = {
@@ -39,15 +40,23 @@ ROW = {
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
 def test_a_scenario_is_complete(scenario: Scenario) -> None:
-    people = {person.name: person for person in scenario.people}
-    assert scenario.cast(scenario.steps) | scenario.cast(scenario.twin) == set(people)
+    people, twin = {person.name: person for person in scenario.people}, scenario.twin(Draw())
+    assert scenario.cast(scenario.steps) | scenario.cast(twin) == set(people)
     assert scenario.steps
-    assert scenario.twin
+    assert twin
     assert scenario.truth.person in scenario.cast(scenario.steps)
     assert set(scenario.truth.hosts) <= set(HOSTS)
     assert all(set(person.hosts) <= set(HOSTS) for person in people.values())
-    assert all(step.host in HOSTS for step in (*scenario.steps, *scenario.twin) if step.person is None)
+    assert all(step.host in HOSTS for step in (*scenario.steps, *twin) if step.person is None)
     assert all(one.host in HOSTS for one in scenario.prepared)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
+def test_runs_of_a_twin_differ_by_the_same_people_and_can_be_repeated(scenario: Scenario) -> None:
+    runs = [scenario.twin(Draw(run)) for run in range(min(20, scenario.twin_runs))]
+    assert runs == [scenario.twin(Draw(run)) for run in range(len(runs))]
+    assert {scenario.cast(run) for run in runs} == {scenario.cast(runs[0])}
+    assert len(set(runs)) >= min(3, len(runs))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
