@@ -8,8 +8,9 @@ the same time; what stays unexplained for a few seconds is told. Pure.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 import msgspec
@@ -26,7 +27,7 @@ T = TypeVar("T")
 PATIENCE = 5_000_000_000
 """Nanoseconds for which a login event may still explain a change, and for which one that came first does."""
 
-_PROCESSES = 65_536
+_PROCESSES, _FORGOTTEN = 65_536, 1024
 _WAITING = 1024
 _LOGINS, _LOGIN_KEPT = 256, 20_000_000_000
 _FORKED = 1024
@@ -59,7 +60,8 @@ class IdentityWatch:
         self, suspects: Gathered[Suspect] | None = None, logins: Gathered[LoginSeen] | None = None
     ) -> None:
         """Begin with what a former run, which was killed, left of changes and logins."""
-        self._known: OrderedDict[int, Exec] = OrderedDict()
+        self._known: dict[int, Exec] = {}
+        """By pid, those seen lately last."""
         self._suspects = _Line(suspects if suspects is not None else Gathered(Suspect), _since)
         self._logins = _Line(logins if logins is not None else Gathered(LoginSeen), _mono)
         self._forked: deque[tuple[int | None, ...]] = deque(maxlen=_FORKED)
@@ -100,11 +102,12 @@ class IdentityWatch:
     def _exec(self, body: Exec, mono: int) -> None:
         former = self._former(body)
         known = self._known
-        if body.pid in known:
-            known.move_to_end(body.pid)
+        known.pop(body.pid, None)
         known[body.pid] = body
         if len(known) > _PROCESSES:
-            known.popitem(last=False)
+            # Several at once: a dict that loses its first entry searches for the next among all it has lost.
+            for pid in list(islice(known, _FORGOTTEN)):
+                del known[pid]
         if former is None or (former.auid == body.auid and former.session == body.session):
             return
         if former.auid is None or _logs_in(former.exe) or "auid" in body.missing:
@@ -121,8 +124,7 @@ class IdentityWatch:
         if not line and body.ppid is not None:
             line = (Ancestor(pid=body.ppid, start=body.parent_start),)
         for one in line:
-            found = self._at(one.pid, one.start)
-            if found is not None:
+            if one.pid in self._known and (found := self._at(one.pid, one.start)) is not None:
                 return found
         return None
 

@@ -25,7 +25,7 @@ TTL = 60_000_000_000
 """Nanoseconds for which an ended process is kept, unless there are too many."""
 
 ENDED_SHARE = 16
-"""One of so many places of the table may be an ended process's: 4096 of them, three megabytes, by default."""
+"""One of so many places of the table may be an ended process's: 4096 of them, 2.5 MB, by default."""
 
 LATE = 2_000_000_000
 """Nanoseconds after its end for which a pid still names the process, as long as no other took it."""

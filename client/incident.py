@@ -45,8 +45,9 @@ def _facts(screen: Screen, incident: dict[str, Any]) -> None:
     facts.append(("hosts", " → ".join(incident["hosts"])))
     if incident["accounts"]:
         facts.append(("as", ", ".join(incident["accounts"])))
-    span = lasting(incident["end"] - incident["begin"])
-    facts.append(("time", f"{utc(incident['begin'])} to {utc(incident['end'])}, {span}"))
+    lasted = incident["end"] - incident["begin"]
+    until = f" to {utc(incident['end'])}, {lasting(lasted)}" if lasted else ""
+    facts.append(("time", f"{utc(incident['begin'])}{until}"))
     facts += [
         ("to " + moved["destination"], f"{size(moved['bytes_out'])} out, {size(moved['bytes_in'])} in")
         for moved in incident["moved"]

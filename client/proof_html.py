@@ -25,7 +25,7 @@ p {{ margin: .4rem 0; }} .dim {{ color: var(--dim); }}
 ul.problems {{ color: var(--bad); }}
 table {{ border-collapse: collapse; width: 100%; font-size: .87rem; }}
 th, td {{ text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
-         vertical-align: top; overflow-wrap: anywhere; }}
+         vertical-align: top; overflow-wrap: break-word; }}
 th {{ color: var(--dim); font-weight: 600; white-space: nowrap; }}
 td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 code {{ font-size: .85em; overflow-wrap: anywhere; }}

@@ -87,6 +87,7 @@ class Analysis:
                 yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
             else:
                 yield from self._alerts(rule, found, now)
+        yield from self._alerts(risk.RULE, risk.revised(self._risk, session, risk.limits(self.site)), now)
 
     def sessions(self) -> list[SessionRevision]:
         """Return what has become known of sessions since this was asked last. Called after each batch."""
@@ -173,7 +174,7 @@ class Analysis:
         for finding in findings:
             alert = to_alert(rule, finding, now)
             yield from telling.tell(self._telling, alert, now, per_hour)
-            for crossed in risk.found(self._risk, alert, self.site):
+            for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
 

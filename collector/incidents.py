@@ -8,11 +8,11 @@ less than a day between neighbours; low ones join a story but make none.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from . import attack, incident_text, risk
+from . import attack, incident_text, risk, telling
 from .alert import Alert, Severity
 from .incident import SEVERITIES, Entry, Incident, Moved, Place, Seen, Session, rank
 from .record import Hop, How
@@ -27,29 +27,49 @@ _Sessions = dict[SessionKey, Session]
 
 
 def assemble(
-    alerts: Iterable[Alert], sessions: Iterable[Session] = (), seen: Iterable[Seen] = (), per_rule: int = 3
+    alerts: Iterable[Alert],
+    sessions: Iterable[Session] = (),
+    seen: Iterable[Seen] = (),
+    limits: risk.Limits = risk.Limits(),  # noqa: B008 - frozen
+    is_hidden: Callable[[Alert], bool] = lambda _alert: False,
 ) -> tuple[Incident, ...]:
     """Return the incidents, the newest first; of alerts and sessions the newest revisions count.
 
-    Sessions come oldest revision first. per_rule is `risk`'s parameter.
+    Sessions come oldest revision first. Where a person's risk crosses its limits is judged anew: whose
+    findings they are may have been learnt since it was told. What is_hidden is left out and adds no risk.
     """
     by_session: _Sessions = {(one.agent, one.boot, one.session): one for one in sessions}
     by_uid = {one.uid: one for one in seen}
     stories: dict[str, list[Alert]] = {}
     for alert in _newest(alerts):
+        if alert.rule == risk.RULE.id:
+            continue
         known = _known(_booted(alert, by_uid), by_session)
+        if is_hidden(known):
+            continue
         stories.setdefault(_root(known), []).append(known)
     made = [
-        _Story(root, part, by_session, by_uid).tell(per_rule)
+        _Story(root, part, by_session, by_uid).tell(limits)
         for root, found in stories.items()
-        for part in _episodes(found)
+        for part in _episodes([*found, *(one for one in _crossings(found, limits) if not is_hidden(one))])
     ]
     return tuple(sorted(made, key=lambda one: (-one.end, one.id)))
 
 
 def canonical(incidents: Iterable[Incident]) -> bytes:
-    """Return incidents in the one form in which two replays are compared byte for byte."""
-    return msgspec.json.encode(sorted(incidents, key=lambda one: one.id), order="sorted")
+    """Return incidents in the one form in which two replays are compared byte for byte.
+
+    It has the facts. A finding's own words are those of the moment it was told: they may name the account of
+    a session whose person was learnt later, and are no part of it.
+    """
+    ordered = sorted(incidents, key=lambda one: one.id)
+    bare = [
+        msgspec.structs.replace(
+            one, timeline=tuple(msgspec.structs.replace(entry, what="") for entry in one.timeline)
+        )
+        for one in ordered
+    ]
+    return msgspec.json.encode(bare, order="sorted")
 
 
 def _newest(alerts: Iterable[Alert]) -> list[Alert]:
@@ -74,13 +94,37 @@ def _booted(alert: Alert, seen: dict[str, Seen]) -> Alert:
 
 
 def _known(alert: Alert, sessions: _Sessions) -> Alert:
-    """Return the alert with its session's person as known by now."""
-    if alert.person is None or alert.person.session is None:
+    """Return the alert with its session's person as known by now; a job's is not the session's."""
+    if alert.person is None or alert.person.session is None or alert.person.how not in risk.BY_SESSION:
         return alert
     later = sessions.get((alert.agent, alert.boot, alert.person.session))
     if later is None or later.person is None:
         return alert
     return msgspec.structs.replace(alert, person=later.person)
+
+
+def _crossings(found: Sequence[Alert], limits: risk.Limits) -> Iterator[Alert]:
+    """Yield where the risk of these findings, all of one person, crosses its limits."""
+    parts = [one for alert in found if (one := risk.part(alert)) is not None]
+    if not parts:
+        return
+    for crossed in risk.crossings(parts, min(one.step for one in parts), limits):
+        yield Alert(
+            telling.identity(risk.RULE.id, risk.RULE.version, crossed.entity, crossed.evidence),
+            risk.RULE.id,
+            risk.RULE.version,
+            crossed.severity or risk.RULE.severity,
+            risk.RULE.title,
+            crossed.summary,
+            crossed.time,
+            0,
+            crossed.agent,
+            crossed.host,
+            crossed.person,
+            evidence=crossed.evidence,
+            entity=crossed.entity,
+            boot=crossed.boot,
+        )
 
 
 def _root(alert: Alert) -> str:
@@ -121,11 +165,11 @@ class _Story:
         self._anchor = f"{root}|{found[0].rule}|{found[0].entity}"
         self._found = sorted(found, key=_order)
         self._sessions = sessions
-        uids = sorted({uid for one in found for uid in one.evidence})
+        uids = sorted({uid for one in found for uid in _evidence(one)})
         self._evidence = tuple(uids)
         self._seen = [seen[uid] for uid in uids if uid in seen]
 
-    def tell(self, per_rule: int) -> Incident:
+    def tell(self, limits: risk.Limits) -> Incident:
         """Return the incident."""
         people = [one.person for one in self._found if one.person is not None]
         moved = self._moved()
@@ -153,7 +197,7 @@ class _Story:
             bytes_in=sum(one.bytes_in for one in moved),
             files=tuple(sorted({one.path for one in self._seen if one.path and _is_file(one.kind)})),
             evidence=self._evidence,
-            risk=risk.history(parts, per_rule),
+            risk=risk.history(parts, limits.per_rule),
         )
         return msgspec.structs.replace(made, summary=incident_text.summary(made))
 
@@ -229,6 +273,13 @@ def _is_file(kind: str) -> bool:
     return kind.startswith("file.") or kind == "state.changed"
 
 
+def _evidence(one: Alert) -> tuple[str, ...]:
+    """Return the events that show a finding, and those that show its person as known by now."""
+    person = one.person
+    ways = (person.because, *(hop.because for hop in person.chain)) if person is not None else ()
+    return tuple(sorted({*one.evidence, *(uid for because in ways for uid in because)}))
+
+
 def _entry(one: Alert) -> Entry:
     return Entry(
         one.time,
@@ -237,6 +288,6 @@ def _entry(one: Alert) -> Entry:
         one.rule,
         one.title,
         one.summary,
-        tuple(sorted(one.evidence)),
+        _evidence(one),
         one.id,
     )

@@ -6,6 +6,7 @@ are wrong, also over a restart, and tells whether the operator's word is another
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -161,6 +162,24 @@ def recorder(settings: Settings) -> Callable[[Act], object]:
             return ledger.record(one)
 
     return record
+
+
+def reader(settings: Settings) -> Callable[[], Known]:
+    """Return a function that gives what is in force by now, for another process than the one that watches."""
+    path = paths.of(settings).organisation
+
+    @functools.lru_cache(maxsize=1)
+    def at(_written: int) -> Known:
+        kept = _load(path)
+        return Known(kept.organisation) if kept else organisation_file.from_settings(settings).known
+
+    def known() -> Known:
+        try:
+            return at(path.stat().st_mtime_ns)
+        except OSError:
+            return at(0)
+
+    return known
 
 
 def _summary(told: Told) -> str:

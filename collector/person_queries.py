@@ -10,15 +10,23 @@ from . import queries
 from .conditions import Where
 from .queries import Query, Span
 
-_IS_THE_SESSIONS = "s.person IS NOT NULL AND e.how IS DISTINCT FROM 'job' AND NOT e.contested"
+_LOGINS = """(SELECT agent, split_part(uid, ':', 2)::BIGINT AS epoch, split_part(uid, ':', 3)::BIGINT AS seq,
+        person, how, source, evidence, chain
+    FROM (SELECT *, unnest(evidence) AS uid FROM sessions) WHERE starts_with(uid, agent || ':')
+    QUALIFY row_number() OVER (PARTITION BY uid ORDER BY coalesce(length(chain), 0), session) = 1)"""
+"""Events that show whose a session is, of its own host: a login names no session, which opens after it."""
+_IS_KNOWN = "coalesce(s.person, l.person) IS NOT NULL AND e.how IS DISTINCT FROM 'job' AND NOT e.contested"
 _NAMED = f"""(SELECT e.* REPLACE (
-        CASE WHEN {_IS_THE_SESSIONS} THEN s.person ELSE e.person END AS person,
-        CASE WHEN {_IS_THE_SESSIONS} THEN s.how ELSE e.how END AS how,
-        CASE WHEN {_IS_THE_SESSIONS} THEN s.source ELSE e.person_source END AS person_source,
-        CASE WHEN {_IS_THE_SESSIONS} AND s.how <> 'kernel' THEN s.evidence ELSE e.person_evidence END
-            AS person_evidence
-    ), s.chain
-    FROM events e LEFT JOIN sessions s ON e.agent = s.agent AND e.boot = s.boot AND e.session = s.session)"""  # noqa: S608 - no value
+        CASE WHEN {_IS_KNOWN} THEN coalesce(s.person, l.person) ELSE e.person END AS person,
+        CASE WHEN {_IS_KNOWN} THEN coalesce(s.how, l.how) ELSE e.how END AS how,
+        CASE WHEN {_IS_KNOWN} THEN coalesce(s.source, l.source) ELSE e.person_source END AS person_source,
+        CASE WHEN {_IS_KNOWN} AND coalesce(s.how, l.how) <> 'kernel'
+            THEN coalesce(s.evidence, l.evidence) ELSE e.person_evidence END AS person_evidence
+    ), coalesce(s.chain, l.chain) AS chain
+    FROM events e
+    LEFT JOIN sessions s ON e.agent = s.agent AND e.boot = s.boot AND e.session = s.session
+    LEFT JOIN {_LOGINS} l ON e.kind = 'login.accepted' AND e.session IS NULL
+        AND e.agent = l.agent AND e.epoch = l.epoch AND e.seq = l.seq)"""  # noqa: S608 - no value
 """Events, each with whose it is as known by now; a job's within a session may be another person's."""
 
 

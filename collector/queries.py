@@ -41,11 +41,22 @@ STORY = (
     "collector.act",
 )
 """Kinds a timeline shows; heartbeats, exits and interim reports are left out unless asked for."""
-_NEWEST = (
-    "(FROM alerts QUALIFY row_number() "
-    "OVER (PARTITION BY rule, entity ORDER BY detected DESC, revision DESC) = 1)"
-)
-"""SQL for the alerts that hold: the newest revision of each rule and entity."""
+_NEWEST = """(
+    SELECT a.* REPLACE (
+        CASE WHEN s.agent IS NOT NULL THEN s.person ELSE a.person END AS person,
+        CASE WHEN s.agent IS NOT NULL THEN s.how ELSE a.how END AS how,
+        CASE WHEN s.agent IS NOT NULL THEN s.source ELSE a.person_source END AS person_source,
+        CASE WHEN s.agent IS NOT NULL THEN s.fingerprint ELSE a.fingerprint END AS fingerprint,
+        CASE WHEN s.agent IS NOT NULL THEN s.chain ELSE a.chain END AS chain
+    )
+    FROM (
+        FROM alerts QUALIFY row_number()
+            OVER (PARTITION BY rule, entity ORDER BY detected DESC, revision DESC) = 1
+    ) a LEFT JOIN sessions s ON a.agent = s.agent AND a.boot = s.boot AND a.session = s.session
+        AND s.person IS NOT NULL AND a.how IN ('kernel', 'hop', 'key')
+)"""
+"""SQL for the alerts that hold: the newest revision of each rule and entity, with whose session it is known
+to be by now. What a job or a user id shows is not the session's."""
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -116,6 +116,10 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     received: int
     skew: int = 0
 
+    def key(self, number: int) -> str:
+        """Return what a session, or a process, of the host's boot is remembered by."""
+        return f"{self.agent}|{self.boot}|{number}"
+
     def uid(self, event: Event[Any]) -> str:
         """Return the stable name of an event from here, ``agent:epoch:seq``."""
         return f"{self.agent}:{self.epoch}:{event.seq}"

@@ -15,7 +15,7 @@ import msgspec
 from . import attack
 from .alert import Alert, Severity
 from .bounded import remember
-from .record import Person
+from .record import Person, SessionRevision
 from .rule import Detection, Finding, Parameter, Site
 
 HALF_LIFE = 86_400_000_000_000
@@ -25,7 +25,10 @@ POINT = 1000
 POINTS: dict[Severity, int] = {"informational": 1, "low": 10, "medium": 30, "high": 60, "critical": 100}
 TACTIC_BONUS = 10
 PEOPLE_LIMIT = 20_000
+SESSIONS_LIMIT = 50_000
 PARTS_LIMIT = 200
+BY_SESSION = frozenset({"kernel", "hop", "key"})
+"""Ways to know a person that are the session's: who its person turns out to be owns what was found in it."""
 _STEPS = 64
 STEP = HALF_LIFE // _STEPS
 """Age counts in steps of 22.5 minutes."""
@@ -49,16 +52,25 @@ _THRESHOLD = Parameter("threshold", 100, "points", "two high findings of a day, 
 _PER_RULE = Parameter("per_rule", 3, "findings", "one noisy rule is no incident by itself")
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """The parameters: points that are crossed, and findings of a rule that count at most."""
+
+    threshold: int = 100
+    per_rule: int = 3
+
+
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """What one finding adds: its rule, the step of its time, its worth, and what shows it."""
+    """What one finding adds: its rule, its time and worth, whose session it was in, and what shows it."""
 
     rule: str
+    entity: str
     time: int
     severity: Severity
     tactic: str | None
     person: Person
     agent: str
     host: str
+    boot: str | None
     uid: str | None
 
     @property
@@ -73,9 +85,10 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct):
-    """By person's name and ``rule|entity``; the oldest go first."""
+    """people by name and ``rule|entity``, owners the names by ``agent|boot|session``; the oldest go first."""
 
     people: dict[str, dict[str, Part]] = {}
+    owners: dict[str, str] = {}
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -85,7 +98,12 @@ class Point(msgspec.Struct, frozen=True):
     points: int
 
 
-def found(state: State, alert: Alert, site: Site) -> Iterator[Finding]:
+def limits(site: Site) -> Limits:
+    """Return the parameters as the site set them."""
+    return Limits(int(site.number(_ID, _THRESHOLD)), int(site.number(_ID, _PER_RULE)))
+
+
+def found(state: State, alert: Alert, limits: Limits) -> Iterator[Finding]:
     """Take a finding, told or not; yield where it lets its person's risk cross the threshold."""
     one = part(alert)
     if one is None:
@@ -93,11 +111,40 @@ def found(state: State, alert: Alert, site: Site) -> Iterator[Finding]:
     name, key = one.person.name, f"{alert.rule}|{alert.entity}"
     parts = state.people.get(name) or {}
     known = parts.get(key)
-    parts[key] = one
+    _keep(state, name, parts, {key: one})
+    if known is None or (known.step, known.severity, known.is_sure) != (one.step, one.severity, one.is_sure):
+        yield from crossings(parts.values(), one.step, limits)
+
+
+def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[Finding]:
+    """Take whose a session is by now; what was found in it becomes that person's risk."""
+    former = state.owners.get(f"{session.agent}|{session.boot}|{session.session}")
+    name = session.person.name
+    if former is None or former == name:
+        return
+    place = (session.agent, session.boot, session.session)
+    old = state.people.get(former) or {}
+    moved = {
+        key: msgspec.structs.replace(one, person=session.person)
+        for key, one in old.items()
+        if (one.agent, one.boot, one.person.session) == place and one.person.how in BY_SESSION
+    }
+    if moved:
+        for key in moved:
+            del old[key]
+        parts = state.people.get(name) or {}
+        _keep(state, name, parts, moved)
+        yield from crossings(parts.values(), min(one.step for one in moved.values()), limits)
+
+
+def _keep(state: State, name: str, parts: dict[str, Part], fresh: dict[str, Part]) -> None:
+    """Add to a person's parts, and note whose sessions they are of."""
+    parts.update(fresh)
     _forget(parts)
     remember(state.people, name, parts, PEOPLE_LIMIT)
-    if known is None or (known.step, known.severity, known.is_sure) != (one.step, one.severity, one.is_sure):
-        yield from _crossings(name, parts.values(), one.step, site)
+    for one in fresh.values():
+        if one.person.session is not None:
+            remember(state.owners, f"{one.agent}|{one.boot}|{one.person.session}", name, SESSIONS_LIMIT)
 
 
 def part(alert: Alert) -> Part | None:
@@ -106,13 +153,15 @@ def part(alert: Alert) -> Part | None:
         return None
     return Part(
         alert.rule,
+        alert.entity,
         alert.time,
         alert.severity,
         attack.tactic(alert.attack[0]) if alert.attack else None,
         alert.person,
         alert.agent,
         alert.host,
-        alert.evidence[-1] if alert.evidence else None,
+        alert.boot,
+        max(alert.evidence, default=None),
     )
 
 
@@ -146,11 +195,6 @@ def history(parts: Sequence[Part], per_rule: int) -> tuple[Point, ...]:
     return tuple(Point((step + 1) * STEP, score(parts, step, per_rule) // POINT) for step in steps)
 
 
-def per_rule(site: Site) -> int:
-    """Return how many findings of one rule count at most."""
-    return int(site.number(_ID, _PER_RULE))
-
-
 def _forget(parts: dict[str, Part]) -> None:
     """Drop what has faded, and the oldest where there are too many."""
     newest = max(one.step for one in parts.values())
@@ -161,10 +205,13 @@ def _forget(parts: dict[str, Part]) -> None:
         del parts[key]
 
 
-def _crossings(name: str, parts: Iterable[Part], since: int, site: Site) -> Iterator[Finding]:
-    """Yield where the risk crosses the threshold, and twice that, from a step on; once a day for each."""
-    threshold, most = int(site.number(_ID, _THRESHOLD) * POINT), per_rule(site)
-    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.uid or ""))
+def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Finding]:
+    """Yield where one person's risk crosses the threshold, and twice that, from a step on, once a day each.
+
+    Each is named after the first finding, not after the person, whose name may be learnt later.
+    """
+    threshold, most = limits.threshold * POINT, limits.per_rule
+    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.entity))
     for times, severity in _LEVELS:
         counted = [one for one in ordered if times == 1 or one.is_sure]
         days: set[int] = set()
@@ -175,7 +222,8 @@ def _crossings(name: str, parts: Iterable[Part], since: int, site: Site) -> Iter
             if before < times * threshold <= after and day not in days:
                 days.add(day)
                 until = [one for one in counted if one.step <= step]
-                yield _finding(f"{name}|{day}|{times}", severity, until, after)
+                anchor = f"{until[0].rule}|{until[0].entity}|{day}|{times}"
+                yield _finding(anchor, severity, until, after)
 
 
 _LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))
@@ -198,6 +246,7 @@ def _finding(entity: str, severity: Severity, parts: Sequence[Part], points: int
         person=last.person,
         details={"points": str(points // POINT), "rules": listed},
         severity=severity,
+        boot=last.boot,
     )
 
 

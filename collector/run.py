@@ -121,6 +121,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         functools.partial(tls.keep_fresh, context, places.console_certificate),
         functools.partial(_keep_renewing, settings, places),
     )
+    known = organisation_watch.reader(settings)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -129,7 +130,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         console=settings.console,
         clock=time.time_ns,
         suppressions=Suppressions(StateDb(places.state_db)),
-        site=lambda: site(settings.detection),
+        site=lambda: site(settings.detection, known()),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

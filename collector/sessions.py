@@ -15,7 +15,7 @@ import msgspec
 from .bounded import remember
 from .jobs import WEAK
 from .organisation import Known
-from .record import NOT_INTERACTIVE, Hop, How, Person, SessionRevision
+from .record import NOT_INTERACTIVE, Hop, How, Origin, Person, SessionRevision
 
 SESSIONS_LIMIT = 100_000
 DEPTH_LIMIT = 16
@@ -118,6 +118,13 @@ class Sessions:
         remember(self.state.sessions, name, session, SESSIONS_LIMIT)
         self.tell(name)
         return name
+
+    def make(self, origin: Origin, number: int, user: str) -> Session:
+        """Return a session of which nothing else is known yet, taken in."""
+        person = Person(account(self.known, user, None, None), "kernel", number)
+        session = Session(origin.agent, origin.boot, number, origin.host, user, person, skew=origin.skew)
+        self.add(session)
+        return session
 
     def tell(self, name: str) -> None:
         """Have a new revision of a session told."""

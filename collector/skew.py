@@ -12,7 +12,7 @@ import msgspec
 
 from .bounded import remember
 
-AGENTS_LIMIT = 20_000
+CLOCKS_LIMIT = 20_000
 RECENT = 3_600_000_000_000
 """Nanoseconds for which a statement from the future counts: a clock may be set right."""
 DELAY = 5_000_000_000
@@ -21,22 +21,19 @@ _SLOT = RECENT // 12
 
 
 class Clock(msgspec.Struct):
-    """One host's differences received - sent, ns: the smallest since boot, and those of recent slots."""
+    """One host's differences received - sent in one boot, ns: the smallest, and those of recent slots."""
 
-    boot: str
     smallest: int
     slots: dict[int, int] = {}
 
 
 def learn(clocks: dict[str, Clock], agent: str, boot: str, *, sent: int, received: int) -> int:
     """Take a statement in, and return by how many ns its host's clock is ahead of the collector's."""
-    late = received - sent
-    clock = clocks.get(agent)
+    late, name = received - sent, f"{agent}|{boot}"
+    clock = clocks.get(name)
     if clock is None:
-        clock = Clock(boot, late)
-        remember(clocks, agent, clock, AGENTS_LIMIT)
-    elif clock.boot != boot:
-        clock.boot, clock.smallest, clock.slots = boot, late, {}
+        clock = Clock(late)
+        remember(clocks, name, clock, CLOCKS_LIMIT)
     clock.smallest = min(clock.smallest, late)
     slot = received // _SLOT
     clock.slots[slot] = min(late, clock.slots.get(slot, late))

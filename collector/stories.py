@@ -12,7 +12,8 @@ from .alert import Alert
 from .incident import Incident, Seen, Session
 from .organisation import Known
 from .queries import Query, Span
-from .record import Hop, Person
+from .record import Hop, Person, SessionRevision
+from .risk import Limits
 from .suppression import Suppression
 
 Row = dict[str, Any]
@@ -22,24 +23,30 @@ ALERTS_LIMIT = 50_000
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
 
 
-def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, per_rule: int) -> list[Incident]:
+def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, limits: Limits) -> list[Incident]:
     """Return the incidents that end in the span, the newest first; what is suppressed is left out.
 
     Alerts before the span are read too, for a story may begin earlier.
     """
     hidden = tuple(active)
-    alerts = [one for one in _alerts(ask) if suppression.hiding(hidden, one, known) is None]
-    sessions = _sessions(ask)
+
+    def is_hidden(one: Alert) -> bool:
+        return suppression.hiding(hidden, one, known) is not None
+
+    alerts, sessions = _alerts(ask), _sessions(ask)
     begin, end = span.start or 0, span.end or 1 << 63
-    wanted = [one for one in incidents.assemble(alerts, sessions) if begin <= one.end < end]
+    wanted = [
+        one for one in incidents.assemble(alerts, sessions, (), limits, is_hidden) if begin <= one.end < end
+    ]
     uids = sorted({uid for one in wanted for uid in one.evidence})
     seen = [contributing(row) for row in ask(queries.evidence(uids))] if uids else []
-    return [one for one in incidents.assemble(alerts, sessions, seen, per_rule) if begin <= one.end < end]
+    made = incidents.assemble(alerts, sessions, seen, limits, is_hidden)
+    return [one for one in made if begin <= one.end < end]
 
 
-def rough(ask: Ask) -> tuple[Incident, ...]:
+def rough(ask: Ask, limits: Limits) -> tuple[Incident, ...]:
     """Return all incidents, also of what is suppressed, without what only their events tell."""
-    return incidents.assemble(_alerts(ask), _sessions(ask))
+    return incidents.assemble(_alerts(ask), _sessions(ask), (), limits)
 
 
 def _alerts(ask: Ask) -> list[Alert]:
@@ -91,6 +98,12 @@ def session(row: Row) -> Session:
             row["person"], row["how"], row["session"], row["source"], row["fingerprint"], because, chain
         )
     return Session(row["agent"], row["boot"], row["session"], row["host"] or "", row["user"], person)
+
+
+def of_revision(one: SessionRevision) -> Session:
+    """Return a session as the engine tells it, in the form the lake gives it back."""
+    person = msgspec.structs.replace(one.person, because=one.evidence, scheduler=None, key=None)
+    return Session(one.agent, one.boot, one.session, one.host, one.user, person)
 
 
 def contributing(row: Row) -> Seen:

@@ -1,7 +1,7 @@
 """Suppressions: what an analyst has judged and need not see again, with author, reason, scope and end. Pure.
 
-They hide findings when they are read, those stored long ago too. Rules, risk and evidence do not know of
-them, so ending one shows everything again.
+They hide findings when they are read, those stored long ago too. Rules and evidence do not know of them, so
+ending one shows everything again.
 """
 
 from __future__ import annotations

@@ -65,12 +65,11 @@ class Decoder:
         Raises:
             ValueError: raw is not one of the two records.
         """
-        kind = _TYPE.unpack_from(raw)[0] if len(raw) >= _TYPE.size else 0
-        if kind == EXIT and len(raw) == _EXIT.size:
-            return _exit(raw)
-        if kind == EXEC and len(raw) >= _HEADER:
+        if len(raw) >= _HEADER:
             return self._exec(raw)
-        raise ValueError(f"no process record: type {kind}, {len(raw)} bytes")
+        if len(raw) == _EXIT.size:
+            return _exit(raw)
+        raise ValueError(f"no process record: {len(raw)} bytes")
 
     def outline(self, raw: bytes) -> Exec:
         """Return program, parents, place and identity of an exec, without what costs more to decode.
@@ -97,7 +96,9 @@ class Decoder:
         )
 
     def _exec(self, raw: bytes) -> tuple[int, Exec, bool, Likeness]:
-        _, argv_at, pid, mono, start, length, environment_size, _ = _OWN.unpack_from(raw)
+        kind, argv_at, pid, mono, start, length, environment_size, _ = _OWN.unpack_from(raw)
+        if kind != EXEC:
+            raise ValueError(f"no exec record: type {kind}, {len(raw)} bytes")
         environment_at = len(raw) - environment_size
         if argv_at > environment_at:
             raise ValueError(f"exec record of pid {pid}: its parts are more than {len(raw)} bytes")
@@ -122,7 +123,9 @@ class Decoder:
 
 
 def _exit(raw: bytes) -> tuple[int, Exit, bool, None]:
-    _, shared, pid, mono, start, cpu, uid, auid, session, status = _EXIT.unpack(raw)
+    kind, shared, pid, mono, start, cpu, uid, auid, session, status = _EXIT.unpack(raw)
+    if kind != EXIT:
+        raise ValueError(f"no exit record: type {kind}, {len(raw)} bytes")
     signal = status & 0x7F
     body = Exit(
         pid=pid,

@@ -11,10 +11,12 @@ from collector.alert import Alert
 from collector.incident import Seen, Session
 from collector.incidents import assemble, canonical
 from collector.record import Hop, Person
+from collector.risk import Limits
 from collector.telling import identity
 
 HOUR = 3_600_000_000_000
 BEGIN = 1_790_000_000_000_000_000
+CALM = Limits(threshold=1_000_000)
 HOP = Hop("bastion-id", "bastion", "b0", 3, "alice", "kernel")
 ALICE = Person("alice", "kernel", 7, "198.51.100.7", "SHA256:k")
 
@@ -47,7 +49,8 @@ def flow(uid: str, number: int, sent: int) -> Seen:
 
 
 def test_findings_of_one_person_are_one_story_and_a_day_without_ends_it() -> None:
-    found = assemble([alert("a"), alert("b", hours=20), alert("c", hours=43), alert("d", hours=68)])
+    made = [alert("a"), alert("b", hours=20), alert("c", hours=43), alert("d", hours=68)]
+    found = assemble(made, limits=CALM)
     assert [[one.rule for one in incident.timeline] for incident in found] == [["d"], ["a", "b", "c"]]
     other = assemble([alert("a"), alert("b", person=Person("bob", "kernel"))])
     assert {incident.person for incident in other} == {"alice", "bob"}
@@ -60,6 +63,16 @@ def test_low_findings_join_a_story_and_make_none() -> None:
     assert [one.time // HOUR - BEGIN // HOUR for one in incident.timeline] == [20, 30, 40, 40, 50, 60]
     (alone,) = assemble([alert("a", hours=40)])
     assert incident.id == alone.id, "what is low does not rename a story"
+
+
+def test_low_findings_of_many_rules_are_a_story_by_the_risk_they_add_up_to() -> None:
+    low = [alert(f"r{n}", severity="low", hours=n / 10, attack=("T1048",)) for n in range(12)]
+    (incident,) = assemble(low)
+    assert incident.severity == "medium"
+    assert {one.rule for one in incident.timeline} == {"person-risk", *(f"r{n}" for n in range(12))}
+    assert incident.risk[-1].points > 100
+    told = alert("person-risk", "alice|1|1", severity="medium", person=Person("deploy", "kernel", 9))
+    assert canonical(assemble([*low, told])) == canonical(assemble(low)), "it is judged anew"
 
 
 def test_a_chain_is_one_story_with_all_hosts_and_accounts() -> None:
@@ -136,7 +149,7 @@ def test_the_newest_revision_counts_and_a_former_does_not() -> None:
 
 def test_it_says_what_it_is_about() -> None:
     file = Seen("f", "web1-id", "b1", 7, "file.read", "deploy", "/srv/repo/key.pem")
-    (incident,) = assemble([alert("a", evidence=("f",)), alert("b", hours=2)], seen=[file])
+    (incident,) = assemble([alert("a", evidence=("f",)), alert("b", hours=2)], seen=[file], limits=CALM)
     assert incident.files == ("/srv/repo/key.pem",)
     assert incident.accounts == ("deploy",)
     assert incident.summary == (

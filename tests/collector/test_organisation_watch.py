@@ -14,7 +14,7 @@ from collector.analysis import Analysis
 from collector.decode import Reading
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
-from collector.organisation_watch import USER, VERB, OrganisationWatch
+from collector.organisation_watch import USER, VERB, OrganisationWatch, reader
 from collector.pipeline import Pipeline
 from collector.settings import OrganisationFiles, Settings
 from collector.settings import Pipeline as PipelineSettings
@@ -128,6 +128,15 @@ def test_what_is_told_anew_holds_for_what_comes_after_and_nothing_is_forgotten(p
         ("/bin/same", "al", 1),
         ("/bin/after", "Alice Adams", 2),
     ]
+
+
+def test_another_process_knows_what_is_in_force(play: Play) -> None:
+    known = reader(play.station.settings)
+    assert known().person("al") is None
+    (play.told / "people.csv").write_text("name,accounts\nAlice Adams,al\n")
+    play.until(lambda: known().person("al") == "Alice Adams")
+    (play.told / "people.csv").write_text("nonsense\n")
+    assert known().person("al") == "Alice Adams"
 
 
 def test_each_change_is_an_act_with_digests_and_counts(play: Play) -> None:

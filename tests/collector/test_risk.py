@@ -12,14 +12,14 @@ from collector import risk
 from collector.alert import Alert, Severity
 from collector.analysis import Analysis, site
 from collector.detections import access_granted
-from collector.record import How, Person, Record
+from collector.record import How, Person, Record, SessionRevision
 from collector.risk import HALF_LIFE, State
 from collector.rule import Finding
 from collector.settings import Detection as Settings
 from tests.collector.test_rules import play as play_story
 
 BEGIN = 20_000 * HALF_LIFE
-SITE = site(Settings())
+LIMITS = risk.limits(site(Settings()))
 HOUR = 3_600_000_000_000
 
 
@@ -52,7 +52,7 @@ def about(
 
 def play(alerts: list[Alert]) -> list[Finding]:
     state = State()
-    return [finding for alert in alerts for finding in risk.found(state, alert, SITE)]
+    return [finding for alert in alerts for finding in risk.found(state, alert, LIMITS)]
 
 
 def last(alerts: list[Alert]) -> dict[str, Finding]:
@@ -69,7 +69,7 @@ def test_the_table_is_that_of_a_half_life(steps: int) -> None:
 def test_low_findings_of_several_rules_add_up_and_one_rules_do_not() -> None:
     assert play([about("r", str(n)) for n in range(100)]) == []
     crossed = last([about(f"r{rule}", str(n)) for rule in range(4) for n in range(3)])
-    assert list(crossed) == ["alice|20000|1"]
+    assert list(crossed) == ["r0|0|20000|1"]
     (finding,) = crossed.values()
     assert finding.severity == "medium"
     assert finding.details["points"] == "120"
@@ -80,11 +80,11 @@ def test_twice_the_threshold_is_a_high_finding_of_its_own() -> None:
     alerts = [about(f"r{n}", severity="high") for n in range(4)]
     crossed = last(alerts)
     assert {key: finding.severity for key, finding in crossed.items()} == {
-        "alice|20000|1": "medium",
-        "alice|20000|2": "high",
+        "r0|x|20000|1": "medium",
+        "r0|x|20000|2": "high",
     }
     inferred = last([about(f"r{n}", severity="high", how="inferred") for n in range(4)])
-    assert list(inferred) == ["alice|20000|1"], "what is only inferred stays medium"
+    assert list(inferred) == ["r0|x|20000|1"], "what is only inferred stays medium"
 
 
 def test_risk_fades_and_crosses_again() -> None:
@@ -92,7 +92,7 @@ def test_risk_fades_and_crosses_again() -> None:
     again = [
         about(f"{rule}{day}", severity="high", at=day * 5 * HALF_LIFE) for day in (0, 1) for rule in "ab"
     ]
-    assert list(last(again)) == ["alice|20000|1", "alice|20005|1"]
+    assert list(last(again)) == ["a0|x|20000|1", "a0|x|20005|1"]
 
 
 def test_more_tactics_are_worth_more_and_only_for_a_day() -> None:
@@ -106,14 +106,31 @@ def test_more_tactics_are_worth_more_and_only_for_a_day() -> None:
 
 def scores(alerts: list[Alert]) -> list[int]:
     parts = [one for alert in alerts if (one := risk.part(alert)) is not None]
-    return [point.points for point in risk.history(parts, risk.per_rule(SITE))]
+    return [point.points for point in risk.history(parts, LIMITS.per_rule)]
 
 
 def test_a_finding_counts_once_however_often_it_is_told() -> None:
     state = State()
     for _ in range(50):
-        assert list(risk.found(state, about("a", severity="medium"), SITE)) == []
+        assert list(risk.found(state, about("a", severity="medium"), LIMITS)) == []
     assert len(state.people["alice"]) == 1
+
+
+def test_what_was_found_in_a_session_is_the_risk_of_whoever_it_turns_out_to_be() -> None:
+    state = State()
+    alerts = [
+        msgspec.structs.replace(about(rule, severity="high"), boot="b", person=Person("deploy", "kernel", 3))
+        for rule in "ab"
+    ]
+    other = msgspec.structs.replace(about("c", severity="high"), boot="b", person=Person("deploy", "job", 3))
+    for alert in (*alerts, other):
+        list(risk.found(state, alert, LIMITS))
+    alice = Person("alice", "hop", 3)
+    known = SessionRevision("a", "b", 3, "h", "deploy", alice, None, None, None, None, 0, 0, 0, (), BEGIN)
+    (crossed, *_) = risk.revised(state, known, LIMITS)
+    assert (crossed.person, crossed.boot) == (alice, "b")
+    assert {name: len(parts) for name, parts in state.people.items()} == {"deploy": 1, "alice": 2}
+    assert list(risk.revised(state, known, LIMITS)) == []
 
 
 def test_nobodys_findings_and_its_own_are_no_risk() -> None:
@@ -126,11 +143,11 @@ def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     state = State()
     for n in range(700):
         alert = msgspec.structs.replace(about(f"r{n}"), person=Person(f"p{n % 3}", "kernel"))
-        list(risk.found(state, alert, SITE))
+        list(risk.found(state, alert, LIMITS))
     assert max(map(len, state.people.values())) <= risk.PARTS_LIMIT
     for n in range(50):
         alert = msgspec.structs.replace(about("r"), person=Person(f"q{n}", "kernel"))
-        list(risk.found(state, alert, SITE))
+        list(risk.found(state, alert, LIMITS))
     assert len(state.people) <= 10
 
 

@@ -63,4 +63,4 @@ def test_state_is_bounded_and_no_statement_in_time_is_slow(said: list[tuple[int,
     host.say(0, 0)
     for at, late in sorted(said, key=sum):
         assert host.say(at, late) == 0
-    assert len(host.clocks["a1"].slots) <= 13
+    assert len(host.clocks["a1|b1"].slots) <= 13

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ... import conditions, fetch, fields, queries, stories
+from ... import conditions, fetch, fields, queries, risk, stories
 from ...conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
@@ -82,7 +82,9 @@ def _show(call: Call) -> msgspec.Struct | Stream:
         events = call.rows(connection, queries.events(uids))
         entries = sorted({row["ledger_index"] for row in events})
         batches = call.rows(connection, queries.batches(entries))
-        all_stories = stories.rough(functools.partial(call.rows, connection))
+        all_stories = stories.rough(
+            functools.partial(call.rows, connection), risk.limits(call.services.site())
+        )
     incident = next(
         (one.id for one in all_stories if any(e.alert == alert["id"] for e in one.timeline)), None
     )

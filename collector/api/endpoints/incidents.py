@@ -55,9 +55,7 @@ def read(
     """Return the incidents that end in the span, without what is suppressed now unless that is wanted."""
     site = call.services.site()
     hiding = () if suppressed else active(call)
-    return stories.read(
-        functools.partial(call.rows, connection), span, hiding, site.known, risk.per_rule(site)
-    )
+    return stories.read(functools.partial(call.rows, connection), span, hiding, site.known, risk.limits(site))
 
 
 def _show(call: Call) -> msgspec.Struct | Stream:

@@ -42,6 +42,19 @@ def test_its_id_and_that_of_its_alerts_lead_to_it(live: Live) -> None:
     assert live.get(f"/v1/alerts/{lake.ALERT}").json()["incident"] == incident["id"]
 
 
+def test_a_person_learnt_after_the_alert_owns_it(live: Live) -> None:
+    hop = '[{"agent":"b","host":"bastion","boot":"x","session":3,"user":"carol","how":"kernel"}]'
+    place = {"agent": lake.AGENT, "boot": lake.BOOT, "session": lake.SESSION, "host": lake.HOST}
+    known = {"user": "alice", "person": "carol", "how": "hop", "source": "192.0.2.1", "chain": hop}
+    live.lake.add("alerts", [lake.alert_row(5, lake.NOW) | {"boot": lake.BOOT, "rule": "other"}])
+    live.lake.add("sessions", [place | known | {"revised": lake.NOW, "evidence": ["u1"]}])
+    (row,) = live.get("/v1/alerts", person="carol").json()["rows"]
+    assert (row["how"], row["person_source"], row["chain"][0]["host"]) == ("hop", "192.0.2.1", "bastion")
+    (incident,) = live.get("/v1/incidents", person="carol").json()["rows"]
+    assert incident["hosts"] == ["bastion", lake.HOST]
+    assert incident["accounts"] == ["alice", "carol"]
+
+
 def test_a_suppression_hides_stored_findings_and_never_evidence(live: Live) -> None:
     wanted = {"scope": {"person": "alice"}, "reason": "agreed with her", "expires": "7d"}
     assert live.post("/v1/suppressions", wanted, user="vera").status_code == 403
