@@ -28,12 +28,10 @@ def chosen(names: Sequence[str]) -> list[Scenario]:
     known = load()
     if ALL in names:
         return list(known.values())
-    by_any = known | {str(one.number): one for one in known.values()}
-    unknown = [name for name in names if name not in by_any]
+    unknown = set(names) - set(known) - {str(one.number) for one in known.values()}
     if unknown:
-        raise RangeFailed(f"no scenario {unknown[0]!r}; `vedette range list` has them")
-    wanted = {by_any[name].name for name in names}
-    return [one for one in known.values() if one.name in wanted]
+        raise RangeFailed(f"no scenario {min(unknown)!r}; `vedette range list` has them")
+    return [one for one in known.values() if one.name in names or str(one.number) in names]
 
 
 def run(

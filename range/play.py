@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,7 +28,16 @@ from .twins import Draw
 _SETTLE_SECONDS = 6.0
 """After the last twin, for what it may have raised."""
 _STEP_SECONDS = 90.0
+_TRIES = 2
 _OPENING = "ssh-add -q 2>/dev/null; "
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How many incidents the scenario's person has, and whether the evidence of the first verifies."""
+
+    incidents: int
+    verified: bool
 
 
 def main() -> int:
@@ -62,11 +72,9 @@ def _say(text: str) -> None:
 
 def _play(scenarios: Sequence[Scenario], runs: int, keep: Path | None) -> None:
     fleet = Fleet(ground.prepare())
-    people = [person for one in scenarios for person in one.people]
-    prepared = [item for one in scenarios for item in one.prepared]
     began = time.monotonic()
     try:
-        with fleet.running(people, prepared), following(fleet.site) as feed:
+        with fleet.running(scenarios), following(fleet.site) as feed:
             _say(
                 f"{len(fleet.hosts)} hosts, their agents and the collector: {time.monotonic() - began:.1f} s"
             )
@@ -144,24 +152,54 @@ def _take(fleet: Fleet, step: Step) -> None:
         raise HostFailed(f"{step.person}: `{step.command}` ended with {done.returncode}: {said}")
 
 
-def _verify(fleet: Fleet, found: dict[str, Verdict]) -> dict[str, bool]:
-    """Let an auditor check the evidence of each alert against receipts that the hosts exported after it."""
+def _verify(fleet: Fleet, found: dict[str, Verdict]) -> dict[str, Proof]:
+    """Let an auditor check the incident of each alert against receipts that the hosts exported after it."""
     alerts = {name: verdict.alert for name, verdict in found.items() if verdict.alert is not None}
-    bundles = {name: str(fleet.folder / f"{name}.bundle") for name in alerts}
-    for name, alert in alerts.items():
-        fleet.site.vedette("export", "--format", "bundle", "--alert", alert["id"], "--out", bundles[name])
+    files = {name: fleet.folder / f"{name}.bundle" for name in alerts}
+    incidents = {name: _fetch(fleet, alert, files[name]) for name, alert in alerts.items()}
     trust = [word for path in fleet.receipts(fleet.folder) for word in ("--trust", str(path))]
-    return {name: name in alerts and _holds(fleet, bundles[name], trust) for name in found}
+    return {
+        name: Proof(incidents.get(name, 0), verified=name in files and _holds(fleet, files[name], trust))
+        for name in found
+    }
 
 
-def _holds(fleet: Fleet, bundle: str, trust: list[str]) -> bool:
-    said = json.loads(fleet.site.vedette("verify", bundle, *trust, "--json", accept=(0, 1)))
+def _fetch(fleet: Fleet, alert: dict[str, Any], file: Path) -> int:
+    """Write the bundle of the alert's incident, or of the alert; return how many incidents the person has.
+
+    A finding that is told anew meanwhile may give the incident another id, so there is a second try.
+    """
+    ids: list[str] = []
+    for _ in range(_TRIES):
+        ids = _incidents(fleet, alert.get("person"))
+        words = ("prove", ids[0]) if ids else ("export", "--format", "bundle", "--alert", alert["id"])
+        try:
+            fleet.site.vedette(*words, "--out", str(file))
+        except CommandFailed as error:
+            _say(str(error))
+        else:
+            break
+    return len(ids)
+
+
+def _incidents(fleet: Fleet, person: str | None) -> list[str]:
+    """Return the ids of a person's incidents."""
+    if person is None:
+        return []
+    lines = fleet.site.vedette("incidents", "--person", person, "--json").splitlines()
+    return [json.loads(line)["id"] for line in lines]
+
+
+def _holds(fleet: Fleet, bundle: Path, trust: list[str]) -> bool:
+    if not bundle.exists():
+        return False
+    said = json.loads(fleet.site.vedette("prove", "--bundle", str(bundle), *trust, "--json", accept=(0, 1)))
     if said["status"] != "verified":
-        _say(f"{Path(bundle).name} is {said['status']}: {json.dumps(said)[:2000]}")
+        _say(f"{bundle.name} is {said['status']}: {json.dumps(said)[:2000]}")
     return bool(said["status"] == "verified")
 
 
-def _row(scenario: Scenario, verdict: Verdict, verified: bool) -> dict[str, Any]:
+def _row(scenario: Scenario, verdict: Verdict, proof: Proof) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "number": scenario.number,
@@ -171,7 +209,8 @@ def _row(scenario: Scenario, verdict: Verdict, verified: bool) -> dict[str, Any]
         "seconds": None if verdict.seconds is None else round(verdict.seconds, 1),
         "person_right": verdict.person_right,
         "bytes_right": verdict.bytes_right,
-        "evidence_verified": verified,
+        "incidents": proof.incidents,
+        "evidence_verified": proof.verified,
     }
 
 

@@ -32,6 +32,14 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Service:
+    """An account on hosts that is nobody's own: one key pair for all of them, which each of them lets in."""
+
+    name: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Step:
     """A shell command, as the person types it on the laptop, or root's cron on a host when person is None."""
 
@@ -76,6 +84,7 @@ class Scenario:
     twin: Callable[[Draw], tuple[Step, ...]]
     truth: Truth
     twin_title: str
+    services: tuple[Service, ...] = ()
     prepared: tuple[Prepared, ...] = ()
     ends_agent: bool = False
     """Played after the others, for its host is not watched any more."""

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from ..scenario import BACKUP, RAW, STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..scenario import BACKUP, RAW, STRANGER, Person, Scenario, Service, Step, Truth
 from ..twins import Draw
-
-_DEPLOY = """\
-id deploy 2>/dev/null || useradd --create-home --shell /bin/bash deploy
-install -d -o deploy -g deploy -m 700 ~deploy/.ssh
-test -e ~deploy/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -C deploy -f ~deploy/.ssh/id_ed25519
-chown deploy:deploy ~deploy/.ssh/*
-"""
 
 
 def _twin(draw: Draw) -> tuple[Step, ...]:
@@ -25,7 +18,7 @@ SCENARIO = Scenario(
         Person("sven", ("app",), "NOPASSWD: ALL"),
         Person("sara", ("app",), "NOPASSWD: ALL"),
     ),
-    prepared=(Prepared("app", _DEPLOY),),
+    services=(Service("deploy", ("app",)),),
     steps=(
         Step(
             "sven",

@@ -32,6 +32,7 @@ ROW = {
     "seconds": 0.94,
     "person_right": True,
     "bytes_right": None,
+    "incidents": 1,
     "evidence_verified": False,
     "twin_runs": 1,
     "twin_alerts": 0,
@@ -70,7 +71,11 @@ def test_no_rule_is_said_to_be_missing_that_exists() -> None:
 
 
 def test_scenarios_are_chosen_by_name_number_or_all() -> None:
-    assert [one.name for one in chosen(["25", "curl-upload"])] == ["curl-upload", "lateral-hops"]
+    assert [one.name for one in chosen(["25", "curl-upload"])] == [
+        "curl-upload",
+        "lateral-hops",
+        "service-upload",
+    ]
     assert chosen(["all"]) == list(SCENARIOS.values())
     with pytest.raises(RangeFailed, match="no scenario 'nothing'"):
         chosen(["nothing"])
@@ -95,8 +100,8 @@ def test_rows_become_a_table_between_the_marks() -> None:
     table = document.section([ROW, ROW | {"detected": False, "seconds": None}], dt.date(2026, 1, 2), "6.1")
     assert table.startswith("2026-01-02, Linux 6.1: 1 of 2 scenarios were found.\n\n| no. |")
     assert "\n| 3 | `curl-upload` | curl uploads an archive | `http-upload` | 0.9 | right |  |" in table
-    assert "|  | not verified | 0 in 1 |\n" in table
-    assert "| not found |  |  |  |  | 0 in 1 |" in table
+    assert "|  | not verified | 1 | 0 in 1 |\n" in table
+    assert "| not found |  |  |  |  |  | 0 in 1 |" in table
     text = f"before\n{document.BEGIN}old\n{document.END}after\n"
     assert document.replaced(text, table) == f"before\n{document.BEGIN}{table}{document.END}after\n"
     with pytest.raises(ValueError, match="lacks"):
