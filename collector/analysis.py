@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -12,27 +12,19 @@ import msgspec
 
 from evidence.event import Event
 from evidence.kind import Body
-from evidence.kinds.process import Exec
 
 from . import attribution, correlations, detections, risk, telling
 from .alert import Alert, Severity
 from .attribution import Attribution
-from .bounded import remember
 from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
+from .routes import Ask, Asked, Routes
 from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
-from .session_work import program
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
-_PROGRAMS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
-
-
-Ask = Callable[[Record], Sequence[Finding]]
-"""Has a rule judge an event; may raise whatever the rule does."""
-Asked = tuple[Detection | Correlation, Ask]
 
 
 class _Dump(msgspec.Struct):
@@ -63,15 +55,14 @@ class Analysis:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         persons: list[Person | None] = []
         alerts: list[Alert] = []
-        attribute, routes = self._attribution.attribute, self._by_kind
+        attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
             persons.append(person)
-            body = event.body
-            rules = self._of_program(body) if isinstance(body, Exec) else routes.get(type(body))
+            rules = rules_of(event.body)
             if rules:
-                alerts.extend(self._judge(rules, Record(*of_batch, event, person, origin.skew), now))
+                judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
@@ -94,18 +85,8 @@ class Analysis:
         revised, self._revised = self._revised, []
         return revised
 
-    def _of_program(self, body: Exec) -> tuple[Asked, ...]:
-        """Return the rules that want to see an exec; nearly all execs are of few programs."""
-        rules = self._by_program.get(body.exe or "")
-        if rules is None or not body.exe:
-            name = program(body)
-            wanted = [(rule, rule.programs(self.site), ask) for rule, ask in self._by_kind.get(Exec, ())]
-            rules = tuple((rule, ask) for rule, names, ask in wanted if names is None or name in names)
-            remember(self._by_program, body.exe or "", rules, _PROGRAMS_LIMIT)
-        return rules
-
-    def _judge(self, rules: Sequence[Asked], record: Record, now: int) -> Iterable[Alert]:
-        alerts: list[Alert] = []
+    def _judge(self, rules: Sequence[Asked], record: Record, now: int, alerts: list[Alert]) -> None:
+        """Add to alerts what the rules make of an event."""
         for rule, ask in rules:
             try:
                 found = ask(record)
@@ -114,7 +95,6 @@ class Analysis:
                 continue
             if found:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
-        return alerts
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
@@ -161,10 +141,10 @@ class Analysis:
         routes: dict[type[Body], tuple[Asked, ...]] = {}
         asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
         asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
-        self._by_program: dict[str, tuple[Asked, ...]] = {}
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
+        self._wanted = Routes(routes, self.site)
         return routes
 
     def _alerts(

@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
+from evidence.kinds.connection import Close, Open, Report
 from evidence.kinds.process import Exec
 
 from .organisation import Known, Organisation
 from .record import Record
+from .routes import wants
 from .rule import Correlation, Detection, Finding, Parameter, Site, Value
-from .session_work import program
+from .session_work import base_name, program
 
 Rule = Detection | Correlation
 RUNS_LIMIT = 400
@@ -77,8 +79,8 @@ class _Run:
     def found(self, site: Site) -> list[Finding]:
         """Return all that the rule finds in the window."""
         self._left -= 1
-        rule, names = self._rule, self._rule.programs(site)
-        wanted = [one for one in self._records if _is_routed(rule, one, names)]
+        rule = self._rule
+        wanted = [one for one in self._records if wants(rule, one.event.body, site)]
         if isinstance(rule, Detection):
             return [found for one in wanted if (found := rule.find(one, site)) is not None]
         state: Any = rule.state()
@@ -125,11 +127,25 @@ def _routing(rule: Rule, target: Record, site: Site) -> list[Condition]:
     ]
     names = rule.programs(site)
     if isinstance(body, Exec) and names is not None:
-        listed = " ".join(sorted(names))
+        listed = " ".join(sorted(names)) or "none for its name"
+        listed += ", and any that is elevated, of no file or with such variables" if rule.unusual else ""
         made.append(
-            Condition("the rule looks at this program", program(body), listed, program(body) in names)
+            Condition("the rule looks at this program", program(body), listed, wants(rule, body, site))
         )
+    elif isinstance(body, rule.kinds) and isinstance(body, Open | Close | Report):
+        made.append(_connection(rule, body, site))
     return made
+
+
+def _connection(rule: Rule, body: Open | Close | Report, site: Site) -> Condition:
+    """Return whether the rule is shown such a connection."""
+    wanted, name = rule.connections(site), base_name((body.actor.exe if body.actor else None) or "")
+    known = "known" if site.is_known(body.remote.ip) else "unknown"
+    said = f"{body.direction}, {body.protocol}, to {known}, by {name or 'an unknown program'}"
+    parts: list[str] = [wanted.direction or "in or out", wanted.protocol or "any protocol"]
+    parts += ["to unknown"] if wanted.unknown else []
+    parts += [f"by {' '.join(sorted(wanted.programs))}"] if wanted.programs is not None else []
+    return Condition("the rule looks at such connections", said, ", ".join(parts), wants(rule, body, site))
 
 
 def _facts(target: Record, site: Site) -> list[Condition]:
@@ -207,13 +223,6 @@ def _notes(rule: Rule, run: _Run, found: Sequence[Finding], *, fires: bool) -> l
 def _with(site: Site, rule: Rule, parameter: Parameter, value: Value) -> Site:
     own = {**site.parameters.get(rule.id, {}), parameter.name: value}
     return Site({**site.parameters, rule.id: own}, site.known)
-
-
-def _is_routed(rule: Rule, record: Record, names: frozenset[str] | None) -> bool:
-    body = record.event.body
-    if not isinstance(body, rule.kinds):
-        return False
-    return not isinstance(body, Exec) or names is None or program(body) in names
 
 
 def _name(kind: Any) -> str:

@@ -1,50 +1,23 @@
 """Questions about persons: their sessions, and what they did under any name, as SQL over the views.
 
 Whose a session is may have become known after its events were stored: what a person did is found by the
-newest revision of the sessions, not by the name that stands beside each event.
+newest revision of the sessions, not by the name that stands beside each event. Sessions are asked for first,
+and events by them: a join of both would read every event whole.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from . import queries
 from .conditions import Where
 from .queries import Query, Span
 
-_LOGINS = """(SELECT agent, split_part(uid, ':', 2)::BIGINT AS epoch, split_part(uid, ':', 3)::BIGINT AS seq,
-        person, how, source, evidence, chain
-    FROM (SELECT *, unnest(evidence) AS uid FROM sessions) WHERE starts_with(uid, agent || ':')
-    QUALIFY row_number() OVER (PARTITION BY uid ORDER BY coalesce(length(chain), 0), session) = 1)"""
-"""Events that show whose a session is, of its own host: a login names no session, which opens after it."""
-_IS_KNOWN = "coalesce(s.person, l.person) IS NOT NULL AND e.how IS DISTINCT FROM 'job' AND NOT e.contested"
-_NAMED = f"""(SELECT e.* REPLACE (
-        CASE WHEN {_IS_KNOWN} THEN coalesce(s.person, l.person) ELSE e.person END AS person,
-        CASE WHEN {_IS_KNOWN} THEN coalesce(s.how, l.how) ELSE e.how END AS how,
-        CASE WHEN {_IS_KNOWN} THEN coalesce(s.source, l.source) ELSE e.person_source END AS person_source,
-        CASE WHEN {_IS_KNOWN} AND coalesce(s.how, l.how) <> 'kernel'
-            THEN coalesce(s.evidence, l.evidence) ELSE e.person_evidence END AS person_evidence
-    ), coalesce(s.chain, l.chain) AS chain
-    FROM events e
-    LEFT JOIN sessions s ON e.agent = s.agent AND e.boot = s.boot AND e.session = s.session
-    LEFT JOIN {_LOGINS} l ON e.kind = 'login.accepted' AND e.session IS NULL
-        AND e.agent = l.agent AND e.epoch = l.epoch AND e.seq = l.seq)"""  # noqa: S608 - no value
-"""Events, each with whose it is as known by now; a job's within a session may be another person's."""
-
-
-def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
-    """Return the events of a person, host or session in order; the newest where there are more than limit."""
-    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(len(queries.STORY))})", queries.STORY)
-    where = queries.every((condition, span.where(), kinds))
-    return Query(
-        f"FROM (SELECT {queries.UID} AS event, * EXCLUDE (argv) FROM {_NAMED} "  # noqa: S608 - no value
-        f"WHERE {where.sql} ORDER BY time DESC, agent, epoch, seq DESC LIMIT ?) "
-        "ORDER BY time, agent, epoch, seq",
-        (*where.parameters, limit),
-    )
-
-
-def session(agent: str, number: int, limit: int) -> Query:
-    """Return an audit session's events in order, interim reports and exits left out."""
-    return timeline(Where("agent = ? AND session = ?", (agent, number)), Span(), limit, everything=False)
+SESSIONS_LIMIT = 2000
+"""Sessions of a person whose events are looked for."""
+_LOGIN = "login.accepted"
+Row = Mapping[str, Any]
 
 
 def known(agent: str, number: int) -> Query:
@@ -74,5 +47,59 @@ def sessions(person: str, span: Span, limit: int) -> Query:
     )
 
 
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+def did(person: str, own: Sequence[Row]) -> Where:
+    """Return the condition of what a person did: by the name stored, or in one of their own sessions."""
+    parts = ["person = ?", "(person IS NULL AND login = ?)"]
+    values: list[str | int] = [person, person]
+    if own:
+        parts.append(f"(agent, boot, session) IN ({', '.join(['(?, ?, ?)'] * len(own))})")
+        values += [value for row in own for value in (row["agent"], row["boot"], row["session"])]
+    logins = [queries.parse_uid(uid) for row in own for uid in _logins(row)]
+    if logins:
+        marks = ", ".join(["(?, ?, ?)"] * len(logins))
+        parts.append(f"(kind = '{_LOGIN}' AND (agent, epoch, seq) IN ({marks}))")
+        values += [value for login in logins for value in login]
+    return Where(f"({' OR '.join(parts)})", tuple(values))
+
+
+def sessions_of(rows: Sequence[Row]) -> Query:
+    """Return what is known of the sessions of events, and of those that logins among them opened."""
+    keys = {(row["agent"], row["boot"], row["session"]) for row in rows if row["session"] is not None}
+    logins = [row["event"] for row in rows if row["session"] is None and row["kind"] == _LOGIN]
+    marks = ", ".join(["(?, ?, ?)"] * len(keys)) or "(NULL, NULL, NULL)"
+    uids = ", ".join("?" * len(logins))
+    return Query(
+        f"SELECT * FROM sessions WHERE (agent, boot, session) IN ({marks}) "  # noqa: S608 - no value
+        f"OR list_has_any(evidence, [{uids}]::VARCHAR[]) "
+        "ORDER BY coalesce(length(chain), 0) DESC, session DESC",
+        (*(value for key in sorted(keys) for value in key), *logins),
+    )
+
+
+def named(rows: Iterable[Row], found: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return events, each with whose it is by now; a job's within a session may be another person's."""
+    by_key = {(row["agent"], row["boot"], row["session"]): row for row in found}
+    by_login = {uid: row for row in found for uid in _logins(row)}
+    return [
+        _named(row, by_key.get((row["agent"], row["boot"], row["session"])) or by_login.get(row["event"]))
+        for row in rows
+    ]
+
+
+def _named(row: Row, session: Row | None) -> dict[str, Any]:
+    if session is None or row["how"] == "job" or row["contested"]:
+        return dict(row)
+    evidence = row["person_evidence"] if session["how"] == "kernel" else session["evidence"]
+    return {
+        **row,
+        "person": session["person"],
+        "how": session["how"],
+        "person_source": session["source"],
+        "person_evidence": evidence,
+        "chain": session["chain"],
+    }
+
+
+def _logins(session: Row) -> list[str]:
+    """Return the events of a session's own host that show whose it is, its login among them."""
+    return [uid for uid in session["evidence"] or () if uid.startswith(f"{session['agent']}:")]

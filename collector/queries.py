@@ -111,6 +111,13 @@ def export(condition: Where, span: Span, limit: int) -> Query:
     )
 
 
+def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
+    """Return the events of a person, host or session in order; the newest where there are more than limit."""
+    kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
+    newest = _select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
+    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
+
+
 def alerts(condition: Where, span: Span, limit: int) -> Query:
     """Return the newest revisions of alerts, those that fit, newest first."""
     return _select(_NEWEST, (condition, span.where()), "time DESC, id", limit, "*")
@@ -234,6 +241,12 @@ def agents_named(name: str) -> Query:
         "GROUP BY agent ORDER BY received DESC LIMIT 5",
         (name, name),
     )
+
+
+def session(agent: str, number: int, limit: int) -> Query:
+    """Return an audit session's events in order, interim reports and exits left out."""
+    condition = Where("agent = ? AND session = ?", (agent, number))
+    return timeline(condition, Span(), limit, everything=False)
 
 
 def session_flows(agent: str, number: int) -> Query:

@@ -24,9 +24,11 @@ POINT = 1000
 """Risk is counted in thousandths of a point."""
 POINTS: dict[Severity, int] = {"informational": 1, "low": 10, "medium": 30, "high": 60, "critical": 100}
 TACTIC_BONUS = 10
-PEOPLE_LIMIT = 20_000
+PEOPLE_LIMIT = 10_000
 SESSIONS_LIMIT = 50_000
-PARTS_LIMIT = 200
+PARTS_LIMIT = 64
+RULE_PARTS_LIMIT = 8
+"""Findings of a rule that are kept of a person, the newest: a flood of one rule pushes out no other's."""
 BY_SESSION = frozenset({"kernel", "hop", "key"})
 """Ways to know a person that are the session's: who its person turns out to be owns what was found in it."""
 _STEPS = 64
@@ -139,8 +141,10 @@ def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[
 
 def _keep(state: State, name: str, parts: dict[str, Part], fresh: dict[str, Part]) -> None:
     """Add to a person's parts, and note whose sessions they are of."""
+    grows = not fresh.keys() <= parts.keys()
     parts.update(fresh)
-    _forget(parts)
+    if grows:
+        _forget(parts)
     remember(state.people, name, parts, PEOPLE_LIMIT)
     for one in fresh.values():
         if one.person.session is not None:
@@ -197,12 +201,15 @@ def history(parts: Sequence[Part], per_rule: int) -> tuple[Point, ...]:
 
 def _forget(parts: dict[str, Part]) -> None:
     """Drop what has faded, and the oldest where there are too many."""
+    if len(parts) <= RULE_PARTS_LIMIT:
+        return
     newest = max(one.step for one in parts.values())
-    gone = [key for key, one in parts.items() if newest - one.step > _KEPT]
-    if len(parts) - len(gone) > PARTS_LIMIT:
-        gone = sorted(parts, key=lambda key: (parts[key].time, key))[: len(parts) - PARTS_LIMIT]
-    for key in gone:
-        del parts[key]
+    kept: dict[str, int] = {}
+    for count, key in enumerate(sorted(parts, key=lambda key: (parts[key].time, key), reverse=True)):
+        one = parts[key]
+        kept[one.rule] = kept.get(one.rule, 0) + 1
+        if newest - one.step > _KEPT or kept[one.rule] > RULE_PARTS_LIMIT or count >= PARTS_LIMIT:
+            del parts[key]
 
 
 def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Finding]:
@@ -214,16 +221,28 @@ def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Fin
     ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.entity))
     for times, severity in _LEVELS:
         counted = [one for one in ordered if times == 1 or one.is_sure]
+        if _at_most(counted, most) < times * threshold:
+            continue
         days: set[int] = set()
         for step in sorted({one.step for one in counted if one.step >= since}):
+            after, day = score(counted, step, most), step * STEP // _DAY
+            if after < times * threshold or day in days:
+                continue
             before = score([one for one in counted if one.step < step], step, most)
-            after = score(counted, step, most)
-            day = step * STEP // _DAY
-            if before < times * threshold <= after and day not in days:
+            if before < times * threshold:
                 days.add(day)
                 until = [one for one in counted if one.step <= step]
                 anchor = f"{until[0].rule}|{until[0].entity}|{day}|{times}"
                 yield _finding(anchor, severity, until, after)
+
+
+def _at_most(parts: Sequence[Part], per_rule: int) -> int:
+    """Return what the risk of parts never exceeds: what it is where nothing fades."""
+    if not parts:
+        return 0
+    step = parts[0].step
+    fresh = [msgspec.structs.replace(one, time=step * STEP) for one in parts]
+    return score(fresh, step, per_rule)
 
 
 _LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))

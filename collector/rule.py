@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -109,10 +109,39 @@ def any_program(_site: Site) -> frozenset[str] | None:
     return None
 
 
+class Connections(msgspec.Struct, frozen=True):
+    """Which connections a rule is shown: of a direction and protocol, of programs with these base names.
+
+    unknown leaves out those whose other end's address the operator knows.
+    """
+
+    direction: Literal["out", "in"] | None = None
+    protocol: Literal["tcp", "udp", "icmp"] | None = None
+    unknown: bool = False
+    programs: frozenset[str] | None = None
+
+
+_ANY_CONNECTION = Connections()
+
+
+def any_connection(_site: Site) -> Connections:
+    """Serve rules that want to see every connection."""
+    return _ANY_CONNECTION
+
+
+def connections_out(_site: Site) -> Connections:
+    """Serve rules that want to see what goes out to where the operator knows nothing."""
+    return _OUT
+
+
+_OUT = Connections("out", unknown=True)
+
+
 class Detection(msgspec.Struct, frozen=True):
     """A pure function of one event. kinds routes: only events of these kinds are shown to it.
 
-    programs routes execs further: only those of programs with these base names are.
+    programs routes execs further: only those of programs with these base names are; unusual adds those of any
+    program that have what few have (`routes.is_unusual`). connections routes what a connection tells.
     """
 
     id: str
@@ -126,6 +155,8 @@ class Detection(msgspec.Struct, frozen=True):
     misses: tuple[Story, ...]
     parameters: tuple[Parameter, ...] = ()
     programs: Callable[[Site], frozenset[str] | None] = any_program
+    unusual: bool = False
+    connections: Callable[[Site], Connections] = any_connection
 
 
 def nothing_from_arrivals(_state: Any, _arrival: Arrival, _site: Site) -> Iterable[Finding]:
@@ -147,9 +178,9 @@ class Correlation(msgspec.Struct, frozen=True):
     """A fold over events. start makes an empty state, of the type `state`, which msgspec can store.
 
     step, arrived and passed change the state they are given and return what they found; nothing else may
-    keep anything, so that the same events give the same findings. Times are UTC ns. programs is as of a
-    `Detection`. revised is shown each new revision of a session, after the events of the batch that led to
-    it: whose a session is may become known long after its events.
+    keep anything, so that the same events give the same findings. Times are UTC ns. programs, unusual and
+    connections are as of a `Detection`. revised is shown each new revision of a session, after the events of
+    the batch that led to it: whose a session is may become known long after its events.
     """
 
     id: str
@@ -167,3 +198,5 @@ class Correlation(msgspec.Struct, frozen=True):
     revised: Callable[[Any, SessionRevision, Site], Iterable[Finding]] = nothing_from_sessions
     parameters: tuple[Parameter, ...] = ()
     programs: Callable[[Site], frozenset[str] | None] = any_program
+    unusual: bool = False
+    connections: Callable[[Site], Connections] = any_connection

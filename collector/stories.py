@@ -44,9 +44,17 @@ def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, limi
     return [one for one in made if begin <= one.end < end]
 
 
-def rough(ask: Ask, limits: Limits) -> tuple[Incident, ...]:
-    """Return all incidents, also of what is suppressed, without what only their events tell."""
-    return incidents.assemble(_alerts(ask), _sessions(ask), (), limits)
+def of_alert(ask: Ask, row: Row, limits: Limits) -> str | None:
+    """Return the id of the incident that an alert belongs to, also of what is suppressed; None: of none."""
+    own = alert(row)
+
+    def is_other(one: Alert) -> bool:
+        if own.person is None or one.person is None:
+            return own.person is not one.person or own.agent != one.agent
+        return own.person.name != one.person.name
+
+    made = incidents.assemble(_alerts(ask), _sessions(ask), (), limits, is_other)
+    return next((one.id for one in made if any(entry.alert == own.id for entry in one.timeline)), None)
 
 
 def _alerts(ask: Ask) -> list[Alert]:

@@ -20,7 +20,7 @@ from ..bounded import remember
 from ..examples import run
 from ..organisation import HostLabel, Organisation
 from ..record import Arrival, Person, Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 
 _MISSED = Parameter("missed", 3, "heartbeats", "one late heartbeat is a busy network, three are none")
 _LEAST = Parameter("least", 90, "seconds", "shorter silences are restarts")
@@ -175,6 +175,10 @@ def _finding(agent: str, seen: Seen, time: int, site: Site) -> Finding:
     )
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections(protocol="tcp")
+
+
 _ID = "agent-silent"
 _BEAT = Heartbeat(events=1, interval=60.0, sensors={})
 _HOST = Host(host="web1", interfaces=(Interface(name="eth0", addresses=("10.0.0.5/24",)),))
@@ -210,6 +214,7 @@ CORRELATION = Correlation(
     arrived=_arrived,
     passed=_passed,
     parameters=(_MISSED, _LEAST, _PRESENT),
+    connections=_connections,
     hits=(
         Story("alice runs a command, then nothing is heard", (Step(0, _BEAT), Step(5, run("id"))), until=400),
         Story("nobody was at work: the fleet's health", (Step(0, _BEAT),), until=400),

@@ -15,7 +15,7 @@ from ..alert import Severity
 from ..baselines import day_of
 from ..bounded import remember
 from ..record import Person, Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import describe, is_known, sender, size
 from ..volume import began, place
 from ..windows import Item, Series, uids
@@ -181,6 +181,10 @@ def _even(times: Sequence[int]) -> int:
     return max(0, _MILLI - math.isqrt(_MILLI * _MILLI * squares // _BUCKETS) // len(times))
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections("out")
+
+
 _ID = "beacon"
 _PERSON = Actor(pid=50, exe="/home/alice/.cache/update", uid=1000, auid=1000, session=7)
 _SERVICE = Actor(pid=9, exe="/usr/bin/node", uid=998)
@@ -238,6 +242,7 @@ CORRELATION = Correlation(
     step=_step,
     passed=_passed,
     parameters=(_SCORE, _LEAST, _HOSTS, _NEW, _EXEMPT),
+    connections=_connections,
     hits=(
         Story("each ten minutes, for half a day", _calls(72, 600), until=50_000),
         Story("with a fifth of jitter", _calls(90, 480, jitter=96), until=50_000),

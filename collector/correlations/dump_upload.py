@@ -14,7 +14,7 @@ from evidence.kinds.process import Exec
 from ..bounded import remember
 from ..outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT, Outflow, Work, moved
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
 from ..session_work import key, leaving, program
 from ..windows import Item, Series, sequence
 
@@ -125,6 +125,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, _WINDOW, _DUMPS, _PACKERS),
     programs=_programs,
+    connections=connections_out,
     hits=(
         Story(
             "dump, pack, split, upload",

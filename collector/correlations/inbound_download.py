@@ -18,7 +18,7 @@ from ..baselines import Daily, day_of, robust_z
 from ..bounded import remember
 from ..outflow import SECOND, Outflow, Work, moved, signs_before
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 from ..volume import Volume
 
@@ -119,6 +119,10 @@ def _programs(site: Site) -> frozenset[str]:
     return site.words(_ID, _TRANSFERS)
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections("in")
+
+
 _ID = "inbound-download"
 _HOST = Endpoint(ip="10.0.0.5", port=22)
 _HOME = Endpoint(ip="198.51.100.7", port=50_000)
@@ -180,6 +184,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, _TRANSFER, _SECRET, _RATIO, _UNUSUAL, _WINDOW, _TRANSFERS, _READERS),
     programs=_programs,
+    connections=_connections,
     hits=(
         Story("sftp get of a tree", (Step(0, _SFTP), Step(60, _sent(60_000_000, 400_000)))),
         Story("told while it goes on", (Step(0, _SFTP), Step(60, _report(10_000_000, 100_000)))),

@@ -19,7 +19,7 @@ from ..by_person import by_person
 from ..examples import AWAY, DAY, SERVICE, alice, run, sent
 from ..organisation import NetworkLabel, Organisation
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
 from ..session_work import describe, size
 
 _ALLOWANCE = Parameter(
@@ -180,6 +180,7 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     parameters=(_ALLOWANCE, _BYTES, _DAYS, _LEARN, _SHARE),
+    connections=connections_out,
     hits=(
         Story("eight megabytes a day", _daily(8_000_000, 10)),
         Story("two megabytes a day for a month", _daily(2_000_000, 30)),

@@ -12,7 +12,7 @@ from evidence.kinds.process import Exec
 from ..alert import Severity
 from ..outflow import SECOND, Outflow, Work, moved, signs_before
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 
 _BYTES = Parameter("bytes", 10_000, "bytes", "a look at a service by hand sends a few lines")
@@ -71,6 +71,10 @@ def _programs(site: Site) -> frozenset[str]:
     return site.words(_ID, _PACKERS)
 
 
+def _connections(site: Site) -> Connections:
+    return Connections(unknown=True, programs=site.words(_ID, _PIPES))
+
+
 _ID = "netcat-transfer"
 _TO = Endpoint(ip="203.0.113.9", port=9)
 _HOST = Endpoint(ip="10.0.0.5", port=9)
@@ -109,6 +113,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, _PIPES, _PACKERS, _READERS, _WINDOW),
     programs=_programs,
+    connections=_connections,
     hits=(
         Story("tar piped into nc", (Step(0, _TAR), Step(0.1, _sent(3_000_000)))),
         Story("the archive's event comes after", (Step(2, _sent(3_000_000)), Step(0, _TAR))),

@@ -19,7 +19,7 @@ from ..bounded import remember
 from ..by_person import by_person, is_change, is_explained, is_installer
 from ..examples import DAY, SERVICE, WINDOW, alice, at_once, opened, sent
 from ..record import Person, Record
-from ..rule import Correlation, Finding, Parameter, Site
+from ..rule import Correlation, Finding, Parameter, Site, connections_out
 from ..session_work import describe
 
 _WINDOW = Parameter("window", 14, "days", "what is to stay waits until nobody looks")
@@ -223,6 +223,7 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     parameters=(_WINDOW,),
+    connections=connections_out,
     hits=(
         at_once("a unit of theirs connects out", opened(), _unit(), sent(900, actor=_BEACON)),
         at_once(

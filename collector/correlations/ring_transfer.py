@@ -17,7 +17,7 @@ from ..bounded import remember
 from ..by_person import by_person, is_change, is_system_program
 from ..examples import AWAY, SERVICE, WINDOW, alice, at_once, opened, sent
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site
+from ..rule import Correlation, Finding, Parameter, Site, connections_out
 from ..session_work import describe, size
 
 _BYTES = Parameter("bytes", 1_000_000, "bytes", "a runtime's own traffic is smaller")
@@ -133,6 +133,7 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     parameters=(_BYTES, _PROGRAMS),
+    connections=connections_out,
     hits=(
         at_once("a ring, then an upload", opened(), _RING, _LOT),
         at_once("the upload's event comes first", opened(), _LOT, _RING),

@@ -12,7 +12,7 @@ from evidence.kinds.file import Read
 
 from ..bounded import remember
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
 from ..session_work import READERS, describe, is_foreign, key
 
 _WINDOW = Parameter("window", 1800, "seconds", "what is read to be taken leaves soon")
@@ -102,6 +102,7 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     parameters=(_WINDOW, _READERS),
+    connections=connections_out,
     hits=(
         Story("shadow read with cat, then a connection", (Step(0, _SHADOW), Step(30, _OUT))),
         Story("piped: it has left before the sensor looked", (Step(0, _OUT), Step(0.5, _SHADOW))),

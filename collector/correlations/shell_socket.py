@@ -9,7 +9,7 @@ from evidence.kinds.connection import Close, Report
 
 from ..outflow import Outflow, moved
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import leaving, sender
 
 _BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page sends less")
@@ -31,6 +31,10 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     if volume.out < site.number(_ID, _BYTES):
         return ()
     return (moved(record, flow.remote.ip, volume),)
+
+
+def _connections(site: Site) -> Connections:
+    return Connections("out", unknown=True, programs=site.words(_ID, _SHELLS) | site.words(_ID, _SILENT))
 
 
 _ID = "shell-socket"
@@ -62,6 +66,7 @@ CORRELATION = Correlation(
     state=Outflow,
     step=_step,
     parameters=(_BYTES, _SHELLS, _SILENT),
+    connections=_connections,
     hits=(
         Story("cat file > /dev/tcp/…, run within bash", (Step(0, _sent(80_000)),)),
         Story("the socket of the shell was given to cat", (Step(0, _sent(80_000, "/usr/bin/cat")),)),

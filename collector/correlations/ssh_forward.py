@@ -12,7 +12,7 @@ from evidence.kinds.login import SessionOpen
 from ..alert import Severity
 from ..outflow import FORGET, NEW, Outflow, is_new, moved
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import base_name, command, describe, is_known, key, sender
 
 _LONG = Parameter(
@@ -119,6 +119,10 @@ def _opened(record: Record, body: Listen) -> Iterable[Finding]:
     )
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections("out", unknown=True, programs=_CLIENTS | _SERVERS)
+
+
 _ID = "ssh-forward"
 _VPS = Endpoint(ip="203.0.113.9", port=22)
 _DB = Endpoint(ip="192.0.2.10", port=22)
@@ -166,6 +170,7 @@ CORRELATION = Correlation(
     state=Outflow,
     step=_step,
     parameters=(_LONG, _RELAY, NEW, FORGET),
+    connections=_connections,
     hits=(
         Story("ssh -fNR back into the host", (Step(0, _open(_BACK)),)),
         Story("ssh -D, told at its end", (Step(0, _close(_ssh("ssh -p 443 -D1080 vps"))),)),

@@ -36,10 +36,9 @@ _NS_OF_DAY = 86_400_000_000_000
 _SETUID, _SETGID_RUN = 0o4000, 0o2010
 _MODE = 4
 """Octal digits of a mode that sets more than permissions."""
+_GIVERS = frozenset({"chmod", "setcap", "install", "busybox"})
 _SETS = frozenset(
-    f"{folder}{name}"
-    for folder in ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")
-    for name in ("chmod", "setcap", "install", "busybox")
+    f"{folder}{name}" for folder in ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/") for name in _GIVERS
 )
 _SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/bin/", "/sbin/")
 _KEPT = 4
@@ -213,6 +212,8 @@ CORRELATION = Correlation(
     state=State,
     step=_step,
     parameters=(_WINDOW,),
+    programs=lambda _site: _GIVERS,
+    unusual=True,
     hits=(
         at_once("set, then used by bob", run("chmod", "u+s", _B), _USE),
         Story("its use arrives first", (Step(9, _USE), Step(0, run("chmod", "4755", _B)))),

@@ -14,7 +14,7 @@ from evidence.kinds.process import Exec
 from ..bounded import remember
 from ..outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import READERS, SIGNS, base_name, describe, is_foreign, key, moving, sender, size
 from ..windows import Item, Series, uids
 
@@ -134,6 +134,10 @@ def _programs(site: Site) -> frozenset[str]:
     return site.words(_ID, _ENCODERS)
 
 
+def _connections(_site: Site) -> Connections:
+    return Connections("in", programs=_SSHD)
+
+
 _ID = "terminal-dump"
 _SERVER = Actor(pid=70, exe="/usr/sbin/sshd", uid=1000, auid=1000, session=7)
 _LESS = Actor(pid=71, exe="/usr/bin/less", uid=0, auid=1000, session=7)
@@ -173,6 +177,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, _WINDOW, _ENCODERS, _VIEWERS, _READERS),
     programs=_programs,
+    connections=_connections,
     hits=(
         Story(
             "base64 of a file, off the screen",

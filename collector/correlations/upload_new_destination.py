@@ -16,7 +16,7 @@ from ..baselines import Daily, day_of, robust_z
 from ..bounded import remember
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
 from ..record import Record
-from ..rule import Correlation, Finding, Parameter, Site, Step, Story
+from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
 from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, leaving
 from ..volume import Volume
 
@@ -163,6 +163,7 @@ CORRELATION = Correlation(
     step=_step,
     parameters=(_BYTES, _HISTORY, NEW, FORGET, _UNUSUAL, _WINDOW, _PACKERS, _READERS),
     programs=_programs,
+    connections=connections_out,
     hits=(
         Story("archive, then upload", (Step(0, _TAR), Step(2, _sent(20_000_000)))),
         Story("the upload's event arrives before the archive's", (Step(2, _sent(20_000_000)), Step(1, _TAR))),

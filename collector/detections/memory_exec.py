@@ -57,6 +57,8 @@ DETECTION = Detection(
     kinds=(Exec,),
     find=_find,
     parameters=(_RUNTIMES,),
+    programs=lambda _site: frozenset(),
+    unusual=True,
     hits=(
         at_once("python makes a memfd", run("x", exe=_MEMFD, memory_only="memfd", ancestry=(_PYTHON, BASH))),
         at_once("under the name of runc", run("runc", exe=_MEMFD, memory_only="memfd", ancestry=(_FAKE,))),

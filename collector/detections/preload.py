@@ -74,6 +74,8 @@ DETECTION = Detection(
     kinds=(Exec, Create, Change, Rename),
     find=_find,
     parameters=(_FOLDERS,),
+    programs=lambda _site: frozenset(),
+    unusual=True,
     hits=(
         at_once("ld.so.preload appears", Create(path=_FILE, actor=alice("/usr/bin/tee"))),
         at_once("it is renamed into place", Rename(path=_FILE, former="/etc/x", actor=alice("/usr/bin/mv"))),

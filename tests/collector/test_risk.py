@@ -133,6 +133,14 @@ def test_what_was_found_in_a_session_is_the_risk_of_whoever_it_turns_out_to_be()
     assert list(risk.revised(state, known, LIMITS)) == []
 
 
+def test_a_flood_of_one_rule_pushes_out_no_other() -> None:
+    state = State()
+    for alert in (about("quiet"), *(about("noisy", str(n), at=n) for n in range(500))):
+        list(risk.found(state, alert, LIMITS))
+    kept = [one.rule for one in state.people["alice"].values()]
+    assert (kept.count("quiet"), kept.count("noisy")) == (1, risk.RULE_PARTS_LIMIT)
+
+
 def test_nobodys_findings_and_its_own_are_no_risk() -> None:
     assert risk.part(about("person-risk")) is None
     assert risk.part(msgspec.structs.replace(about("a"), person=None)) is None

@@ -82,12 +82,8 @@ def _show(call: Call) -> msgspec.Struct | Stream:
         events = call.rows(connection, queries.events(uids))
         entries = sorted({row["ledger_index"] for row in events})
         batches = call.rows(connection, queries.batches(entries))
-        all_stories = stories.rough(
-            functools.partial(call.rows, connection), risk.limits(call.services.site())
-        )
-    incident = next(
-        (one.id for one in all_stories if any(e.alert == alert["id"] for e in one.timeline)), None
-    )
+        limits = risk.limits(call.services.site())
+        incident = stories.of_alert(functools.partial(call.rows, connection), alert, limits)
     held = {row["event"] for row in events}
     return Story(
         fetch.plain(shown(call, [alert], active(call), everything=True)[0]),

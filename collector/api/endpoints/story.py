@@ -46,29 +46,39 @@ class Tree(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def _timeline(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
-    parts = []
-    if values["person"]:
-        parts.append(Where("(person = ? OR (person IS NULL AND login = ?))", (values["person"],) * 2))
+    parts, person = [], values["person"]
     if values["host"]:
         parts.append(Where("(host = ? OR agent = ?)", (values["host"],) * 2))
-    if not parts:
+    if not parts and not person:
         raise ApiError(400, "bad_request", "person: give a person, a host, or both", "person")
     if values["session"] is not None:
         parts.append(Where("session = ?", (values["session"],)))
     span = queries.Span(values["from"], values["to"])
-    query = person_queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
     with call.connect() as connection:
+        if person:
+            own = call.rows(connection, person_queries.sessions(person, span, person_queries.SESSIONS_LIMIT))
+            parts.append(person_queries.did(person, own))
+        query = queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
         found = call.rows(connection, query)
-    return Rows([fetch.plain(row) for row in found[-wanted:]], len(found) > wanted)
+        named = _named(call, connection, found[-wanted:])
+    if person:
+        named = [row for row in named if person in (row["person"], row["person"] or row["login"])]
+    return Rows([fetch.plain(row) for row in named], len(found) > wanted)
+
+
+def _named(call: Call, connection: Any, rows: list[fetch.Row]) -> list[fetch.Row]:
+    """Return events with whose they are by now."""
+    return person_queries.named(rows, call.rows(connection, person_queries.sessions_of(rows)))
 
 
 def _session(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
         agent = _agent(call.rows(connection, queries.agents_named(values["agent"])), values["agent"])
-        events = call.rows(connection, person_queries.session(agent, values["session"], wanted + 1))
+        events = call.rows(connection, queries.session(agent, values["session"], wanted + 1))
         flows = call.rows(connection, queries.session_flows(agent, values["session"]))
         known = call.rows(connection, person_queries.known(agent, values["session"]))
+        events = _named(call, connection, events)
     if not events:
         raise ApiError(
             404, "not_found", f"session: {values['agent']} has no session {values['session']}", "session"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
-from collector import person_queries, replay, snapshot
+from collector import fetch, person_queries, queries, replay, snapshot
 from collector.analysis import Analysis
-from collector.conditions import Where
 from collector.engine import Engine
 from collector.pipeline import Pipeline
 from collector.queries import Span
@@ -96,9 +97,16 @@ def test_any_order_of_hosts_ends_in_the_same_sessions(order: tuple[int, ...], tm
     joins = [f"{'a' * 32}:1:3", f"{'b' * 32}:1:1", f"{'b' * 32}:1:3", f"{'c' * 32}:1:1"]
     assert rows[2][5] == [*joins, f"{'c' * 32}:1:2"]
     assert rows[2][6] == ["host-a", "host-b"]
-    query = person_queries.timeline(Where("person = ?", ("alice",)), Span(), 100, everything=True)
-    found = snapshot.connect(snapshot.read(path)).execute(query.sql, list(query.parameters)).fetchall()
-    assert len(found) == sum(len(host.seen) for host in hosts())
+    connection = snapshot.connect(snapshot.read(path))
+    own = rows_of(connection, person_queries.sessions("alice", Span(), 100))
+    did = person_queries.did("alice", own)
+    found = rows_of(connection, queries.timeline(did, Span(), 100, everything=True))
+    named = person_queries.named(found, rows_of(connection, person_queries.sessions_of(found)))
+    assert [row["person"] for row in named] == ["alice"] * sum(len(host.seen) for host in hosts())
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, query: queries.Query) -> list[dict[str, Any]]:
+    return fetch.rows(connection, query, 60)
 
 
 def test_a_replay_gives_the_same_revisions(tmp_path: Path) -> None:
