@@ -7,7 +7,7 @@ from ..twins import Draw
 
 
 def _twin(draw: Draw) -> tuple[Step, ...]:
-    look = draw.one_of("ls /root", "id", "tail -n 1 /etc/shadow", "cat /proc/1/loginuid")
+    look = draw.one_of("ls /root", "id", "tail -n 1 /etc/passwd", "cat /proc/1/loginuid")
     return (Step("lena", f"ssh lena@db 'sudo sh -c \"cat /proc/self/loginuid; {look}\" > /dev/null'"),)
 
 
