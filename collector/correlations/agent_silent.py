@@ -36,7 +36,7 @@ _LOCAL = ("lo", "docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "pod
 _EPHEMERAL = "ephemeral"
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """What was last heard of an agent; times are UTC ns of the collector's clock."""
 
     host: str
@@ -101,9 +101,9 @@ def _at_work(state: State, record: Record) -> None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    if record.at < seen.active:
-        return
-    seen.person, seen.person_uid, seen.active = person, record.uid, record.at
+    at = record.at
+    if at >= seen.active:
+        seen.person, seen.person_uid, seen.active = person, record.uid, at
 
 
 def _learn(state: State, agent: str, body: Host) -> None:
