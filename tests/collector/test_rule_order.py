@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from collector.alert import Alert
@@ -31,9 +32,11 @@ from collector.correlations import (
     terminal_dump,
     upload_new_destination,
 )
-from collector.record import Origin, Record
+from collector.record import Origin, Person, Record
+from collector.risk import BY_SESSION
 from collector.rule import BEGIN, Correlation, Story
 from collector.settings import Detection as Settings
+from collector.wording import resaid
 from evidence.event import stamp
 
 SECOND = 1_000_000_000
@@ -98,7 +101,17 @@ def last_words(rule: Correlation, arriving: list[Record]) -> dict[str, Alert]:
         alerts += engine.step(origin, [record.event], now)[1]
     for quiet in range(3):
         alerts += engine.tick(now + (quiet + 1) * 1000 * SECOND)
-    return {alert.entity: alert for alert in alerts if alert.rule == rule.id}
+    sessions = {(one.agent, one.boot, one.session): one.person for one in engine.sessions()}
+    return {alert.entity: read(alert, sessions) for alert in alerts if alert.rule == rule.id}
+
+
+def read(alert: Alert, sessions: dict[tuple[str, str, int], Person]) -> Alert:
+    """Return an alert as readers show it, with whose session it turned out to be."""
+    person = alert.person
+    if person is None or person.session is None or person.how not in BY_SESSION:
+        return alert
+    now = sessions.get((alert.agent, alert.boot or "", person.session), person)
+    return msgspec.structs.replace(alert, summary=resaid(alert.summary, person, now), person=now)
 
 
 def said(alerts: dict[str, Alert]) -> dict[str, tuple[object, ...]]:
