@@ -56,7 +56,7 @@ _NEWEST = f"""(
             OVER (PARTITION BY rule, entity ORDER BY detected DESC, revision DESC) = 1
     ) a LEFT JOIN sessions s ON a.agent = s.agent AND a.boot = s.boot AND a.session = s.session
         AND s.person IS NOT NULL AND a.how IN ('kernel', 'hop', 'key')
-)"""
+)"""  # noqa: S608 - names of columns
 """SQL for the alerts that hold: the newest revision of each rule and entity, with whose session it is known
 to be by now, in its sentence too. What a job or a user id shows is not the session's."""
 

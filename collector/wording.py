@@ -1,4 +1,4 @@
-"""A finding's sentence as it reads by now: it names whom the session was known to be of when it was told. Pure.
+"""A finding's sentence as it reads by now; stored is whom the session was known to be of then. Pure.
 
 Whose a session is may be learnt later. Readers then show its person by the newest revision, and the sentence
 with that person in place of the former.
