@@ -53,7 +53,7 @@ def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
 def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
     """Judge a session by its chain, which may become known after the session's last event."""
     person = session.person
-    if not person.chain or person.is_scheduled:
+    if not person.chain or person.is_scheduled or person.chain[-1].agent == session.agent:
         return ()
     name, way = (
         f"{session.agent}|{session.boot}|{session.session}",
