@@ -36,7 +36,7 @@ _LOCAL = ("lo", "docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "pod
 _EPHEMERAL = "ephemeral"
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """What was last heard of an agent; times are UTC ns of the collector's clock."""
 
     host: str
@@ -103,11 +103,12 @@ def _at_work(state: State, record: Record) -> None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    if (record.at, record.uid) < (seen.active, seen.person_uid or ""):
+    at, uid = record.at, record.uid
+    if at < seen.active or (at == seen.active and uid < (seen.person_uid or "")):
         return
     if seen.newest == (0, 0):
-        seen.uid = record.uid
-    seen.person, seen.person_uid, seen.active = person, record.uid, record.at
+        seen.uid = uid
+    seen.person, seen.person_uid, seen.active = person, uid, at
 
 
 def _learn(state: State, agent: str, body: Host) -> None:

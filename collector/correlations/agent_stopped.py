@@ -73,7 +73,7 @@ class Happened(msgspec.Struct, frozen=True):
     about: str = ""
 
 
-class Agent(msgspec.Struct):
+class Agent(msgspec.Struct, gc=False):
     """One agent: the first work of each minute, a kill before all, the last shutdown (UTC ns), its fate.
 
     boots has when each was first heard of, seeing when each sensor last saw well in each, both UTC ns.

@@ -18,6 +18,7 @@ from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.state import Changed
 
 from ..bounded import remember
+from ..by_person import is_system_program
 from ..examples import DAY
 from ..organisation import Human, Organisation
 from ..record import Person, Record, SessionRevision
@@ -31,6 +32,7 @@ _READERS = Parameter("readers", READERS, "program names", "these read the files 
 _NS_OF_DAY = 86_400_000_000_000
 _OWNERS, _KEYS, _LOGINS, _SOURCES = 5000, 20_000, 20_000, 50_000
 _EACH = 20
+_CLIENTS = frozenset({"ssh", "scp", "sftp", "ssh-add", "ssh-agent"})
 _HOME = "/home/"
 _ENDINGS = (".pem", ".key")
 
@@ -87,7 +89,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
 
 def _read(state: State, record: Record, body: Read, site: Site) -> Iterable[Finding]:
     person = record.person
-    if person is None or not is_foreign(body, site.words(_ID, _READERS)):
+    if person is None or not is_foreign(body, site.words(_ID, _READERS)) or _uses(body):
         return ()
     place = session_key(record) or ""
     owners = {owner: path for path in (body.path, *body.paths) if (owner := _owner_of(path)) is not None}
@@ -107,6 +109,12 @@ def _judge_owners(state: State, owners: Collection[str], site: Site) -> Iterator
         keys += human.keys if human is not None else ()
     for key in dict.fromkeys(keys):
         yield from _judge(state, key, site)
+
+
+def _uses(body: Read) -> bool:
+    """Return whether an ssh client uses the key for its own account: who became that account sees no key."""
+    actor = body.actor
+    return actor is not None and actor.uid == body.owner and is_system_program(actor.exe, _CLIENTS)
 
 
 def _login(state: State, record: Record, body: Accepted, site: Site) -> Iterable[Finding]:
@@ -227,6 +235,12 @@ _KEY, _ALICES = "SHA256:carols", "SHA256:alices"
 _PATH = "/home/carol/.ssh/id_ed25519"
 _CAT = Actor(pid=90, exe="/usr/bin/cat", uid=0, auid=1000, session=7)
 _TAKEN = Read(path=_PATH, tree="/home/*/.ssh/id_*", actor=_CAT, owner=1002)
+_USED = Read(
+    path=_PATH,
+    tree="/home/*/.ssh/id_*",
+    actor=Actor(pid=50, exe="/usr/bin/ssh", uid=1002, auid=1000, session=7),
+    owner=1002,
+)
 
 
 def _ssh(user: str, key: str, source: Endpoint, pid: int = 70) -> Accepted:
@@ -304,6 +318,10 @@ CORRELATION = Correlation(
         ),
     ),
     misses=(
+        Story(
+            "who became the account has its ssh use the key",
+            (*_IN, Step(50, _USED, "h1"), Step(100, _CALL, "h1"), *_THERE),
+        ),
         Story(
             "the owner uses their own key",
             (*_IN, Step(50, _TAKEN, "h1"), Step(90, _ssh("carol", _KEY, _HIS), "h2")),

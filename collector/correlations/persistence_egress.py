@@ -54,7 +54,7 @@ class Out(msgspec.Struct, frozen=True):
     destination: str
 
 
-class Host(msgspec.Struct):
+class Host(msgspec.Struct, gc=False):
     """By uid of the event what was written; the last connections that jobs and units made to unknown places.
 
     names are what such a connection may be known by: the uids, and the stems of units. units has the last
