@@ -157,9 +157,10 @@ class Analysis:
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
         per_hour = int(self.site.number("throttle", telling.PER_HOUR))
+        of_event = isinstance(rule, Detection)
         for finding in findings:
             alert = to_alert(rule, finding, now)
-            yield from telling.tell(self._telling, alert, now, per_hour)
+            yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
