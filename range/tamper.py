@@ -83,7 +83,8 @@ def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
     """Copy the collector without the batch that holds the alert's last event; return what was deleted."""
     source, target = site.folder / "collector", forged.folder / "collector"
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("lake", "run", "ledger", "snapshot.json"))
-    write_collector(forged, (), {"ingest": 0, "console": 0})
+    origin = (source / "ledger/vkey").read_text().partition("+")[0]
+    write_collector(forged, (), {"ingest": 0, "console": 0}, origin)
     kept = list(_read(source / "ledger"))
     agent, _epoch, seq = alert["evidence"][-1].split(":")
     victim = next(index for index, item in enumerate(kept) if _holds(item, agent, int(seq)))
@@ -93,7 +94,6 @@ def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
     del kept[victim]
     own = json.loads((source / "identity.json").read_text())["agent"]
     resealed = list(_reseal(kept, own, PrivateKey((source / "keys/agent.key").read_bytes())))
-    origin = (source / "ledger/vkey").read_text().partition("+")[0]
     _write(target / "ledger", resealed, PrivateKey((source / "keys/ledger.key").read_bytes()), origin)
     forged.collector("replay")
     return said
