@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from .hosts.people import home_address
-from .scenario import BACKUP, EVERYTHING, HTTP, Person, Prepared
+from .scenario import BACKUP, EVERYTHING, HTTP, Person, Prepared, Scenario, Step, Truth
 
 HOSTS = ("bastion", "app")
 _BYTES = 16_000_000
@@ -18,18 +18,6 @@ cidr = "10.77.0.0/24"
 use = "own"
 """
 """What the collector is told of the company: its own network, and an account that is nobody's."""
-PEOPLE = (
-    Person("alice", ("bastion", "app"), EVERYTHING),
-    Person("bob", ("bastion", "app"), EVERYTHING),
-)
-PREPARED = (
-    Prepared(
-        "app",
-        "useradd --create-home --shell /bin/bash deploy; mkdir /srv/designs; "
-        f"head -c {_BYTES} /dev/urandom > /srv/designs/board.bin; "
-        "chown -R deploy /srv/designs; chmod 700 /srv/designs",
-    ),
-)
 ARCHIVE = "/home/alice/release.tgz"
 """What alice has on her laptop at the end."""
 
@@ -50,6 +38,11 @@ class Act:
     person: str
     address: str
     scenes: tuple[Scene, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The scenes as steps of a scenario."""
+        return tuple(Step(self.person, scene.command) for scene in self.scenes)
 
 
 def _over_the_bastion(person: str, *commands: str) -> Scene:
@@ -106,3 +99,24 @@ TWIN = Act(
         _by_sftp("bob", "put build"),
     ),
 )
+SCENARIO = Scenario(
+    number=25,
+    title="laptop to bastion to app, sudo to a service account, sftp get by a remote client",
+    people=(
+        Person(INSIDER.person, HOSTS, EVERYTHING),
+        Person(TWIN.person, HOSTS, EVERYTHING),
+    ),
+    prepared=(
+        Prepared(
+            "app",
+            "useradd --create-home --shell /bin/bash deploy; mkdir /srv/designs; "
+            f"head -c {_BYTES} /dev/urandom > /srv/designs/board.bin; "
+            "chown -R deploy /srv/designs; chmod 700 /srv/designs",
+        ),
+    ),
+    steps=INSIDER.steps,
+    twin_title="the daily archive to the backup host, and a build brought along",
+    twin=lambda _draw: TWIN.steps,
+    truth=Truth(INSIDER.person, HOSTS, ("inbound-download",), _BYTES),
+)
+"""What is played, in the range's form; alice and bob have the laptops of their places in people."""

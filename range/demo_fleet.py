@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import demo_proof, marked, tamper
-from .demo_cast import ARCHIVE, HOSTS, INSIDER, ORGANISATION, PEOPLE, PREPARED, TWIN, Act
+from .demo_cast import ARCHIVE, HOSTS, INSIDER, ORGANISATION, SCENARIO, TWIN, Act
 from .demo_words import DemoFailed, options, say
 from .hosts import ground
 from .hosts.fleet import Fleet
@@ -54,7 +54,7 @@ def _demo(asked: argparse.Namespace) -> int:
     fleet = Fleet(ground.prepare(), ORGANISATION, HOSTS)
     say(f"Vedette starts test hosts ({', '.join(fleet.hosts)}), an agent on each, and their collector.")
     began = time.monotonic()
-    with fleet.running(PEOPLE, PREPARED):
+    with fleet.running([SCENARIO]):
         if not _tell_health(fleet, time.monotonic() - began):
             return TOO_LITTLE
         _incident(fleet, asked)
