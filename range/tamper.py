@@ -54,9 +54,10 @@ def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str],
     forged = Site(site.folder / "forged")
     forged.folder.mkdir()
     victim = _forge(site, forged, alert)
-    name = f"agent {victim.agent}, {victim.lane} {victim.seq}"
+    name = f"agent {victim.agent}, lane {victim.lane}, sequence {victim.seq}"
     say(
-        f"\nThe collector's administrator deletes one batch ({name}), and rebuilds and signs everything anew."
+        f"\nThe collector's administrator deletes one batch that {alert['host']} sent ({name}),\n"
+        "and with all keys of the collector rebuilds and signs everything anew."
     )
     bundle = forged.folder / "forged.bundle"
     with forged.collecting():
@@ -65,10 +66,11 @@ def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str],
         forged.vedette("export", "--format", "bundle", "--from", "1d", "--to", now, "--out", str(bundle))
     report = site.vedette("verify", str(bundle), "--trust", str(receipts), accept=(1,))
     said = json.loads(site.vedette("verify", str(bundle), "--trust", str(receipts), "--json", accept=(1,)))
-    say(report)
+    say(f"The auditor asks again: vedette verify BUNDLE --trust RECEIPTS\n\n{report}")
     missing = {(gap["agent"], gap["lane"], gap["seq"]) for gap in said["missing"]}
     if (victim.agent, victim.lane, victim.seq) not in missing:
         raise CommandFailed(f"the audit did not name the missing batch: {name}")
+    say(f"The deleted batch is named: {alert['host']} still holds the collector's receipt for it.")
 
 
 def _log_in(site: Site, forged: Site) -> None:
