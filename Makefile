@@ -39,8 +39,8 @@ bpf: ## the kernel objects; without clang the next rung of the sensors is used
 agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)
 	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -c $< -o $@
 
-range: install ## JSON=FILE: play all scenarios and their benign twins on test hosts; a row for each
-	@VEDETTE_RANGE=this-host-is-a-range $(VENV)/bin/vedette range run all --json > $(JSON) || test $$? -eq 1
+range: install ## JSON=FILE, TWINS=20: play all scenarios and runs of their benign twins; a row for each
+	@VEDETTE_RANGE=this-host-is-a-range $(VENV)/bin/vedette range run all --twins $(or $(TWINS),20) --json > $(JSON) || test $$? -eq 1
 
 range-document: install ## JSON=FILE: write the rows of a run into docs/range.md
 	@$(PY) -m range.document $(JSON)

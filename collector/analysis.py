@@ -122,9 +122,15 @@ class Analysis:
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
-        pack = msgspec.msgpack.encode
-        states = {name: msgspec.Raw(pack(state)) for name, state in self._states.items()}
-        return pack(_Dump(msgspec.Raw(pack(self._attribution.state)), states, self._telling, self._risk))
+        # All at once, into one buffer: of parts packed before it there would be a copy each at the same time.
+        return msgspec.msgpack.encode(
+            {
+                "attribution": self._attribution.state,
+                "correlations": self._states,
+                "telling": self._telling,
+                "risk": self._risk,
+            }
+        )
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
@@ -151,9 +157,10 @@ class Analysis:
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
         per_hour = int(self.site.number("throttle", telling.PER_HOUR))
+        of_event = isinstance(rule, Detection)
         for finding in findings:
             alert = to_alert(rule, finding, now)
-            yield from telling.tell(self._telling, alert, now, per_hour)
+            yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 

@@ -38,10 +38,13 @@ def day_seen(record: Record) -> int:
 
     A host may claim any time: one from the next century would make all that came before forgotten.
     """
-    return day_of(min(max(record.at, record.received - (DEPTH - 1) * DAY), record.received))
+    at, received = record.event.time - record.skew, record.received
+    if at > received:
+        return received // DAY
+    return max(at, received - (DEPTH - 1) * DAY) // DAY
 
 
-class Days(msgspec.Struct):
+class Days(msgspec.Struct, gc=False):
     """On which days something was seen: the last one, and a bit for each of the DEPTH days up to it.
 
     The set is the same in whatever order its days came, apart from days more than DEPTH before the last.
@@ -76,7 +79,7 @@ class Days(msgspec.Struct):
         return since
 
 
-class Entity(msgspec.Struct):
+class Entity(msgspec.Struct, gc=False):
     """Of somebody: the first day anything was seen of them, and the days of each value."""
 
     since: int
@@ -94,8 +97,10 @@ class FirstSeen(msgspec.Struct):
         if known is None:
             known = Entity(day)
             remember(self.entities, entity, known, _ENTITIES_LIMIT)
-        known.since = min(known.since, day)
         days = known.values.get(value)
+        if days is not None and days.last == day:
+            return  # nearly always
+        known.since = min(known.since, day)
         if days is None:
             remember(known.values, value, Days(day), _VALUES_LIMIT)
             return
@@ -145,7 +150,7 @@ class LastSeen(msgspec.Struct):
         return day - before if before is not None and before < day else None
 
 
-class Daily(msgspec.Struct):
+class Daily(msgspec.Struct, gc=False):
     """Sums by day, of the newest DEPTH days that have one."""
 
     days: dict[int, int] = {}

@@ -46,7 +46,7 @@ class Call(msgspec.Struct, frozen=True):
     is_told_open: bool = False
 
 
-class Login(msgspec.Struct):
+class Login(msgspec.Struct, gc=False):
     """An accepted login; pid is the service's process, session the key of its session once that is known.
 
     call is the id of the connection it came by, is_inferred whether only place and time tell.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from . import attack, incident_text, risk, telling
+from . import attack, incident_text, risk, telling, wording
 from .alert import Alert, Severity
 from .incident import SEVERITIES, Entry, Incident, Moved, Place, Seen, Session, rank
 from .record import Hop, How
@@ -57,19 +57,8 @@ def assemble(
 
 
 def canonical(incidents: Iterable[Incident]) -> bytes:
-    """Return incidents in the one form in which two replays are compared byte for byte.
-
-    It has the facts. A finding's own words are those of the moment it was told: they may name the account of
-    a session whose person was learnt later, and are no part of it.
-    """
-    ordered = sorted(incidents, key=lambda one: one.id)
-    bare = [
-        msgspec.structs.replace(
-            one, timeline=tuple(msgspec.structs.replace(entry, what="") for entry in one.timeline)
-        )
-        for one in ordered
-    ]
-    return msgspec.json.encode(bare, order="sorted")
+    """Return incidents in the one form in which two replays are compared byte for byte."""
+    return msgspec.json.encode(sorted(incidents, key=lambda one: one.id), order="sorted")
 
 
 def _newest(alerts: Iterable[Alert]) -> list[Alert]:
@@ -100,7 +89,8 @@ def _known(alert: Alert, sessions: _Sessions) -> Alert:
     later = sessions.get((alert.agent, alert.boot, alert.person.session))
     if later is None or later.person is None:
         return alert
-    return msgspec.structs.replace(alert, person=later.person)
+    summary = wording.resaid(alert.summary, alert.person, later.person)
+    return msgspec.structs.replace(alert, person=later.person, summary=summary)
 
 
 def _crossings(found: Sequence[Alert], limits: risk.Limits) -> Iterator[Alert]:

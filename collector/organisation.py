@@ -152,7 +152,8 @@ class Known:
 
     def is_service_account(self, name: str) -> bool:
         """Return whether an account is nobody's own; also of who came by it, as ``deploy from 192.0.2.1``."""
-        return name.partition(" from ")[0] in self._service_accounts
+        accounts = self._service_accounts
+        return bool(accounts) and name.partition(" from ")[0] in accounts
 
     def is_known(self, ip: str) -> bool:
         """Return whether an address is ours, a known service's or a backup host's."""

@@ -27,7 +27,7 @@ SECOND = 1_000_000_000
 _TEXT_LIMIT = 2000
 
 
-class Work(msgspec.Struct):
+class Work(msgspec.Struct, gc=False):
     """One session: signs such as what was packed or read (label: words), and what went where, by address."""
 
     signs: Series = msgspec.field(default_factory=Series)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from . import wording
 from .conditions import Where
 from .errors import QueryError
 
@@ -41,8 +42,9 @@ STORY = (
     "collector.act",
 )
 """Kinds a timeline shows; heartbeats, exits and interim reports are left out unless asked for."""
-_NEWEST = """(
+_NEWEST = f"""(
     SELECT a.* REPLACE (
+        CASE WHEN s.agent IS NOT NULL THEN {wording.sql("a.summary", "a", "s")} ELSE a.summary END AS summary,
         CASE WHEN s.agent IS NOT NULL THEN s.person ELSE a.person END AS person,
         CASE WHEN s.agent IS NOT NULL THEN s.how ELSE a.how END AS how,
         CASE WHEN s.agent IS NOT NULL THEN s.source ELSE a.person_source END AS person_source,
@@ -54,9 +56,9 @@ _NEWEST = """(
             OVER (PARTITION BY rule, entity ORDER BY detected DESC, revision DESC) = 1
     ) a LEFT JOIN sessions s ON a.agent = s.agent AND a.boot = s.boot AND a.session = s.session
         AND s.person IS NOT NULL AND a.how IN ('kernel', 'hop', 'key')
-)"""
+)"""  # noqa: S608 - names of columns
 """SQL for the alerts that hold: the newest revision of each rule and entity, with whose session it is known
-to be by now. What a job or a user id shows is not the session's."""
+to be by now, in its sentence too. What a job or a user id shows is not the session's."""
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +11,9 @@ from evidence.event import Event
 from evidence.kind import Body, Lane
 
 How = Literal["kernel", "hop", "key", "job", "inferred", "uid"]
+
+_SHARED = 1024
+"""Names that are made once for all rules that are shown an event: together they keep one string."""
 
 NOT_INTERACTIVE = frozenset({"cron", "crond", "CRON", "atd", "systemd", "systemd-user"})
 """Services that open a session with nobody at it."""
@@ -118,11 +122,11 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     def key(self, number: int) -> str:
         """Return what a session, or a process, of the host's boot is remembered by."""
-        return f"{self.agent}|{self.boot}|{number}"
+        return _key(self.agent, self.boot, number)
 
     def uid(self, event: Event[Any]) -> str:
         """Return the stable name of an event from here, ``agent:epoch:seq``."""
-        return f"{self.agent}:{self.epoch}:{event.seq}"
+        return _uid(self.agent, self.epoch, event.seq)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -146,4 +150,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     @property
     def uid(self) -> str:
         """The event's stable name, ``agent:epoch:seq``."""
-        return f"{self.agent}:{self.epoch}:{self.event.seq}"
+        return _uid(self.agent, self.epoch, self.event.seq)
+
+
+@functools.lru_cache(_SHARED)
+def _key(agent: str, boot: str, number: int) -> str:
+    return f"{agent}|{boot}|{number}"
+
+
+@functools.lru_cache(_SHARED)
+def _uid(agent: str, epoch: int, seq: int) -> str:
+    return f"{agent}:{epoch}:{seq}"

@@ -35,8 +35,15 @@ def key(record: Record) -> str | None:
     person = record.person
     if person is None:
         return None
-    part = f"s{person.session}" if person.session is not None else person.name
-    return f"{record.agent}|{record.boot}|{part}"
+    if person.session is None:
+        return f"{record.agent}|{record.boot}|{person.name}"
+    return _session(record.agent, record.boot, person.session)
+
+
+@functools.lru_cache(1024)
+def _session(agent: str, boot: str, session: int) -> str:
+    """Return one and the same string to all rules: together they keep it once."""
+    return f"{agent}|{boot}|s{session}"
 
 
 def describe(person: Person) -> str:

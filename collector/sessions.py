@@ -43,7 +43,7 @@ class Link(msgspec.Struct, frozen=True):
     start: Hop | None = None
 
 
-class Session(msgspec.Struct):
+class Session(msgspec.Struct, gc=False):
     """One audit session: account, service, source and key of its own login, its link, and its person.
 
     evidence are the events of its own login. children are the keys of the sessions linked to it.

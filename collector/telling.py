@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .alert import Alert
+from .alert import Alert, Severity
 from .bounded import remember
+from .incident import rank
 from .rule import Parameter
 
 PER_HOUR = Parameter(
@@ -33,11 +34,15 @@ MORE = "more"
 class Told(msgspec.Struct, gc=False):
     """What was told of one entity; size is what has to double; more counts what was held back for it.
 
+    who is the person's name, which may be learnt later. time is that of the event that was told of last.
     revision is -1 while nothing was told, for there was too much else.
     """
 
     id: str = ""
     revision: int = -1
+    severity: Severity | None = None
+    who: str = ""
+    time: int = 0
     bytes_out: int = 0
     size: int = 0
     more: int = 0
@@ -66,14 +71,19 @@ class State(msgspec.Struct):
     clock: int = 0
 
 
-def tell(state: State, found: Alert, now: int, per_hour: int) -> Iterator[Alert]:
-    """Take what a rule found now; yield what is to be told of it, and of what waited for it."""
+def tell(state: State, found: Alert, now: int, per_hour: int, *, of_event: bool = False) -> Iterator[Alert]:
+    """Take what a rule found now; yield what is to be told of it, and of what waited for it.
+
+    of_event: it is the word of one event, and that of a later event, told or waiting, stands.
+    """
     key = f"{found.rule}|{found.entity}"
     waiting = state.waiting.get(key)
     if waiting is not None and now - waiting.since >= QUIET:
         del state.waiting[key]
         yield _told(state, key, waiting.alert, now)
     known = state.told.get(key)
+    if of_event and _is_older(found, known, state.waiting.get(key)):
+        return
     if known is not None and known.revision >= 0:
         yield from _again(state, key, known, found, now)
     elif _is_flood(state, found, now, per_hour):
@@ -83,6 +93,13 @@ def tell(state: State, found: Alert, now: int, per_hour: int) -> Iterator[Alert]
     else:
         state.floods[_who(found)].times.append(now)
         yield _told(state, key, found, now)
+
+
+def _is_older(found: Alert, known: Told | None, waiting: Waiting | None) -> bool:
+    """Return whether the word of a later event stands."""
+    if waiting is not None:
+        return (found.time, found.id) < (waiting.alert.time, waiting.alert.id)
+    return known is not None and known.revision >= 0 and (found.time, found.id) < (known.time, known.id)
 
 
 def passed(state: State, now: int) -> Iterator[Alert]:
@@ -101,10 +118,12 @@ def identity(rule: str, version: int, entity: str, evidence: tuple[str, ...], mo
 def _again(state: State, key: str, known: Told, found: Alert, now: int) -> Iterator[Alert]:
     """Tell a later form of a finding now or later; not if it is what was told."""
     form = _form(found, known)
-    if form.id == known.id and (form.bytes_out or 0) == known.bytes_out:
+    rises = known.severity is not None and rank(form.severity) > rank(known.severity)
+    told = (known.id, known.severity, known.who, known.bytes_out)
+    if (form.id, form.severity, _name(form), form.bytes_out or 0) == told:
         state.waiting.pop(key, None)
         return
-    if _size(form, known) >= 2 * known.size or (form.bytes_out or 0) >= 2 * known.bytes_out > 0:
+    if rises or _size(form, known) >= 2 * known.size or (form.bytes_out or 0) >= 2 * known.bytes_out > 0:
         state.waiting.pop(key, None)
         yield _told(state, key, found, now)
         return
@@ -120,7 +139,16 @@ def _told(state: State, key: str, found: Alert, now: int) -> Alert:
     known = state.told.get(key) or Told()
     state.clock = max(state.clock + 1, now)
     alert = msgspec.structs.replace(_form(found, known), revision=known.revision + 1, detected=state.clock)
-    fresh = Told(alert.id, alert.revision, alert.bytes_out or 0, _size(alert, known), known.more)
+    fresh = Told(
+        alert.id,
+        alert.revision,
+        alert.severity,
+        _name(alert),
+        alert.time,
+        alert.bytes_out or 0,
+        _size(alert, known),
+        known.more,
+    )
     remember(state.told, key, fresh, TOLD_LIMIT)
     flood = state.floods.get(_who(found))
     if flood is not None and (
@@ -141,12 +169,16 @@ def _form(found: Alert, known: Told) -> Alert:
     )
 
 
+def _name(alert: Alert) -> str:
+    return alert.person.name if alert.person is not None else ""
+
+
 def _size(alert: Alert, known: Told) -> int:
     return len(alert.evidence) + known.more
 
 
 def _who(found: Alert) -> str:
-    return f"{found.rule}|{found.person.name if found.person else ''}|{found.agent}"
+    return f"{found.rule}|{_name(found)}|{found.agent}"
 
 
 def _is_flood(state: State, found: Alert, now: int, per_hour: int) -> bool:

@@ -25,7 +25,7 @@ class Grown(msgspec.Struct, frozen=True, gc=False):
     day: int
 
 
-class Volume(msgspec.Struct):
+class Volume(msgspec.Struct, gc=False):
     """Bytes of some flows: out and into the host, event times (UTC ns) from first to last.
 
     flows has for each flow the most that was told of it. place is the name that stands for the other end, its

@@ -27,7 +27,7 @@ class Item(NamedTuple):
     label: str = ""
 
 
-class Series(msgspec.Struct):
+class Series(msgspec.Struct, gc=False):
     """What one entity did, sorted by time; bounded by the span it keeps and by a number of items."""
 
     items: list[Item] = []
@@ -46,7 +46,7 @@ class Series(msgspec.Struct):
             if items[at] == item:
                 return True
             items.insert(at, item)
-        surplus = max(0, len(items) - limit)
+        surplus = len(items) - limit if len(items) > limit else 0
         oldest = items[-1].time - keep
         if surplus or items[0].time < oldest:
             forgotten = max(surplus, bisect.bisect_left(items, oldest, key=_time))

@@ -28,16 +28,16 @@ def chosen(names: Sequence[str]) -> list[Scenario]:
     known = load()
     if ALL in names:
         return list(known.values())
-    by_any = known | {str(one.number): one for one in known.values()}
-    unknown = [name for name in names if name not in by_any]
+    unknown = set(names) - set(known) - {str(one.number) for one in known.values()}
     if unknown:
-        raise RangeFailed(f"no scenario {unknown[0]!r}; `vedette range list` has them")
-    wanted = {by_any[name].name for name in names}
-    return [one for one in known.values() if one.name in wanted]
+        raise RangeFailed(f"no scenario {min(unknown)!r}; `vedette range list` has them")
+    return [one for one in known.values() if one.name in names or str(one.number) in names]
 
 
-def run(scenarios: Sequence[Scenario], told: Callable[[dict[str, Any]], None], keep: Path | None) -> None:
-    """Play scenarios and hand each row over as it is known; what the programs said goes to keep.
+def run(
+    scenarios: Sequence[Scenario], told: Callable[[dict[str, Any]], None], *, twins: int, keep: Path | None
+) -> None:
+    """Play scenarios, each twin so many times, and hand over their rows; what programs said goes to keep.
 
     Raises:
         NotARange: this host is none, or we are not root.
@@ -45,7 +45,7 @@ def run(scenarios: Sequence[Scenario], told: Callable[[dict[str, Any]], None], k
     """
     marked.demand()
     words = [one.name for one in scenarios] + (["--keep", str(keep.resolve())] if keep is not None else [])
-    command = ground.command("range.play", *words)
+    command = ground.command("range.play", "--twins", str(twins), *words)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as playing:
         if playing.stdout is None:
             raise RangeFailed("its answers cannot be read")

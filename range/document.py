@@ -14,7 +14,18 @@ from .scenario import load
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "range.md"
 BEGIN, END = "<!-- rows: begin -->\n", "<!-- rows: end -->\n"
-_HEADS = ("no.", "scenario", "what", "found by", "seconds", "person", "bytes", "evidence", "twin's alerts")
+_HEADS = (
+    "no.",
+    "scenario",
+    "what",
+    "found by",
+    "seconds",
+    "person",
+    "bytes",
+    "evidence",
+    "incidents",
+    "twin's alerts",
+)
 
 
 def section(rows: Sequence[dict[str, Any]], day: dt.date, kernel: str) -> str:
@@ -54,6 +65,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         _word(row["person_right"] if detected else None, "right", "wrong"),
         _word(row["bytes_right"], "right", "wrong"),
         _word(row["evidence_verified"] if detected else None, "verified", "not verified"),
+        str(row["incidents"]) if detected else "",
         f"{row['twin_alerts']} in {row['twin_runs']}",
     ]
 

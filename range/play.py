@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,17 +23,28 @@ from .hosts.host import HostFailed
 from .scenario import Scenario, Step, load
 from .score import GRACE, Played, Verdict, judge, of_twin
 from .site import CommandFailed
+from .twins import Draw
 
 _SETTLE_SECONDS = 6.0
 """After the last twin, for what it may have raised."""
 _STEP_SECONDS = 90.0
+_TRIES = 2
 _OPENING = "ssh-add -q 2>/dev/null; "
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How many incidents the scenario's person has, and whether the evidence of the first verifies."""
+
+    incidents: int
+    verified: bool
 
 
 def main() -> int:
     """Play the scenarios named on the command line; 0 if they could be played, whatever was found."""
     parser = argparse.ArgumentParser(prog="range.play", description=__doc__)
     parser.add_argument("names", nargs="+")
+    parser.add_argument("--twins", type=int, default=1, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -40,7 +52,7 @@ def main() -> int:
     try:
         marked.demand()
         known = load()
-        _play([known[name] for name in options.names], options.keep)
+        _play([known[name] for name in options.names], options.twins, options.keep)
     except KeyboardInterrupt:
         return 130
     except (CommandFailed, HostFailed, marked.NotARange) as error:
@@ -58,17 +70,15 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
+def _play(scenarios: Sequence[Scenario], runs: int, keep: Path | None) -> None:
     fleet = Fleet(ground.prepare())
-    people = [person for one in scenarios for person in one.people]
-    prepared = [item for one in scenarios for item in one.prepared]
     began = time.monotonic()
     try:
-        with fleet.running(people, prepared), following(fleet.site) as feed:
+        with fleet.running(scenarios), following(fleet.site) as feed:
             _say(
                 f"{len(fleet.hosts)} hosts, their agents and the collector: {time.monotonic() - began:.1f} s"
             )
-            for row in _rows(fleet, feed, scenarios):
+            for row in _rows(fleet, feed, scenarios, runs):
                 sys.stdout.write(json.dumps(row) + "\n")
                 sys.stdout.flush()
             if keep is not None:
@@ -78,8 +88,8 @@ def _play(scenarios: Sequence[Scenario], keep: Path | None) -> None:
             _keep_logs(fleet.folder, keep)
 
 
-def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    twins = {one.name: _steps(fleet, one, one.twin, "twin of ") for one in scenarios}
+def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario], runs: int) -> list[dict[str, Any]]:
+    twins = _twins(fleet, scenarios, runs)
     fleet.restore()
     time.sleep(_SETTLE_SECONDS)
     order = sorted(scenarios, key=lambda one: one.ends_agent)
@@ -97,10 +107,23 @@ def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario]) -> list[dict[
         feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), time.time() + GRACE)
     found = verdicts()
     verified = _verify(fleet, found)
+    seen = feed.seen()
     return [
-        _row(one, found[one.name], verified[one.name], of_twin(one, twins[one.name], feed.seen(), cast))
+        _row(one, found[one.name], verified[one.name])
+        | _twin_row(twins[one.name], of_twin(one, twins[one.name], seen, cast))
         for one in scenarios
     ]
+
+
+def _twins(fleet: Fleet, scenarios: Sequence[Scenario], runs: int) -> dict[str, list[Played]]:
+    """Play every twin as described, then again and again with other amounts, names and choices."""
+    return {
+        one.name: [
+            _steps(fleet, one, one.twin(Draw(run)), f"twin {run + 1} of ")
+            for run in range(min(runs, one.twin_runs))
+        ]
+        for one in scenarios
+    }
 
 
 def _is_complete(verdict: Verdict) -> bool:
@@ -129,26 +152,54 @@ def _take(fleet: Fleet, step: Step) -> None:
         raise HostFailed(f"{step.person}: `{step.command}` ended with {done.returncode}: {said}")
 
 
-def _verify(fleet: Fleet, found: dict[str, Verdict]) -> dict[str, bool]:
-    """Let an auditor check the evidence of each alert against receipts that the hosts exported after it."""
+def _verify(fleet: Fleet, found: dict[str, Verdict]) -> dict[str, Proof]:
+    """Let an auditor check the incident of each alert against receipts that the hosts exported after it."""
     alerts = {name: verdict.alert for name, verdict in found.items() if verdict.alert is not None}
-    bundles = {name: str(fleet.folder / f"{name}.bundle") for name in alerts}
-    for name, alert in alerts.items():
-        fleet.site.vedette("export", "--format", "bundle", "--alert", alert["id"], "--out", bundles[name])
+    files = {name: fleet.folder / f"{name}.bundle" for name in alerts}
+    incidents = {name: _fetch(fleet, alert, files[name]) for name, alert in alerts.items()}
     trust = [word for path in fleet.receipts(fleet.folder) for word in ("--trust", str(path))]
-    return {name: name in alerts and _holds(fleet, bundles[name], trust) for name in found}
+    return {
+        name: Proof(incidents.get(name, 0), verified=name in files and _holds(fleet, files[name], trust))
+        for name in found
+    }
 
 
-def _holds(fleet: Fleet, bundle: str, trust: list[str]) -> bool:
-    said = json.loads(fleet.site.vedette("verify", bundle, *trust, "--json", accept=(0, 1)))
+def _fetch(fleet: Fleet, alert: dict[str, Any], file: Path) -> int:
+    """Write the bundle of the alert's incident, or of the alert; return how many incidents the person has.
+
+    A finding that is told anew meanwhile may give the incident another id, so there is a second try.
+    """
+    ids: list[str] = []
+    for _ in range(_TRIES):
+        ids = _incidents(fleet, alert.get("person"))
+        words = ("prove", ids[0]) if ids else ("export", "--format", "bundle", "--alert", alert["id"])
+        try:
+            fleet.site.vedette(*words, "--out", str(file))
+        except CommandFailed as error:
+            _say(str(error))
+        else:
+            break
+    return len(ids)
+
+
+def _incidents(fleet: Fleet, person: str | None) -> list[str]:
+    """Return the ids of a person's incidents."""
+    if person is None:
+        return []
+    lines = fleet.site.vedette("incidents", "--person", person, "--json").splitlines()
+    return [json.loads(line)["id"] for line in lines]
+
+
+def _holds(fleet: Fleet, bundle: Path, trust: list[str]) -> bool:
+    if not bundle.exists():
+        return False
+    said = json.loads(fleet.site.vedette("prove", "--bundle", str(bundle), *trust, "--json", accept=(0, 1)))
     if said["status"] != "verified":
-        _say(f"{Path(bundle).name} is {said['status']}: {json.dumps(said)[:2000]}")
+        _say(f"{bundle.name} is {said['status']}: {json.dumps(said)[:2000]}")
     return bool(said["status"] == "verified")
 
 
-def _row(
-    scenario: Scenario, verdict: Verdict, verified: bool, twin_alerts: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _row(scenario: Scenario, verdict: Verdict, proof: Proof) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "number": scenario.number,
@@ -158,10 +209,16 @@ def _row(
         "seconds": None if verdict.seconds is None else round(verdict.seconds, 1),
         "person_right": verdict.person_right,
         "bytes_right": verdict.bytes_right,
-        "evidence_verified": verified,
-        "twin_runs": 1,
-        "twin_alerts": len(twin_alerts),
-        "twin_rules": sorted({alert["rule"] for alert in twin_alerts}),
+        "incidents": proof.incidents,
+        "evidence_verified": proof.verified,
+    }
+
+
+def _twin_row(runs: list[Played], alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "twin_runs": len(runs),
+        "twin_alerts": len(alerts),
+        "twin_rules": sorted({alert["rule"] for alert in alerts}),
     }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from .twins import Draw
 
 HOSTS = ("bastion", "app", "db")
 """The hosts of the fleet, each with an agent."""
@@ -13,6 +16,7 @@ STRANGER, BACKUP = "203.0.113.9", "203.0.113.10"
 HTTP, RAW = 8080, 9000
 """Ports of both: HTTP uploads, and one that takes what it is sent until the sender ends."""
 EVERYTHING = "NOPASSWD: ALL"
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,14 @@ class Person:
     name: str
     hosts: tuple[str, ...]
     sudo: str | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """An account on hosts that is nobody's own: one key pair for all of them, which each of them lets in."""
+
+    name: str
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,12 +81,15 @@ class Scenario:
     title: str
     people: tuple[Person, ...]
     steps: tuple[Step, ...]
-    twin: tuple[Step, ...]
+    twin: Callable[[Draw], tuple[Step, ...]]
     truth: Truth
     twin_title: str
+    services: tuple[Service, ...] = ()
     prepared: tuple[Prepared, ...] = ()
     ends_agent: bool = False
     """Played after the others, for its host is not watched any more."""
+    twin_runs: int = MANY
+    """Runs of the twin, at most: fewer where one takes long."""
     name: str = ""
 
     def cast(self, steps: tuple[Step, ...]) -> frozenset[str]:
@@ -108,7 +123,7 @@ def _nobody_twice(scenarios: list[Scenario]) -> None:
     """A person's alerts tell which scenario they are about, so nobody may be in two."""
     seen: dict[str, str] = {}
     for one in scenarios:
-        for what, steps in ((one.name, one.steps), (f"the twin of {one.name}", one.twin)):
+        for what, steps in ((one.name, one.steps), (f"the twin of {one.name}", one.twin(Draw()))):
             for name in sorted(one.cast(steps)):
                 if name in seen:
                     raise ValueError(f"{name} acts in {seen[name]} and in {what}: give one another name")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .scenario import Scenario, Step, Truth
+from .twins import Draw
 
 GRACE = 15.0
 """Seconds after the last step for which an alert is waited for."""
@@ -94,22 +95,27 @@ def _bytes(truth: Truth, right: Iterable[Seen]) -> bool | None:
 
 
 def of_twin(
-    scenario: Scenario, played: Played, alerts: Sequence[Seen], cast: frozenset[str]
+    scenario: Scenario, runs: Sequence[Played], alerts: Sequence[Seen], cast: frozenset[str]
 ) -> list[dict[str, Any]]:
     """Return the alerts a twin caused: about its people; or about nobody of the range, then and there."""
-    own, hosts = scenario.cast(scenario.twin), _hosts(scenario, scenario.twin)
+    steps = scenario.twin(Draw())
+    own, hosts = scenario.cast(steps), _hosts(scenario, steps)
     return [
         one.alert
         for one in alerts
         if one.alert["severity"] in _ALERTS
         and (
             one.person in own
-            or (one.person not in cast and one.alert.get("host") in hosts and played.has(one))
+            or (
+                one.person not in cast
+                and one.alert.get("host") in hosts
+                and any(played.has(one) for played in runs)
+            )
         )
     ]
 
 
-def _hosts(scenario: Scenario, steps: Sequence[Step]) -> frozenset[str]:
-    acting = scenario.cast(tuple(steps))
+def _hosts(scenario: Scenario, steps: tuple[Step, ...]) -> frozenset[str]:
+    acting = scenario.cast(steps)
     named = {step.host for step in steps if step.host is not None}
     return frozenset(named.union(*(set(one.hosts) for one in scenario.people if one.name in acting)))

@@ -19,6 +19,13 @@ _HEADS = ("no.", "scenario", "detected", "seconds", "person", "bytes", "evidence
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("list", "run"), help="show the scenarios, or play some")
     parser.add_argument("names", nargs="*", metavar="NAME", help="name or number of a scenario, or all")
+    parser.add_argument(
+        "--twins",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs of each benign twin, each its own way (1)",
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy logs and alerts of the run here")
 
 
@@ -56,7 +63,7 @@ def _play(call: Call, names: list[str]) -> int:
         if call.screen.as_json:
             call.screen.value(row)
 
-    scenarios.run(scenarios.chosen(names), told, call.options.keep)
+    scenarios.run(scenarios.chosen(names), told, twins=call.options.twins, keep=call.options.keep)
     if not call.screen.as_json:
         call.screen.table(_HEADS, [_cells(row) for row in rows], right=("no.", "seconds"))
     return FINE if all(_is_good(row) for row in rows) else FOUND
@@ -85,7 +92,7 @@ def _cells(row: dict[str, Any]) -> list[Part]:
         _mark(row["person_right"] if row["detected"] else None, "right", "wrong"),
         _mark(row["bytes_right"], "right", "wrong"),
         _mark(row["evidence_verified"] if row["detected"] else None, "verified", "not verified"),
-        (f"{_twin(row)} alerts", "red") if _twin(row) else ("silent", "green"),
+        (f"{_twin(row)} in {row['twin_runs']}", "red") if _twin(row) else ("silent", "green"),
     ]
 
 

@@ -36,12 +36,14 @@ _LOCAL = ("lo", "docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "pod
 _EPHEMERAL = "ephemeral"
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """What was last heard of an agent; times are UTC ns of the collector's clock."""
 
     host: str
     received: int
     uid: str
+    newest: tuple[int, int] = (0, 0)
+    """Epoch and seq of uid's event: what comes later may have happened before."""
     interval: float = 60.0
     farewell: int | None = None
     """seq of the farewell; what has a smaller one may still arrive in the other lane."""
@@ -79,14 +81,14 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         if len(state.agents) >= _AGENTS_LIMIT:
             return ()
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    seen.host, seen.received, seen.uid, seen.told = record.host, record.received, record.uid, None
-    if isinstance(body, Stop):
-        seen.farewell = record.event.seq
-    elif seen.farewell is not None and record.event.seq > seen.farewell:
-        seen.farewell = None
-    if isinstance(body, Heartbeat):
-        seen.interval = body.interval
-    elif isinstance(body, Host):
+    seen.received, seen.told = max(seen.received, record.received), None
+    place = (record.epoch, record.event.seq)
+    if place >= seen.newest:
+        seen.newest, seen.host, seen.uid = place, record.host, record.uid
+        seen.farewell = record.event.seq if isinstance(body, Stop) else None
+        if isinstance(body, Heartbeat):
+            seen.interval = body.interval
+    if isinstance(body, Host):
         _learn(state, record.agent, body)
     return ()
 
@@ -101,9 +103,12 @@ def _at_work(state: State, record: Record) -> None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return
         seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    if record.at < seen.active:
+    at, uid = record.at, record.uid
+    if at < seen.active or (at == seen.active and uid < (seen.person_uid or "")):
         return
-    seen.person, seen.person_uid, seen.active = person, record.uid, record.at
+    if seen.newest == (0, 0):
+        seen.uid = uid
+    seen.person, seen.person_uid, seen.active = person, uid, at
 
 
 def _learn(state: State, agent: str, body: Host) -> None:
@@ -129,7 +134,7 @@ def _neighbour(state: State, record: Record, body: Open | Close, site: Site) -> 
         return ()
     answered = isinstance(body, Open) or bool(body.bytes_in)
     begun = record.at - (body.duration or 0 if isinstance(body, Close) else 0)
-    if not answered or begun <= max(seen.received + _SLACK, seen.neighbour[0] if seen.neighbour else 0):
+    if not answered or begun <= seen.received + _SLACK or (begun, record.uid) <= (seen.neighbour or (0, "")):
         return ()
     seen.neighbour = (begun, record.uid)
     return (_finding(agent, seen, seen.received, site),) if seen.told not in (None, "high") else ()

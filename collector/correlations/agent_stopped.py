@@ -17,7 +17,7 @@ from evidence.kinds.process import Exec
 from ..alert import Severity
 from ..bounded import remember
 from ..by_person import command
-from ..examples import run
+from ..examples import WINDOW, run
 from ..organisation import HostLabel, Organisation
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
@@ -73,7 +73,7 @@ class Happened(msgspec.Struct, frozen=True):
     about: str = ""
 
 
-class Agent(msgspec.Struct):
+class Agent(msgspec.Struct, gc=False):
     """One agent: the first work of each minute, a kill before all, the last shutdown (UTC ns), its fate.
 
     boots has when each was first heard of, seeing when each sensor last saw well in each, both UTC ns.
@@ -183,9 +183,7 @@ def _judge(name: str, agent: Agent, one: Happened, site: Site) -> Finding | None
         return None  # it never saw better
     if one.kind == "stop" and "ephemeral" in site.known.labels(one.host):
         return None
-    if site.known.is_change(one.host, work.person.name, one.time):
-        return None
-    what, severity = _SAID[one.kind]
+    what = _SAID[one.kind][0]
     killed = one.kind == "died" and bool(work.kill)
     about = f" after: {work.kill}" if killed else f" ({one.about})" if one.about else ""
     return Finding(
@@ -196,8 +194,15 @@ def _judge(name: str, agent: Agent, one: Happened, site: Site) -> Finding | None
         host=one.host,
         evidence=(work.uid, one.uid),
         person=work.person,
-        severity="high" if killed else severity,
+        severity=_severity_of(one, work, site),
     )
+
+
+def _severity_of(one: Happened, work: Work, site: Site) -> Severity:
+    """Return how grave it is; announced work excuses it, and it adds risk only."""
+    if site.known.is_change(one.host, work.person.name, one.time):
+        return "low"
+    return "high" if one.kind == "died" and work.kill else _SAID[one.kind][1]
 
 
 def _near(agent: Agent, time: int, site: Site) -> Work | None:
@@ -242,6 +247,12 @@ CORRELATION = Correlation(
             until=4000,
         ),
         _story("an upgrade of something else hides nothing", Step(60, run("apt", "list")), Step(65, _STOP)),
+        _story(
+            "within a change window: low",
+            Step(60, run("ps", "ax")),
+            Step(70, _STOP),
+            organisation=WINDOW,
+        ),
         _story("other settings", Step(60, run("vi", "/etc/vedette/agent.toml")), Step(90, _CHANGED)),
     ),
     misses=(

@@ -41,14 +41,14 @@ _BUCKETS = 12
 _MILLI = 1000
 
 
-class Place(msgspec.Struct):
+class Place(msgspec.Struct, gc=False):
     """Since which day the fleet calls it, and the first few hosts that do."""
 
     since: int
     agents: list[str] = []
 
 
-class Calls(msgspec.Struct):
+class Calls(msgspec.Struct, gc=False):
     """What one program of one host sent to one place: when each began, and its bytes out."""
 
     agent: str

@@ -26,7 +26,7 @@ class Waiting(msgspec.Struct, frozen=True):
     received: int
 
 
-class Chain(msgspec.Struct):
+class Chain(msgspec.Struct, gc=False):
     """One lane of one epoch: the last statement without a hole before it, and what waits beyond."""
 
     agent: str

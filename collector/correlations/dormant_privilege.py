@@ -28,7 +28,7 @@ _NS = 1_000_000_000
 _ASKS = frozenset({"sudo", "su", "pkexec", "doas"})
 
 
-class Return(msgspec.Struct):
+class Return(msgspec.Struct, gc=False):
     """Logins after a rest, (time, uid, days of rest), and privileged acts, (time, uid, agent, what)."""
 
     logins: list[tuple[int, str, int]] = []

@@ -52,7 +52,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
             work = state.sign(record, f"dumped with {words}", 3 * window)
         else:
             work = _packed(state, record, words, 3 * window)
-        return _judged(state, work, record, site, list(work.volumes))
+        return _judged(state, work, record, site, list(work.volumes)) if work.volumes else ()
     flow = leaving(record, site)
     if flow is None:
         return ()

@@ -7,7 +7,7 @@ Each is judged anew with every read, login and late link, so that the order of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -18,17 +18,21 @@ from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.state import Changed
 
 from ..bounded import remember
+from ..by_person import is_system_program
 from ..examples import DAY
 from ..organisation import Human, Organisation
 from ..record import Person, Record, SessionRevision
+from ..risk import BY_SESSION
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import READERS, base_name, describe, is_foreign
+from ..session_work import key as session_key
 
 _WINDOW = Parameter("window", 7, "days", "a key that was taken is used within a week")
 _READERS = Parameter("readers", READERS, "program names", "these read the files as their duty")
 _NS_OF_DAY = 86_400_000_000_000
 _OWNERS, _KEYS, _LOGINS, _SOURCES = 5000, 20_000, 20_000, 50_000
 _EACH = 20
+_CLIENTS = frozenset({"ssh", "scp", "sftp", "ssh-add", "ssh-agent"})
 _HOME = "/home/"
 _ENDINGS = (".pem", ".key")
 
@@ -40,6 +44,8 @@ class Reading(msgspec.Struct, frozen=True):
     uid: str
     person: Person
     path: str
+    session: str = ""
+    """Of the host's boot, by `session_work.key`: whose it is may be learnt later."""
 
 
 class Login(msgspec.Struct):
@@ -58,7 +64,8 @@ class Login(msgspec.Struct):
 class State(msgspec.Struct):
     """readings by account of the owner, logins by uid; used and accounts by fingerprint: logins, owners.
 
-    since has by fingerprint and address when the key first came from there.
+    since has by fingerprint and address when the key first came from there, readers by session whose keys
+    were read in it.
     """
 
     readings: dict[str, list[Reading]] = {}
@@ -66,6 +73,7 @@ class State(msgspec.Struct):
     used: dict[str, list[str]] = {}
     accounts: dict[str, list[str]] = {}
     since: dict[str, int] = {}
+    readers: dict[str, list[str]] = {}
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -81,18 +89,32 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
 
 def _read(state: State, record: Record, body: Read, site: Site) -> Iterable[Finding]:
     person = record.person
-    if person is None or not is_foreign(body, site.words(_ID, _READERS)):
+    if person is None or not is_foreign(body, site.words(_ID, _READERS)) or _uses(body):
         return ()
+    place = session_key(record) or ""
     owners = {owner: path for path in (body.path, *body.paths) if (owner := _owner_of(path)) is not None}
     for owner, path in owners.items():
         known = [one for one in state.readings.get(owner, ()) if one.uid != record.uid]
-        known.append(Reading(record.at, record.uid, person, path))
+        known.append(Reading(record.at, record.uid, person, path, place))
         remember(state.readings, owner, sorted(known, key=_at)[-_EACH:], _OWNERS)
-    keys = [key for key, accounts in state.accounts.items() if not owners.keys().isdisjoint(accounts)]
+    remember(state.readers, place, sorted({*state.readers.get(place, ()), *owners})[:_EACH], _OWNERS)
+    return list(_judge_owners(state, owners, site))
+
+
+def _judge_owners(state: State, owners: Collection[str], site: Site) -> Iterator[Finding]:
+    """Judge the keys of those whose keys were read."""
+    keys = [key for key, accounts in state.accounts.items() if not set(owners).isdisjoint(accounts)]
     for owner in owners:
         human = site.known.human(site.known.person(owner) or owner)
         keys += human.keys if human is not None else ()
-    return [finding for key in dict.fromkeys(keys) for finding in _judge(state, key, site)]
+    for key in dict.fromkeys(keys):
+        yield from _judge(state, key, site)
+
+
+def _uses(body: Read) -> bool:
+    """Return whether an ssh client uses the key for its own account: who became that account sees no key."""
+    actor = body.actor
+    return actor is not None and actor.uid == body.owner and is_system_program(actor.exe, _CLIENTS)
 
 
 def _login(state: State, record: Record, body: Accepted, site: Site) -> Iterable[Finding]:
@@ -120,7 +142,17 @@ def _listed(state: State, body: Changed, site: Site) -> Iterable[Finding]:
 
 
 def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
-    """Take in whose a login turned out to be."""
+    """Take in whose a login, and the session that keys were read in, turned out to be."""
+    place = f"{session.agent}|{session.boot}|s{session.session}"
+    owners = state.readers.get(place, [])
+    for owner in owners:
+        state.readings[owner] = [
+            msgspec.structs.replace(one, person=session.person)
+            if one.session == place and one.person.how in BY_SESSION
+            else one
+            for one in state.readings.get(owner, ())
+        ]
+    yield from _judge_owners(state, owners, site)
     for uid in session.evidence:
         login = state.logins.get(uid)
         if login is not None and (login.agent, login.key) == (session.agent, session.fingerprint):
@@ -150,18 +182,19 @@ def _judge(state: State, key: str, site: Site) -> Iterator[Finding]:
 def _used(state: State, uid: str, login: Login, readings: list[Reading], site: Site) -> Iterator[Finding]:
     window = int(site.number(_ID, _WINDOW) * _NS_OF_DAY)
     fitting = [one for one in readings if 0 <= login.at - one.at <= window and _is_readers(state, login, one)]
-    for name in dict.fromkeys(one.person.name for one in fitting):
-        own = [one for one in fitting if one.person.name == name]
+    for place in dict.fromkeys(one.session for one in fitting):
+        own = [one for one in sorted(fitting, key=_at) if one.session == place]
         reader, path = own[-1].person, own[-1].path
         yield Finding(
-            entity=f"{name}|{login.key}|{uid}",
+            entity=f"{place}|{login.key}|{uid}",
             summary=f"{describe(reader)} read {path}; then the key {login.key} was accepted "
             f"as {login.user} on {login.host}, from {login.source}",
             time=login.time,
             agent=login.agent,
             host=login.host,
             evidence=(*(one.uid for one in own), uid),
-            person=reader,
+            # The session is of the host it was read on, and the finding of the one it was used on.
+            person=msgspec.structs.replace(reader, session=None),
             details={"path": path, "key": login.key, "account": login.user},
         )
 
@@ -202,6 +235,12 @@ _KEY, _ALICES = "SHA256:carols", "SHA256:alices"
 _PATH = "/home/carol/.ssh/id_ed25519"
 _CAT = Actor(pid=90, exe="/usr/bin/cat", uid=0, auid=1000, session=7)
 _TAKEN = Read(path=_PATH, tree="/home/*/.ssh/id_*", actor=_CAT, owner=1002)
+_USED = Read(
+    path=_PATH,
+    tree="/home/*/.ssh/id_*",
+    actor=Actor(pid=50, exe="/usr/bin/ssh", uid=1002, auid=1000, session=7),
+    owner=1002,
+)
 
 
 def _ssh(user: str, key: str, source: Endpoint, pid: int = 70) -> Accepted:
@@ -242,7 +281,7 @@ _CAROL = (Step(0, _ssh("carol", _KEY, _HIS), "h1"), Step(1, _opens("carol", 1002
 
 CORRELATION = Correlation(
     id=_ID,
-    version=1,
+    version=2,
     title="Another's private key read, then used elsewhere",
     severity="high",
     attack=("T1552.004", "T1021.004"),
@@ -279,6 +318,10 @@ CORRELATION = Correlation(
         ),
     ),
     misses=(
+        Story(
+            "who became the account has its ssh use the key",
+            (*_IN, Step(50, _USED, "h1"), Step(100, _CALL, "h1"), *_THERE),
+        ),
         Story(
             "the owner uses their own key",
             (*_IN, Step(50, _TAKEN, "h1"), Step(90, _ssh("carol", _KEY, _HIS), "h2")),

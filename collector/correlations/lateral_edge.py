@@ -16,18 +16,19 @@ from evidence.kinds.connection import Open
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
-from ..baselines import FirstSeen, day_seen
+from ..baselines import DAY as _DAY
+from ..baselines import DEPTH, FirstSeen, day_of, day_seen
 from ..bounded import remember
-from ..by_person import is_change
 from ..examples import DAY, WINDOW
 from ..organisation import Organisation
-from ..record import Record
+from ..record import Record, SessionRevision
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe, key
+from ..session_work import describe
 
 _LEARN = Parameter("learn", 7, "days", "before, every way of a person is new")
 _FORGET = Parameter("forget", 30, "days", "a way that was used within a month is known")
 _SESSIONS_LIMIT = 20_000
+_OLDEST = (DEPTH - 1) * _DAY
 _DEEP = 2
 """Hosts before this one from which on a new way is more than a hint."""
 
@@ -42,39 +43,53 @@ class State(msgspec.Struct):
     judged: dict[str, str] = {}
 
 
-def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
-    person, body = record.person, record.event.body
-    if person is None or person.is_scheduled:
+def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
+    person = record.person
+    if person is not None and not person.chain and not person.is_scheduled:
+        state.ways.saw(person.name, "here", day_seen(record))
+    return ()
+
+
+def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
+    """Judge a session by its chain, which may become known after the session's last event."""
+    person = session.person
+    if not person.chain or person.is_scheduled or person.chain[-1].agent == session.agent:
         return ()
-    if not person.chain:
-        if not isinstance(body, Exec):
-            state.ways.saw(person.name, "here", day_seen(record))
+    name, way = (
+        f"{session.agent}|{session.boot}|{session.session}",
+        f"{person.chain[-1].agent}>{session.agent}",
+    )
+    judged = f"{person.name}|{'>'.join(hop.agent for hop in person.chain)}|{session.opened}"
+    if state.judged.get(name) == judged:
         return ()
-    session, way = key(record), f"{person.chain[-1].agent}>{record.agent}"
-    judged = f"{person.name}|{'>'.join(hop.agent for hop in person.chain)}"
-    if session is None or state.judged.get(session) == judged:
-        return ()
-    day = day_seen(record)
+    remember(state.judged, name, judged, _SESSIONS_LIMIT)
+    time = session.opened if session.opened is not None else session.revised
+    at = time - session.skew
+    day = day_of(min(max(at, session.revised - _OLDEST), session.revised))
     state.ways.saw(person.name, way, day)
-    if person.session is not None:
-        remember(state.judged, session, judged, _SESSIONS_LIMIT)
     learn, forget = int(site.number(_ID, _LEARN)), int(site.number(_ID, _FORGET))
-    if not state.ways.is_new(person.name, way, day, forget=forget, learn=learn) or is_change(record, site):
+    if not state.ways.is_new(person.name, way, day, forget=forget, learn=learn):
         return ()
-    hosts = [*[hop.host for hop in person.chain], record.host]
-    return (
-        Finding(
-            entity=f"{person.name}|{way}|{day}",
-            summary=f"{describe(person)} went {' > '.join(hosts)}: "
-            f"new for them is the way from {hosts[-2]} to {hosts[-1]}",
-            time=record.event.time,
-            agent=record.agent,
-            host=record.host,
-            evidence=person.chain[-1].because or (record.uid,),
-            person=person,
-            severity="medium" if len(person.chain) >= _DEEP else "low",
-            details={"hosts": " ".join(hosts)[:2000]},
-        ),
+    if site.known.is_change(session.host, person.name, at):
+        return ()
+    return (_finding(session, way, time),)
+
+
+def _finding(session: SessionRevision, way: str, time: int) -> Finding:
+    person = session.person
+    hosts = [*[hop.host for hop in person.chain], session.host]
+    return Finding(
+        entity=f"{session.agent}|{session.boot}|{session.session}|{way}",
+        summary=f"{describe(person)} went {' > '.join(hosts)}: "
+        f"new for them is the way from {hosts[-2]} to {hosts[-1]}",
+        time=time,
+        agent=session.agent,
+        host=session.host,
+        evidence=session.evidence,
+        person=person,
+        severity="medium" if len(person.chain) >= _DEEP else "low",
+        details={"hosts": " ".join(hosts)[:2000]},
+        boot=session.boot,
     )
 
 
@@ -130,13 +145,14 @@ _LATER = 10 * DAY
 
 CORRELATION = Correlation(
     id=_ID,
-    version=1,
+    version=2,
     title="New way from host to host",
     severity="medium",
     attack=("T1021.004", "T1563.001"),
-    kinds=(Accepted, SessionOpen, Exec),
+    kinds=(Accepted, SessionOpen),
     state=State,
     step=_step,
+    revised=_revised,
     parameters=(_LEARN, _FORGET),
     hits=(
         _story("on from the daily host to the database", _DAILY, _goes(_LATER, "bastion>app1>db1", 500)),

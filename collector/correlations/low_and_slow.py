@@ -43,7 +43,7 @@ _LONGEST = 45
 """Days after which a destination that is not left alone counts as new again."""
 
 
-class Drip(msgspec.Struct):
+class Drip(msgspec.Struct, gc=False):
     """What one person sent to one destination: by day; bytes by flow; an event of each of the first days."""
 
     sums: Daily

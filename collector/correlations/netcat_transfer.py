@@ -36,7 +36,7 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
         if words is None:
             return ()
         work = state.sign(record, words, 2 * int(site.number(_ID, _WINDOW)) * SECOND)
-        return _judged(work, record, site, list(work.volumes))
+        return _judged(work, record, site, list(work.volumes)) if work.volumes else ()
     flow = moving(record)
     if flow is None or not flow.bytes_out or sender(flow) not in site.words(_ID, _PIPES):
         return ()

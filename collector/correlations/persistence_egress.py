@@ -54,7 +54,7 @@ class Out(msgspec.Struct, frozen=True):
     destination: str
 
 
-class Host(msgspec.Struct):
+class Host(msgspec.Struct, gc=False):
     """By uid of the event what was written; the last connections that jobs and units made to unknown places.
 
     names are what such a connection may be known by: the uids, and the stems of units. units has the last
@@ -93,7 +93,8 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     host = _host(state, record)
     path = (body.path if not isinstance(body, Changed) else body.path or body.subject) or ""
     runs = "; ".join(getattr(body, "added", None) or ())[:300]
-    remember(host.written, record.uid, Written(record.at, record.uid, person, path, runs), _WRITTEN_LIMIT)
+    one = Written(record.event.time, record.uid, person, path, runs)
+    remember(host.written, record.uid, one, _WRITTEN_LIMIT)
     for name in (record.uid, _stem(path)):
         remember(host.names, name, None, 2 * _WRITTEN_LIMIT)
     started = host.units.get(_stem(path))
@@ -135,11 +136,11 @@ def _goes_out(
     body, starts = by
     is_named = not host.names.keys().isdisjoint(starts)
     former = host.units.get(starts[-1])
-    if not is_named and former is not None and 0 <= record.at - former.time < _OFTEN:
+    if not is_named and former is not None and 0 <= record.event.time - former.time < _OFTEN:
         return False
     if site.is_known(body.remote.ip):
         return False
-    out = Out(record.at, record.uid, starts, body.remote.ip)
+    out = Out(record.event.time, record.uid, starts, body.remote.ip)
     remember(host.units, starts[-1], out, _UNITS_LIMIT)
     if is_named:
         remember(host.out, f"{record.boot}|{body.flow}", out, _OUT_LIMIT)
@@ -172,7 +173,7 @@ def _finding(record: Record, path: str, last: Written, out: list[Out]) -> Findin
     return Finding(
         entity=f"{record.agent}|{path}",
         summary=f"{describe(last.person)} made {path} run by itself on {record.host}{runs}{then}",
-        time=record.event.time,
+        time=out[0].time if out else last.time,
         agent=record.agent,
         host=record.host,
         evidence=(last.uid, *[one.uid for one in out[:1]]),

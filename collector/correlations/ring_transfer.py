@@ -33,7 +33,7 @@ _LEAST = 100_000
 """Bytes of a flow from which it is kept though no ring is known yet: the ring may be told later."""
 
 
-class Process(msgspec.Struct):
+class Process(msgspec.Struct, gc=False):
     """One process of a person: the ring's event, and by flow and destination what it sent, with the uid."""
 
     exe: str | None = None

@@ -24,7 +24,7 @@ _SLACK = _NS
 """A read is told by when the file sensor looked; a pipe has sent it a moment before."""
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """Reads of one session: (event time, uid, path), and connections out: (time, uid, address)."""
 
     reads: list[tuple[int, str, str]] = []

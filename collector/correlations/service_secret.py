@@ -37,7 +37,7 @@ class State(msgspec.Struct):
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     body = record.event.body
-    if isinstance(body, Exec) and (body.auid is None or body.uid in (None, body.auid)):
+    if isinstance(body, Exec) and (body.auid is None or body.uid is None or body.uid == body.auid):
         return ()  # nearly every event: nobody acts for another
     person = by_person(record, site)
     if person is None:

@@ -38,7 +38,7 @@ _REPORTS_LIMIT = 60
 _SECRET = "shown: "  # noqa: S105 - no password
 
 
-class Terminal(msgspec.Struct):
+class Terminal(msgspec.Struct, gc=False):
     """One session: what was printed, and its connection's bytes out so far, by time of report."""
 
     printed: Series = msgspec.field(default_factory=Series)

@@ -47,7 +47,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         if words is None:
             return ()
         work = state.sign(record, words, 2 * int(site.number(_ID, _WINDOW)) * SECOND)
-        return _judged(state, work, record, site, list(work.volumes))
+        return _judged(state, work, record, site, list(work.volumes)) if work.volumes else ()
     flow = leaving(record, site)
     if flow is None or record.person is None:
         return ()

@@ -136,7 +136,12 @@ DETECTION = Detection(
     hits=(
         at_once("a second account with user id 0", _TOOR),
         at_once("useradd asks for it", run("useradd", "-o", "-u", "0", "-g", "0", "toor")),
-        at_once("a command and what the file says after it", run("usermod", "-aG", "sudo", "mallory"), _SUDO),
+        at_once(
+            "a command and what the file says after it",
+            opened(),
+            run("usermod", "-aG", "sudo", "mallory"),
+            _SUDO,
+        ),
         at_once("gpasswd", run("gpasswd", "-a", "mallory", "docker")),
         at_once("adduser", run("adduser", "mallory", "wheel")),
         at_once("an editor wrote the group file", _SUDO),

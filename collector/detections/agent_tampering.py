@@ -87,13 +87,15 @@ def _find(record: Record, site: Site) -> Finding | None:
     if verb is None or not verb(body.argv, site.words(_ID, _COLLECTOR)):
         return None
     person = by_person(record, site)
-    if person is None or is_change(record, site) or is_below(body, SCRIPTED):
+    if person is None or is_below(body, SCRIPTED):
         return None
     how = "cut the agent off from its collector" if name in _FIREWALLS else "acted against the agent"
     return finding(
         record,
         f"{session_of(record)}|{name}",
         f"{describe(person)} {how} on {record.host} with: {command(body)}",
+        # Announced work may need it, and may hide who uses the hour: it adds risk, and alerts nobody.
+        severity="low" if is_change(record, site) else None,
     )
 
 
@@ -133,6 +135,9 @@ DETECTION = Detection(
                 ancestry=(Ancestor(pid=42, exe="/usr/bin/apt-get"), BASH),
             ),
         ),
+        at_once(
+            "within a change window: low", run("systemctl", "stop", "vedette-agent"), organisation=WINDOW
+        ),
         at_once("its port is dropped", run(*_DROPPED)),
         at_once("the same with nft", run("nft", "add rule inet filter output tcp dport 7443 drop")),
     ),
@@ -147,7 +152,6 @@ DETECTION = Detection(
         ),
         at_once("the package is upgraded by hand", run("apt-get", "install", "vedette-agent")),
         at_once("a planned reboot", run("systemctl", "reboot")),
-        at_once("announced work", run("systemctl", "stop", "vedette-agent"), organisation=WINDOW),
         at_once("a robot's account", run("systemctl", "stop", "vedette-agent"), organisation=SERVICE),
         at_once("root's timer", *by_cron("systemctl", "stop", "vedette-agent")),
         at_once("another port is dropped", run("iptables", "-A", "INPUT", "--dport", "23", "-j", "DROP")),

@@ -139,9 +139,9 @@ def _is_wiped(body: Change | Delete) -> bool:
     return bool(before and after and before.size and after.size is not None and after.size < before.size)
 
 
-def _told(record: Record, site: Site, what: str, summary: str, severity: Severity = "high") -> Finding | None:
-    if is_change(record, site):
-        return None
+def _told(record: Record, site: Site, what: str, summary: str, severity: Severity = "high") -> Finding:
+    if is_change(record, site):  # announced work needs no log wiped: it adds risk, and alerts nobody
+        severity = "low"
     about = f"{session_of(record)}|{what}"
     return finding(record, about, f"{summary}, on {record.host}", severity=severity)
 
@@ -174,6 +174,7 @@ DETECTION = Detection(
         at_once(
             "a program empties it", Change(path="/var/log/wtmp", actor=alice(), before=_WTMP, after=_EMPTY)
         ),
+        at_once("within a change window: low", run("rm", "/var/log/syslog"), organisation=WINDOW),
         at_once("a program deletes it", Delete(path="/var/log/audit/audit.log", actor=alice("/tmp/x"))),  # noqa: S108 - data
     ),
     misses=(
@@ -195,7 +196,6 @@ DETECTION = Detection(
         at_once("a line is appended", run("sh", "-c", "echo started >> /var/log/syslog")),
         at_once("a log grows", Change(path="/var/log/wtmp", actor=alice(), before=_EMPTY, after=_WTMP)),
         at_once("an application's own log", run("truncate", "-s", "0", "/var/log/shop/debug.log")),
-        at_once("announced work", run("rm", "/var/log/syslog"), organisation=WINDOW),
         at_once("a robot's account", run("rm", "/var/log/syslog"), organisation=SERVICE),
         at_once("dpkg purges a package", run("rm", "/var/log/syslog", ancestry=(BASH, DPKG))),
     ),

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..scenario import BACKUP, HOSTS, HTTP, RAW, STRANGER, Person, Prepared
+from ..scenario import BACKUP, HOSTS, HTTP, RAW, STRANGER, Scenario
 from ..site import Site, stop
 from . import people
 from .host import Host, HostFailed, clean_environment
@@ -78,15 +78,17 @@ class Fleet:
         self._agents: dict[str, subprocess.Popen[str]] = {}
 
     @contextmanager
-    def running(self, persons: Sequence[Person], prepared: Sequence[Prepared]) -> Iterator[None]:
+    def running(self, scenarios: Sequence[Scenario]) -> Iterator[None]:
         """Start all of it, from the network to the readiness of the last agent, until the end of the block.
 
         Raises:
             HostFailed, CommandFailed: something did not start.
         """
+        persons = [person for one in scenarios for person in one.people]
         self._link(len(persons))
         people.settle(persons, self.outside, self.hosts)
-        people.prepare(prepared, self.hosts)
+        people.serve([service for one in scenarios for service in one.services], self.outside, self.hosts)
+        people.prepare([item for one in scenarios for item in one.prepared], self.hosts)
         self._listen()
         self._set_up_collector()
         with ExitStack() as running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..scenario import Person, Prepared
+from ..scenario import Person, Prepared, Service
 from .host import Host
 
 HOME_NETWORK = "198.51.100"
@@ -42,6 +42,27 @@ def settle(people: Sequence[Person], outside: Host, hosts: dict[str, Host]) -> N
     for name, host in hosts.items():
         lines = [line for person in people if name in person.hosts for line in _account(person, keys)]
         host.run("bash", "-e", stdin="\n".join(lines))
+
+
+def serve(services: Sequence[Service], outside: Host, hosts: dict[str, Host]) -> None:
+    """Make the accounts that are nobody's own, on every host that a scenario wants them on.
+
+    Raises:
+        HostFailed: an account could not be made.
+    """
+    wanted: dict[str, dict[str, None]] = {}
+    for service in services:
+        wanted.setdefault(service.name, {}).update(dict.fromkeys(service.hosts))
+    for name, places in wanted.items():
+        file = f"/root/{name}"
+        outside.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file)
+        private, public = outside.run("cat", file), outside.run("cat", f"{file}.pub")
+        for place in places:
+            folder = f"/home/{name}/.ssh"
+            hosts[place].run("useradd", "--create-home", "--shell", "/bin/bash", name)
+            hosts[place].write(f"{folder}/id_ed25519", private, 0o600)
+            hosts[place].write(f"{folder}/authorized_keys", public, 0o600)
+            hosts[place].run("chown", "-R", f"{name}:{name}", folder)
 
 
 def prepare(prepared: Sequence[Prepared], hosts: dict[str, Host]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..props import DESIGN_BYTES, upload
 from ..scenario import BACKUP, STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..twins import Draw
 
 _DUMPER = f"""\
 cat > /usr/local/bin/pg_dump <<'END'
@@ -19,6 +20,12 @@ def _take(server: str) -> str:
     return f"pg_dump crm | gzip > d.gz && {upload('d.gz', server)} && rm d.gz"
 
 
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    count = draw.number(DESIGN_BYTES, 1000, DESIGN_BYTES)
+    pack = f"cd /srv && pg_dump crm | head -c {count} | gzip > d.gz"
+    return (Step(None, f"{pack} && {upload('d.gz', BACKUP)} && rm d.gz", host="db"),)
+
+
 SCENARIO = Scenario(
     number=6,
     title="dump, compress, upload",
@@ -26,7 +33,7 @@ SCENARIO = Scenario(
     prepared=(Prepared("db", _DUMPER),),
     steps=(Step("dirk", f'ssh dirk@db "{_take(STRANGER)}"'),),
     twin_title="the nightly dump to the backup host, by root's cron",
-    twin=(Step(None, f"cd /srv && {_take(BACKUP)}", host="db"),),
+    twin=_twin,
     truth=Truth(
         "dirk",
         ("db",),

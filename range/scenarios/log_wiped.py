@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
+from ..twins import Draw
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    rotated = f"/var/log/auth.log.{draw.run + 1}"
+    return (
+        Step(
+            None,
+            f"mv /var/log/auth.log {rotated} && touch /var/log/auth.log && pkill -HUP rsyslogd",
+            host="db",
+        ),
+    )
+
 
 SCENARIO = Scenario(
     number=21,
@@ -15,12 +28,6 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="the logs are rotated: renamed, made anew, the daemon told",
-    twin=(
-        Step(
-            None,
-            "mv /var/log/auth.log /var/log/auth.log.1 && touch /var/log/auth.log && pkill -HUP rsyslogd",
-            host="db",
-        ),
-    ),
+    twin=_twin,
     truth=Truth("wanda", ("db",), ("log-wiped",)),
 )

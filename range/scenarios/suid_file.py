@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from ..scenario import EVERYTHING, Person, Scenario, Step, Truth
+from ..twins import Draw
 
 _FILE = "/usr/local/bin/note"
+
+
+def _twin(draw: Draw) -> tuple[Step, ...]:
+    mode = draw.one_of("755", "750", "700", "775")
+    put = f"echo exit 0 | sudo install -m {mode} /dev/stdin /usr/local/bin/{draw.name()}"
+    return (Step("simon", f"ssh simon@db '{put}'"),)
+
 
 SCENARIO = Scenario(
     number=27,
@@ -15,10 +23,6 @@ SCENARIO = Scenario(
         Step("sofia", f"ssh sofia@db '{_FILE} -p -c id'"),
     ),
     twin_title="an administrator installs a script without it, and runs sudo",
-    twin=(
-        Step(
-            "simon", "ssh simon@db 'echo exit 0 | sudo install -m 755 /dev/stdin /usr/local/bin/check; check'"
-        ),
-    ),
+    twin=_twin,
     truth=Truth("sofia", ("db",), ("suid-planted",)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..scenario import BACKUP, EVERYTHING, HTTP, STRANGER, Person, Prepared, Scenario, Step, Truth
+from ..twins import Draw
 
 _ENTRY = "* * * * * root curl -sS --noproxy '*' -o /dev/null http://{server}:{port}/ping"
 _NEXT_MINUTE = "sleep $((62 - 10#$(date +%S)))"
@@ -20,6 +21,11 @@ echo "{_ENTRY.format(server=BACKUP, port=HTTP)}" > $folder/etc/cron.d/sitestats
 dpkg-deb --build --root-owner-group $folder /srv/sitestats.deb > /dev/null
 """
 
+
+def _twin(_draw: Draw) -> tuple[Step, ...]:
+    return (Step("carl", f"ssh carl@db 'sudo dpkg -i /srv/sitestats.deb > /dev/null'; {_NEXT_MINUTE}"),)
+
+
 SCENARIO = Scenario(
     number=20,
     title="a cron entry dropped by hand calls outside",
@@ -33,6 +39,7 @@ SCENARIO = Scenario(
         ),
     ),
     twin_title="a package brings such an entry, that calls the site's own backup host",
-    twin=(Step("carl", f"ssh carl@db 'sudo dpkg -i /srv/sitestats.deb > /dev/null'; {_NEXT_MINUTE}"),),
+    twin=_twin,
+    twin_runs=1,
     truth=Truth("cora", ("db",), ("persistence-egress",)),
 )

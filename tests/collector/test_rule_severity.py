@@ -14,7 +14,7 @@ from collector.correlations import (
     shared_credential,
     suid_planted,
 )
-from collector.detections import container_escape, identity_changed, log_wiped
+from collector.detections import agent_tampering, container_escape, identity_changed, log_wiped
 from collector.examples import at_once, opened, run
 from collector.organisation import Known
 from collector.record import Origin
@@ -25,13 +25,14 @@ from evidence.event import stamp
 SECOND = 1_000_000_000
 EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
     (agent_silent.CORRELATION, ("high", "low", "high", "high")),
-    (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low")),
+    (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
     (lateral_edge.CORRELATION, ("medium", "low", "low")),
     (persistence_egress.CORRELATION, ("medium", "medium", "medium", "low", "low", "medium")),
     (shared_credential.CORRELATION, ("high", "high", "low", "medium")),
     (suid_planted.CORRELATION, ("high", "high", "medium", "medium", "medium", "medium", "high", "medium")),
     (container_escape.DETECTION, (*["medium"] * 6, *["high"] * 5)),
-    (log_wiped.DETECTION, (*["high"] * 8, "low", "low", "high", "high")),
+    (agent_tampering.DETECTION, (*["high"] * 12, "low", "high", "high")),
+    (log_wiped.DETECTION, (*["high"] * 8, "low", "low", "high", "low", "high")),
 ]
 CASES = [
     pytest.param(rule, story, severity, id=f"{rule.id}: {story.why}")

@@ -14,6 +14,7 @@ from collector.rule import Correlation, Detection
 from range import document, marked
 from range.command import RangeFailed, chosen
 from range.scenario import HOSTS, Scenario, load
+from range.twins import Draw
 
 SCENARIOS = load()
 RULES = {
@@ -31,6 +32,7 @@ ROW = {
     "seconds": 0.94,
     "person_right": True,
     "bytes_right": None,
+    "incidents": 1,
     "evidence_verified": False,
     "twin_runs": 1,
     "twin_alerts": 0,
@@ -39,15 +41,23 @@ ROW = {
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
 def test_a_scenario_is_complete(scenario: Scenario) -> None:
-    people = {person.name: person for person in scenario.people}
-    assert scenario.cast(scenario.steps) | scenario.cast(scenario.twin) == set(people)
+    people, twin = {person.name: person for person in scenario.people}, scenario.twin(Draw())
+    assert scenario.cast(scenario.steps) | scenario.cast(twin) == set(people)
     assert scenario.steps
-    assert scenario.twin
+    assert twin
     assert scenario.truth.person in scenario.cast(scenario.steps)
     assert set(scenario.truth.hosts) <= set(HOSTS)
     assert all(set(person.hosts) <= set(HOSTS) for person in people.values())
-    assert all(step.host in HOSTS for step in (*scenario.steps, *scenario.twin) if step.person is None)
+    assert all(step.host in HOSTS for step in (*scenario.steps, *twin) if step.person is None)
     assert all(one.host in HOSTS for one in scenario.prepared)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
+def test_runs_of_a_twin_differ_by_the_same_people_and_can_be_repeated(scenario: Scenario) -> None:
+    runs = [scenario.twin(Draw(run)) for run in range(min(20, scenario.twin_runs))]
+    assert runs == [scenario.twin(Draw(run)) for run in range(len(runs))]
+    assert {scenario.cast(run) for run in runs} == {scenario.cast(runs[0])}
+    assert len(set(runs)) >= min(3, len(runs))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
@@ -61,7 +71,8 @@ def test_no_rule_is_said_to_be_missing_that_exists() -> None:
 
 
 def test_scenarios_are_chosen_by_name_number_or_all() -> None:
-    assert [one.name for one in chosen(["25", "curl-upload"])] == ["curl-upload", "lateral-hops"]
+    named = [one.name for one in chosen(["22", "curl-upload"])]
+    assert named == ["curl-upload", "agent-killed", "agent-stopped"]
     assert chosen(["all"]) == list(SCENARIOS.values())
     with pytest.raises(RangeFailed, match="no scenario 'nothing'"):
         chosen(["nothing"])
@@ -86,8 +97,8 @@ def test_rows_become_a_table_between_the_marks() -> None:
     table = document.section([ROW, ROW | {"detected": False, "seconds": None}], dt.date(2026, 1, 2), "6.1")
     assert table.startswith("2026-01-02, Linux 6.1: 1 of 2 scenarios were found.\n\n| no. |")
     assert "\n| 3 | `curl-upload` | curl uploads an archive | `http-upload` | 0.9 | right |  |" in table
-    assert "|  | not verified | 0 in 1 |\n" in table
-    assert "| not found |  |  |  |  | 0 in 1 |" in table
+    assert "|  | not verified | 1 | 0 in 1 |\n" in table
+    assert "| not found |  |  |  |  |  | 0 in 1 |" in table
     text = f"before\n{document.BEGIN}old\n{document.END}after\n"
     assert document.replaced(text, table) == f"before\n{document.BEGIN}{table}{document.END}after\n"
     with pytest.raises(ValueError, match="lacks"):

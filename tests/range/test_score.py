@@ -18,7 +18,7 @@ SCENARIO = Scenario(
     title="an upload",
     people=(Person("alice", ("app",)), Person("amy", ("app",))),
     steps=(Step("alice", "true"),),
-    twin=(Step("amy", "true"), Step(None, "true", host="db")),
+    twin=lambda _draw: (Step("amy", "true"), Step(None, "true", host="db")),
     truth=TRUTH,
     twin_title="none",
 )
@@ -104,4 +104,4 @@ def test_nothing_found_is_said_so() -> None:
 def test_a_twin_is_charged_with_its_peoples_alerts_and_with_nobodys(
     fields: dict[str, Any], count: int
 ) -> None:
-    assert len(of_twin(SCENARIO, PLAYED, [seen(**fields)], CAST)) == count
+    assert len(of_twin(SCENARIO, [PLAYED], [seen(**fields)], CAST)) == count

@@ -32,7 +32,9 @@ FOUND = (
     "log-wiped",
     "agent-killed",
     "agent-stopped",
+    "key-stolen",
     "lateral-hops",
+    "service-upload",
     "root-account",
     "memory-program",
     "loginuid-forged",
@@ -79,6 +81,7 @@ def test_a_scenario_is_found_and_its_twin_is_silent(rows: dict[str, dict[str, An
     assert row["person_right"]
     assert row["bytes_right"] is not False
     assert row["evidence_verified"]
+    assert row["incidents"] == 1
     assert (row["twin_alerts"], row["twin_rules"]) == (0, [])
 
 
