@@ -11,7 +11,7 @@ JSON   ?= /dev/stdout
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
-	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS))
+	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS)) $(if $(JOIN),--join)
 
 test: install ## every suite, with its minutes
 	@$(PY) tests/suites.py

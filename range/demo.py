@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from . import demo_host, marked
+from . import demo_host, demo_join, marked
 from .demo_fleet import TOO_LITTLE
 from .demo_words import FILES, DemoFailed, again, options, say
 from .hosts import ground
@@ -27,6 +27,8 @@ def main() -> int:
         if asked.clean:
             demo_host.clean()
             return 0
+        if asked.join:
+            demo_join.enter()
         return _demo(asked)
     except KeyboardInterrupt:
         say("\nStopped; everything the demo made is removed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from .demo_join import VISITOR
 from .hosts.people import home_address
 from .scenario import BACKUP, EVERYTHING, HTTP, Person, Prepared, Scenario, Step, Truth
 
@@ -105,6 +106,7 @@ SCENARIO = Scenario(
     people=(
         Person(INSIDER.person, HOSTS, EVERYTHING),
         Person(TWIN.person, HOSTS, EVERYTHING),
+        Person(VISITOR, HOSTS, EVERYTHING),
     ),
     prepared=(
         Prepared(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import demo_proof, marked, tamper
+from . import demo_join, demo_proof, marked, tamper
 from .demo_cast import ARCHIVE, HOSTS, INSIDER, ORGANISATION, SCENARIO, TWIN, Act
 from .demo_words import DemoFailed, options, say
 from .hosts import ground
@@ -59,7 +59,11 @@ def _demo(asked: argparse.Namespace) -> int:
             return TOO_LITTLE
         _incident(fleet, asked)
         if not asked.once:
-            say("\nNow live: alerts as they arise, until Ctrl-C.")
+            demo_join.open_door(fleet)
+            say("\nNow live: alerts as they arise, until Ctrl-C. Another terminal can take part:")
+            say(
+                f"`make demo JOIN=1` is a shell on {demo_join.VISITOR}'s laptop; `ssh bastion` is the way in."
+            )
             fleet.site.follow("vedette", "alerts", "--follow")
     return 0
 

@@ -24,6 +24,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--export", type=Path, metavar="FILE", help="write all events as OCSF NDJSON")
     parser.add_argument("--bundle", type=Path, metavar="FILE", help="write the incident's evidence")
     parser.add_argument("--receipts", type=Path, metavar="FILE", help="write the hosts' receipts")
+    parser.add_argument("--join", action="store_true", help="a shell on a laptop of the demo that runs")
     parser.add_argument("--clean", action="store_true", help="remove what an interrupted demo left behind")
     return parser.parse_args()
 
