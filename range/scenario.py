@@ -13,6 +13,8 @@ HOSTS = ("bastion", "app", "db")
 """The hosts of the fleet, each with an agent."""
 STRANGER, BACKUP = "203.0.113.9", "203.0.113.10"
 """Two servers outside: one that nobody knows, and the site's own backup."""
+ROAMING, ABROAD = "203.0.113.70", "203.0.113.140"
+"""Two more addresses of laptops: another network of the place where people live, and one of another place."""
 HTTP, RAW = 8080, 9000
 """Ports of both: HTTP uploads, and one that takes what it is sent until the sender ends."""
 EVERYTHING = "NOPASSWD: ALL"
