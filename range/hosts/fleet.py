@@ -56,6 +56,9 @@ folder = "{folder}/organisation.d"
 
 [detection]
 known_destinations = ["127.0.0.0/8", "::1/128", "10.77.0.0/24", "{backup}/32"]
+
+[organisation]
+folder = "{folder}/organisation.d"
 """
 _PLACES = f"""\
 cidr,use,place
@@ -77,12 +80,16 @@ trees = ["/etc", "/usr/local/bin", "/usr/local/sbin", "/root/.ssh", "/var/spool/
 
 
 class Fleet:
-    """The hosts by name, the outside, and the collector with its analyst's commands."""
+    """The hosts by name, the outside, and the collector with its analyst's commands.
 
-    def __init__(self, folder: Path) -> None:
+    organisation is what its operator tells it, as TOML; docs/organisation.md has the form.
+    """
+
+    def __init__(self, folder: Path, organisation: str = "", hosts: Sequence[str] = HOSTS) -> None:
         self.folder = folder
+        self._organisation = organisation
         self.site = Site(folder)
-        self.hosts = {name: Host(name, folder) for name in HOSTS}
+        self.hosts = {name: Host(name, folder) for name in hosts}
         self.outside = Host(OUTSIDE, folder)
         self._agents: dict[str, subprocess.Popen[str]] = {}
 
@@ -179,6 +186,8 @@ class Fleet:
         (self.folder / "organisation.d").mkdir()
         (self.folder / "organisation.d/networks.csv").write_text(_PLACES)
         (self.folder / "collector.toml").write_text(settings)
+        (self.folder / "organisation.d").mkdir()
+        (self.folder / "organisation.d/range.toml").write_text(self._organisation)
         (self.folder / "password").write_text(secrets.token_urlsafe(12) + "\n")
         self.site.collector("setup", "--admin", "analyst", "--password-file", str(self.folder / "password"))
 
