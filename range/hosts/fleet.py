@@ -51,20 +51,11 @@ names = ["{host}"]
 host = "{host}"
 port = {console}
 
-[organisation]
-folder = "{folder}/organisation.d"
-
 [detection]
 known_destinations = ["127.0.0.0/8", "::1/128", "10.77.0.0/24", "{backup}/32"]
 
 [organisation]
 folder = "{folder}/organisation.d"
-"""
-_PLACES = f"""\
-cidr,use,place
-{people.HOME_NETWORK}.0/24,,Oslo
-203.0.113.64/26,,Oslo
-203.0.113.128/26,,Lima
 """
 _AGENT = """\
 scope = "namespace"
@@ -183,8 +174,6 @@ class Fleet:
         settings = _SETTINGS.format(
             folder=self.folder, host=_COLLECTOR, ingest=_INGEST, console=_CONSOLE, backup=BACKUP
         )
-        (self.folder / "organisation.d").mkdir()
-        (self.folder / "organisation.d/networks.csv").write_text(_PLACES)
         (self.folder / "collector.toml").write_text(settings)
         (self.folder / "organisation.d").mkdir()
         (self.folder / "organisation.d/range.toml").write_text(self._organisation)
