@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..scenario import BACKUP, HOSTS, HTTP, RAW, STRANGER, Scenario
+from ..scenario import ABROAD, BACKUP, HOSTS, HTTP, RAW, ROAMING, STRANGER, Scenario
 from ..site import Site, stop
 from . import people
 from .host import Host, HostFailed, clean_environment
@@ -152,18 +152,23 @@ class Fleet:
             host.attach("fleet", (f"{address}/24",), _COLLECTOR)
         homes = [f"{people.home_address(index)}/24" for index in range(laptops)]
         self.outside.start(names)
-        self.outside.attach("world", (f"{STRANGER}/24", f"{BACKUP}/24", *homes), "203.0.113.1")
+        servers = [f"{address}/24" for address in (STRANGER, BACKUP, ROAMING, ABROAD)]
+        self.outside.attach("world", (*servers, *homes), "203.0.113.1")
 
     def _listen(self) -> None:
-        """Start the servers outside: HTTP and raw on both addresses."""
+        """Start the servers outside: HTTP and raw on both addresses, names at the one nobody knows."""
+        self._serve("range.resolver", STRANGER)
         for address in (STRANGER, BACKUP):
             for port in (HTTP, RAW):
-                words = ("-m", "range.receiver", address, str(port), f"/root/received-{address}-{port}")
-                subprocess.Popen(
-                    self.outside.command(sys.executable, *words, *(["raw"] if port == RAW else [])),
-                    env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
-                    stdin=subprocess.DEVNULL,
-                )
+                words = ("range.receiver", address, str(port), f"/root/received-{address}-{port}")
+                self._serve(*words, *(["raw"] if port == RAW else []))
+
+    def _serve(self, module: str, *words: str) -> None:
+        subprocess.Popen(
+            self.outside.command(sys.executable, "-m", module, *words),
+            env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.DEVNULL,
+        )
 
     def _set_up_collector(self) -> None:
         settings = _SETTINGS.format(
