@@ -9,9 +9,9 @@ JSON   ?= /dev/stdout
 .DELETE_ON_ERROR:
 .PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle test-faults test-kernels test-soak fuzz clean
 
-demo: install ## watch a real incident on this host, from the kernel to the alert, with proof
+demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
-	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS))
+	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS)) $(if $(JOIN),--join)
 
 test: install ## every suite, with its minutes
 	@$(PY) tests/suites.py

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -22,6 +22,8 @@ from .spool.outbox import HEADS_FILE
 from .spool.outgoing import Outgoing
 from .wake import Alarm
 
+DRAIN = 5.0
+"""Seconds to send what is left after a stop signal."""
 _STATE_EVERY = 5.0
 _SECOND = 1_000_000_000
 
@@ -62,21 +64,35 @@ class ShipProcess:
         self._last: inbox.ShipState | None = None
 
     def run(self, signals: StopSignals) -> None:
-        """Ship until a signal comes. It ends also a post without an answer: all here outlives a kill."""
+        """Ship until a signal comes, then what is left, for a few seconds at most.
+
+        A signal ends also a post without an answer: all here outlives a kill.
+        """
         try:
-            while signals.reason() is None:
-                with signals.interruptible():
-                    pause = self._renewer.tick()
-                    wait = self._shipper.step(time.monotonic())
-                    self._leave_state()
-                if wait > 0:
-                    self._alarm.wait(min(wait, pause, IDLE), (signals.fileno(),))
-        except Stopped:
-            return
+            with suppress(Stopped):
+                self._until(signals)
+            with signals.limited(DRAIN):
+                self._drain()
         finally:
             self._leave_state(at_once=True)
             self._channel.close()
             self._alarm.close()
+
+    def _until(self, signals: StopSignals) -> None:
+        while signals.reason() is None:
+            with signals.interruptible():
+                pause = self._renewer.tick()
+                wait = self._shipper.step(time.monotonic())
+                self._leave_state()
+            if wait > 0:
+                self._alarm.wait(min(wait, pause, IDLE), (signals.fileno(),))
+
+    def _drain(self) -> None:
+        """Send what watch sealed last, its farewell too; no collector that does not answer is waited for."""
+        self._channel.close()  # a post may have been ended in its middle
+        self._shipper.look_again()
+        while self._shipper.step(time.monotonic()) == 0:
+            pass
 
     def _leave_state(self, *, at_once: bool = False) -> None:
         """Write how shipping goes when that changed, not more than every five seconds."""
@@ -94,6 +110,6 @@ class ShipProcess:
         if state != self._last:
             self._last = state
             stamped = msgspec.structs.replace(state, time=time.time_ns())
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 raw = inbox.encode_state(stamped)
                 self._disk.replace(self._layout.inbox / inbox.STATE_FILE, raw, durable=False)

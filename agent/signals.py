@@ -18,7 +18,7 @@ TEST = signal.SIGUSR1
 
 
 class Stopped(BaseException):
-    """A signal came during `interruptible` work."""
+    """A signal came during `interruptible` work, or `limited` work took too long."""
 
 
 class StopSignals:
@@ -66,6 +66,18 @@ class StopSignals:
         finally:
             self._raising = False
 
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Let what runs inside take so long at most; it is ended then without an error."""
+        before = signal.signal(signal.SIGALRM, _too_long)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            with suppress(Stopped):
+                yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
     def close(self) -> None:
         """Put back what was there before."""
         for number, handler in self._before.items():
@@ -82,3 +94,7 @@ class StopSignals:
         if self._raising:
             self._raising = False
             raise Stopped
+
+
+def _too_long(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped

@@ -1,4 +1,4 @@
-"""Keep watch and ship running: start both, restart what died with growing pauses, stop both, and log."""
+"""Keep watch and ship running: restart what died with growing pauses, stop watch before ship, and log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST_PAUSE, LAST_PAUSE = 0.1, 60.0
 STEADY = 10.0
 """Seconds after which a child that died is taken for having run well."""
 GRACE = 15.0
-"""Seconds a child has to stop before it is killed."""
+"""Seconds they have to stop, all together, before they are killed."""
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
@@ -38,10 +38,13 @@ class _Running:
         self.began = 0.0
         self.pause = FIRST_PAUSE
         self.start_at = 0.0
+        self.told = False
 
 
 class Supervisor:
     """Forks its children rather than executing them anew: what is loaded once is shared between them.
+
+    They are stopped in their order, each once those before it have ended: so ship sends watch's farewell.
 
     say is given each line of the log, the children's too, but for what repeats too often.
     """
@@ -80,11 +83,11 @@ class Supervisor:
                 for one in self._running:
                     if one.pid is None and one.start_at <= now:
                         self._start(one, now)
-            elif end is None:
-                end = now + GRACE
-                self._signal(signal.SIGTERM)
-            elif now >= end:
-                self._signal(signal.SIGKILL)
+            elif end is None or now < end:
+                end = end or now + GRACE
+                self._stop_next()
+            else:
+                self._kill()
             if not self._wanted and all(one.pid is None for one in self._running):
                 return
             ready = [key.fd for key, _ in selector.select(self._timeout(now, end))]
@@ -130,10 +133,17 @@ class Supervisor:
         self._log.say(f"{one.child.name} ended with {why}; starting it again in {one.pause:.1f} s")
         one.pause = min(one.pause * 2, LAST_PAUSE)
 
-    def _signal(self, number: int) -> None:
+    def _stop_next(self) -> None:
+        """Ask the first child that still runs to end, once."""
+        one = next((one for one in self._running if one.pid is not None), None)
+        if one is not None and one.pid is not None and not one.told:
+            one.told = True
+            os.kill(one.pid, signal.SIGTERM)
+
+    def _kill(self) -> None:
         for one in self._running:
             if one.pid is not None:
-                os.kill(one.pid, number)
+                os.kill(one.pid, signal.SIGKILL)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:

@@ -18,6 +18,7 @@ from evidence.kinds.login import Accepted, SessionClose, SessionOpen, Su, Sudo
 from evidence.kinds.process import Exec
 from evidence.report import Report as Audit
 
+from .became import of_commands
 from .proven import Became, Coverage, Looked, Other, Proof, Sent, Stay
 from .signed_events import SessionKey, SignedEvent, signed_events
 
@@ -41,7 +42,7 @@ def prove(bundle: Bundle, audit: Audit) -> Proof:
         end=subject.end,
         problems=audit.problems,
         stays=stays,
-        became=tuple(seen.became),
+        became=seen.became(),
         sent=seen.sent(),
         looked=tuple(seen.looked),
         coverage=_coverage(audit, seen.hosts),
@@ -54,9 +55,11 @@ class _Seen:
 
     def __init__(self, events: Iterable[SignedEvent], claims: Sequence[Claim]) -> None:
         self.hosts: dict[str, str] = {}
-        self.became: list[Became] = []
         self.looked: list[Looked] = []
         self._claims = claims
+        self._became: list[Became] = []
+        self._sudos: list[SignedEvent] = []
+        self._execs: list[SignedEvent] = []
         self._place = {(one.agent, one.boot, one.session): at for at, one in enumerate(claims)}
         self._logins: list[SignedEvent] = []
         self._opened: dict[SessionKey, SignedEvent] = {}
@@ -73,6 +76,8 @@ class _Seen:
             self.hosts[one.agent] = body.host
         elif isinstance(body, Accepted):
             self._logins.append(one)
+        elif isinstance(body, Sudo) and one.session is None:
+            self._sudos.append(one)
         at = self._place.get(one.session) if one.session is not None else None
         if at is None or one.session is None:
             return
@@ -82,6 +87,7 @@ class _Seen:
             self._closed[one.session] = max(one.event.time, self._closed.get(one.session, 0))
         elif isinstance(body, Exec):
             self._commands[at] += 1
+            self._execs.append(one)
         else:
             self._note(at, one)
 
@@ -89,7 +95,7 @@ class _Seen:
         body, time, uid = one.event.body, one.event.time, one.uid
         if isinstance(body, Sudo | Su) and body.allowed:
             command = body.command if isinstance(body, Sudo) else None
-            self.became.append(Became(at, time, body.target or "root", command, uid))
+            self._became.append(Became(at, time, body.target or "root", command, uid))
         elif isinstance(body, Read):
             program = body.actor.exe if body.actor is not None else None
             self.looked.append(Looked(at, body.tree, body.path, program, body.files, body.bytes, time, uid))
@@ -147,6 +153,11 @@ class _Seen:
                 return self._place.get(one.session)
         return None
 
+    def became(self) -> tuple[Became, ...]:
+        """Return where sessions went on as other accounts, in order of time."""
+        joined = of_commands(self._sudos, self._execs, self._place)
+        return tuple(sorted((*self._became, *joined), key=lambda one: (one.time, one.uid)))
+
     def sent(self) -> tuple[Sent, ...]:
         """Return what went between each session and each address, most bytes out first."""
         groups: dict[tuple[int, str, str, int | None], list[SignedEvent]] = defaultdict(list)
@@ -174,12 +185,19 @@ class _Seen:
             bytes_in=sum(getattr(body, "bytes_in", None) or 0 for body in bodies),
             first=min(times),
             last=max(times),
-            to_stay=self._hop_of(bodies),
+            to_stay=self._hop_of(at, bodies),
             events=tuple(sorted(one.uid for one in flows)[:_UIDS]),
         )
 
-    def _hop_of(self, bodies: Sequence[Flow]) -> int | None:
-        """Return the claimed session that these connections opened, or served, if they are hops."""
+    def _hop_of(self, at: int, bodies: Sequence[Flow]) -> int | None:
+        """Return the claimed session at the other end of connections of the one at `at`, if they are hops."""
+        claim = self._claims[at]
+        served = self._of_session.get((claim.agent, claim.boot, claim.session))
+        came = served.event.body if served is not None else None
+        if isinstance(came, Accepted) and came.source is not None:
+            source = came.source
+            if any(body.direction == "in" and _same(body.remote, source) for body in bodies):
+                return self._origin(came)
         for key, login in self._of_session.items():
             accepted = login.event.body
             if key not in self._place or not isinstance(accepted, Accepted) or accepted.source is None:

@@ -14,7 +14,7 @@ from evidence.event import Event
 from evidence.kind import Body
 
 from . import attribution, correlations, detections, risk, telling
-from .alert import Alert, Severity
+from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .attribution import Attribution
 from .organisation import Known
 from .organisation_whole import assemble
@@ -261,10 +261,17 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         bytes_out=finding.bytes_out,
         evidence=_evidence(finding),
         attack=rule.attack,
-        details=finding.details,
+        details=_details(finding.details, finding.severity or rule.severity, finding.person),
         entity=finding.entity,
         boot=finding.boot,
     )
+
+
+def _details(details: dict[str, str], severity: Severity, person: Person | None) -> dict[str, str]:
+    """Return details, with what the severity would be if the link that infers the person turned out sure."""
+    if person is None or not person.because or _severity(severity, person) == severity:
+        return details
+    return {**details, IF_SURE: severity, INFERRED_BY: person.because[-1]}
 
 
 def _evidence(finding: Finding) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from . import attack, incident_text, risk, telling, wording
-from .alert import Alert, Severity
+from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .incident import SEVERITIES, Entry, Incident, Moved, Place, Seen, Session, rank
-from .record import Hop, How
+from .jobs import WEAK
+from .record import Hop, How, Person
 
 GAP = 86_400_000_000_000
 """Nanoseconds; findings of one person that lie further apart are two incidents."""
@@ -84,13 +85,23 @@ def _booted(alert: Alert, seen: dict[str, Seen]) -> Alert:
 
 def _known(alert: Alert, sessions: _Sessions) -> Alert:
     """Return the alert with its session's person as known by now; a job's is not the session's."""
-    if alert.person is None or alert.person.session is None or alert.person.how not in risk.BY_SESSION:
+    if alert.person is None or alert.person.session is None:
         return alert
     later = sessions.get((alert.agent, alert.boot, alert.person.session))
     if later is None or later.person is None:
         return alert
+    severity = alert.severity
+    if alert.person.how == "inferred" and _is_sure(alert, later.person):
+        severity = msgspec.convert(alert.details[IF_SURE], Severity)
+    elif alert.person.how not in risk.BY_SESSION:
+        return alert
     summary = wording.resaid(alert.summary, alert.person, later.person)
-    return msgspec.structs.replace(alert, person=later.person, summary=summary)
+    return msgspec.structs.replace(alert, person=later.person, summary=summary, severity=severity)
+
+
+def _is_sure(alert: Alert, now: Person) -> bool:
+    """Return whether what inferred the person is by now a link of the session itself, and sure."""
+    return IF_SURE in alert.details and now.how not in WEAK and alert.details[INFERRED_BY] in now.because
 
 
 def _crossings(found: Sequence[Alert], limits: risk.Limits) -> Iterator[Alert]:

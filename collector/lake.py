@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -86,18 +86,31 @@ class Lake:
 
     def _create(self) -> None:
         rows = self._connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' "
+            "ORDER BY table_name, column_index"
         ).fetchall()
-        missing = [name for name in columns.TABLES if (name,) not in rows]
-        if missing:  # all of them, or those that a later version has more
+        if rows:
+            self._compare(rows)
+        else:
             self._connection.execute("BEGIN")
-            for name in missing:
+            for name in columns.TABLES:
                 self._connection.execute(f"CREATE TABLE lake.{name} ({columns.definition(name)})")
-            if "events" in missing:
-                self._connection.execute("ALTER TABLE lake.events SET SORTED BY (agent, time)")
+            self._connection.execute("ALTER TABLE lake.events SET SORTED BY (agent, time)")
             self._connection.execute("COMMIT")
         for statement in _OPTIONS:  # not possible in the transaction that creates the tables
             self._connection.execute(statement)
+
+    def _compare(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Let through a lake that this version made; what another one did not store, only the ledger has."""
+        for table, wanted in columns.TABLES.items():
+            found = [(name, kind) for owner, name, kind in rows if owner == table]
+            if found != [(one.name, one.type) for one in wanted]:
+                self._connection.close()
+                what = "has other columns" if found else "is missing"
+                raise StoreError(
+                    f"{self._folder}: made by another version, its table {table} {what}: "
+                    "run vedette-collector replay, which rebuilds it from the ledger"
+                )
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not stored."""
@@ -142,12 +155,14 @@ class Lake:
         with contextlib.suppress(duckdb.Error):  # where DuckDB already gave the transaction up
             connection.execute("ROLLBACK")
 
-    def stored_alerts(self, ids: Iterable[str]) -> set[str]:
-        """Return those of ids that are stored."""
+    def stored_alerts(self, ids: Iterable[str]) -> set[tuple[str, int]]:
+        """Return id and revision of those of ids that are stored."""
         rows = self._connection.execute(
-            "SELECT DISTINCT id FROM lake.alerts WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+            "SELECT DISTINCT id, coalesce(revision, 0) FROM lake.alerts "
+            "WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+            [list(ids)],
         ).fetchall()
-        return {str(row[0]) for row in rows}
+        return {(str(row[0]), int(row[1])) for row in rows}
 
     def snapshot(self, position: int, now: int) -> Snapshot:
         """Return what readers may see now; now is UTC ns."""

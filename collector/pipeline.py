@@ -253,10 +253,10 @@ class Pipeline:
             self._notify(fresh)
 
     def _unknown(self, alerts: list[Alert]) -> list[Alert]:
-        """Return alerts without those that are stored, each id once."""
-        by_id = {alert.id: alert for alert in alerts}
-        stored = self._lake.stored_alerts(by_id) if by_id else set()
-        return [alert for alert in by_id.values() if alert.id not in stored]
+        """Return alerts without those that are stored, each revision once: two may share an id."""
+        by_id = {(alert.id, alert.revision): alert for alert in alerts}
+        stored = self._lake.stored_alerts(alert.id for alert in alerts) if alerts else set()
+        return [alert for key, alert in by_id.items() if key not in stored]
 
     def _publish(self, position: int | None = None) -> None:
         """Write what readers see; if that fails they see the former for now, and nothing is lost."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from . import incidents, queries, suppression
-from .alert import Alert
+from .alert import IF_SURE, Alert
 from .incident import Incident, Seen, Session
 from .organisation import Known
 from .queries import Query, Span
@@ -21,6 +21,7 @@ Ask = Callable[[Query], list[Row]]
 ALERTS_LIMIT = 50_000
 """Alerts, the newest, from which stories are made."""
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
+_detail = msgspec.json.Decoder(dict[str, str])
 
 
 def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, limits: Limits) -> list[Incident]:
@@ -89,11 +90,16 @@ def alert(row: Row) -> Alert:
         row["bytes_out"],
         tuple(row["evidence"] or ()),
         tuple(row["attack"] or ()),
-        {},
+        _details(row.get("details")),
         row["entity"] or row["id"],
         row["revision"] or 0,
         row["boot"],
     )
+
+
+def _details(told: str | None) -> dict[str, str]:
+    """Return of an alert's details those that a story needs."""
+    return _detail.decode(told) if told and IF_SURE in told else {}
 
 
 def session(row: Row) -> Session:

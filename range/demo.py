@@ -1,217 +1,89 @@
-"""`make demo`: a real incident on this host, from the kernel to the alert, with proof; its twin is silent."""
+"""`make demo`: a real incident as it happens, with proof; on a fleet of test hosts, or on this host alone."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
-import shutil
 import signal
+import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from . import tamper
-from .drill import INSIDER, TWIN, Expected, LocalDrill, LoginDrill, make_drill
-from .outside import Outside, outside, remove_namespace
-from .site import CommandFailed, Site, running_site
-
-ROOT = Path(__file__).resolve().parents[1]
-_MARKER = ROOT / ".demo"
-_RULE = "upload-new-destination"
-_ALERT_SECONDS = 5.0
-_GRACE_SECONDS = 30.0
-"""How long to wait for a late alert, so that it can be told how late it was."""
-_TWIN_SECONDS = 4.0
-
-
-class DemoFailed(RuntimeError):
-    """The demo did not show what it must; the message says what."""
+from . import demo_host, demo_join, marked
+from .demo_fleet import TOO_LITTLE
+from .demo_words import FILES, DemoFailed, again, options, say
+from .hosts import ground
+from .site import CommandFailed
 
 
 def main() -> int:
     """Run the demo as the command line says; 0 only if it showed what it must."""
-    options = _options()
+    asked = options()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a shell made us ignore one
         signal.signal(number, _interrupted)
     try:
-        if options.clean:
-            clean()
+        if asked.clean:
+            demo_host.clean()
             return 0
-        with _folder() as folder:
-            _demo(folder, options)
+        if asked.join:
+            demo_join.enter()
+        return _demo(asked)
     except KeyboardInterrupt:
-        _say("\nStopped; everything the demo made is removed.")
-        return 0 if not options.once else 1
+        say("\nStopped; everything the demo made is removed.")
+        return 0 if not asked.once else 1
     except (DemoFailed, CommandFailed, RuntimeError) as error:
         sys.stderr.write(f"The demo failed: {error}\n")
         return 1
-    return 0
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="clean up and exit after the incident")
-    parser.add_argument("--tamper", action="store_true", help="then rewrite the record as its administrator")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write all events as OCSF NDJSON")
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help="write the incident's evidence")
-    parser.add_argument("--receipts", type=Path, metavar="FILE", help="write the host's receipts")
-    parser.add_argument("--clean", action="store_true", help="remove what an interrupted demo left behind")
-    return parser.parse_args()
 
 
 def _interrupted(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _demo(asked: argparse.Namespace) -> int:
+    why = ground.refusal() or _hidden(asked)
+    if why is None:
+        code = _on_fleet(asked)
+        if code != TOO_LITTLE:
+            return code
+        why = "the agents on test hosts cannot watch connections by eBPF"
+    say(f"The small demo, on this host alone: {why}.")
+    demo_host.play(asked)
+    return 0
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Make the demo's folder, where the agent's unprivileged process can reach it; remove it at the end."""
-    clean()
-    folder = Path(tempfile.mkdtemp(prefix="vedette-demo-"))
-    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    _MARKER.mkdir(exist_ok=True)
-    (_MARKER / "folder").write_text(str(folder))
-    (_MARKER / "pid").write_text(str(os.getpid()))
-    try:
-        yield folder
-    finally:
-        _remove(folder)
+def _hidden(asked: argparse.Namespace) -> str | None:
+    """Return why the fleet cannot write the files asked for: its own tmpfs lies over one of them."""
+    paths = [getattr(asked, name) for name in FILES]
+    over = [path for path in paths if path is not None and ground.FOLDER in path.resolve().parents]
+    return f"the test hosts would lie over {over[0]}" if over else None
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(_MARKER, ignore_errors=True)
+def _on_fleet(asked: argparse.Namespace) -> int:
+    """Play on a ground of its own, which nothing outlives; return its exit code.
 
-
-def clean() -> None:
-    """End what an interrupted demo left running, and remove its network namespace and folder."""
-    with contextlib.suppress(FileNotFoundError):
-        folder = Path((_MARKER / "folder").read_text())
-        _kill_processes_of(folder)
+    It is in a session of its own, so that Ctrl-C reaches this process alone, which ends all of it.
+    """
+    command = ground.command("range.demo_fleet", *again(asked))
+    # who types `make demo` means this host, for this run
+    around = os.environ | {marked.VARIABLE: marked.YES}
+    with subprocess.Popen(command, env=around, stdin=subprocess.DEVNULL, start_new_session=True) as playing:
         try:
-            Site(folder).unpin()
+            return playing.wait()
         finally:
-            _remove(folder)
-    if os.geteuid() == 0:
-        remove_namespace()
+            if playing.returncode is None:
+                _end(playing)
 
 
-def _kill_processes_of(folder: Path) -> None:
-    """Kill the processes whose command line names the demo's own folder, which nothing else does."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if str(folder).encode() in (entry / "cmdline").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _demo(folder: Path, options: argparse.Namespace) -> None:
-    _say(
-        "Vedette starts a collector and an agent on this host; the agent enrols and watches the real machine."
-    )
-    for name in ("host", "outside"):
-        (folder / name).mkdir()
-    (folder / "host").chmod(0o755)
-    with outside(folder / "outside") as servers, make_drill(folder / "host") as drill:
-        known = (f"{servers.backup.address}/32", *(() if servers.loopback else ("127.0.0.0/8", "::1/128")))
-        with running_site(folder, drill.watched, known) as site:
-            _tell_health(site)
-            _incident(site, drill, servers, options)
-            if not options.once:
-                _tail(site)
-
-
-def _tell_health(site: Site) -> None:
-    """Name the rung of each sensor, and those that would see more on another host."""
-    sensors = site.status()["watch"]["sensors"]
-    seen = [one for one in sensors if one["rung"] is not None or one["degraded"]]
-    for title, degraded in (("seen by", False), ("seen by a lower rung", True)):
-        named = [f"{one['name']} ({one['rung'] or 'none'})" for one in seen if one["degraded"] == degraded]
-        if named:
-            _say(f"  {title}: {', '.join(named)}")
-
-
-def _incident(
-    site: Site, drill: LoginDrill | LocalDrill, servers: Outside, options: argparse.Namespace
-) -> None:
-    _say(f"A benign twin: {drill.twin} sends an archive to the known backup host {servers.backup.address}.")
-    began = time.time_ns()
-    drill.take(TWIN, servers.backup)
-    _say(f"An insider: {drill.describes}, archives a folder, uploads it to {servers.stranger.address}.")
-    drill.take(INSIDER, servers.stranger)
-    ended = time.monotonic()
-    alert = _wait_for_alert(site, servers.stranger.address, ended)
-    late = time.monotonic() - ended
-    _say(f"\n{site.vedette('show', alert['id'])}")
-    _check(alert, drill.expected(servers.stranger), servers.stranger.bytes_received(), late)
-    bundle, receipts = _evidence(site, alert, options)
-    _say(f"{late:.1f} s after the upload. {site.vedette('verify', str(bundle), '--trust', str(receipts))}")
-    _check_twin(site, servers.backup.address, began)
-    _say(f"The twin sent {servers.backup.bytes_received()} bytes to {servers.backup.address}: no alert.")
-    if options.export:
-        site.vedette("export", "--format", "ocsf", "--out", str(options.export.resolve()))
-        _say(f"Events of this run, as OCSF: {options.export}")
-    if options.tamper:
-        tamper.play(site, alert, receipts, _say)
-
-
-def _wait_for_alert(site: Site, destination: str, ended: float) -> dict[str, Any]:
-    while time.monotonic() < ended + _GRACE_SECONDS:
-        for alert in site.alerts():
-            if alert["rule"] == _RULE and alert.get("destination") == destination:
-                return alert
-        time.sleep(0.1)
-    raise DemoFailed(f"no alert named {destination} within {_GRACE_SECONDS:.0f} s; {_why(site)}")
-
-
-def _why(site: Site) -> str:
-    return f"the agent says: {json.dumps(site.status())[:1500]}"
-
-
-def _check(alert: dict[str, Any], expected: Expected, received: int, late: float) -> None:
-    for what, got, wanted in (
-        ("person", alert.get("person"), expected.person),
-        ("how", alert.get("how"), expected.how),
-        ("source", alert.get("person_source"), expected.source),
-        ("destination", alert.get("destination"), expected.destination),
-        ("bytes out", alert.get("bytes_out"), received),
-    ):
-        if got != wanted:
-            raise DemoFailed(f"the alert's {what} is {got!r}, expected {wanted!r}")
-    if late > _ALERT_SECONDS:
-        raise DemoFailed(f"the alert came {late:.1f} s after the upload, not within {_ALERT_SECONDS:.0f} s")
-
-
-def _check_twin(site: Site, backup: str, began: int) -> None:
-    """Give the twin's events their time to arrive, then look for any alert about them."""
-    time.sleep(max(0.0, _TWIN_SECONDS - (time.time_ns() - began) / 1e9))
-    wrong = [a for a in site.alerts() if a.get("destination") == backup or a.get("person") == TWIN]
-    if wrong:
-        raise DemoFailed(f"the benign twin raised an alert: {wrong[0]['summary']}")
-
-
-def _evidence(site: Site, alert: dict[str, Any], options: argparse.Namespace) -> tuple[Path, Path]:
-    bundle = (options.bundle or site.folder / "incident.bundle").resolve()
-    receipts = (options.receipts or site.folder / "receipts.jsonl").resolve()
-    site.vedette("export", "--format", "bundle", "--alert", alert["id"], "--out", str(bundle))
-    site.agent("spool", "flush")
-    site.agent("receipts", "export", "--out", str(receipts))
-    return bundle, receipts
-
-
-def _tail(site: Site) -> None:
-    _say("\nNow live: alerts as they arise, until Ctrl-C. Try something in another terminal.")
-    site.follow("vedette", "alerts", "--follow")
+def _end(playing: subprocess.Popen[bytes]) -> None:
+    """Kill a ground's first process, and return when the kernel has ended all the others."""
+    children = Path(f"/proc/{playing.pid}/task/{playing.pid}/children").read_text().split()
+    for pid in children or [str(playing.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    playing.wait()
 
 
 if __name__ == "__main__":

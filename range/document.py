@@ -62,7 +62,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["title"],
         f"`{row['rule']}`" if detected else "not found",
         seconds,
-        _word(row["person_right"] if detected else None, "right", "wrong"),
+        _word(row["person_right"] if detected else None, "right", "wrong")
+        + _word(row.get("reached_right"), ", on all hops", ", not on all hops"),
         _word(row["bytes_right"], "right", "wrong"),
         _word(row["evidence_verified"] if detected else None, "verified", "not verified"),
         str(row["incidents"]) if detected else "",

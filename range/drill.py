@@ -82,10 +82,16 @@ class LocalDrill:
 
 @contextmanager
 def make_drill(folder: Path) -> Iterator[LoginDrill | LocalDrill]:
-    """Yield a drill with real logins where that is permitted, else the local one."""
+    """Yield a drill with real logins as root, else the local one.
+
+    Raises:
+        RuntimeError: root may not make a mount namespace; only an ordinary user's act has a person here.
+    """
     if os.geteuid() != 0:
         yield LocalDrill(folder)
         return
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        raise RuntimeError("this root may not make accounts of its own to play with; be an ordinary user")
     with PrivateHost(folder) as host:
         yield LoginDrill(host)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 MARK = Path("/etc/vedette/range")
 VARIABLE = "VEDETTE_RANGE"
-_YES = "this-host-is-a-range"
+YES = "this-host-is-a-range"
+"""What the variable must be."""
 
 
 class NotARange(RuntimeError):
@@ -21,10 +22,10 @@ def demand(environment: Mapping[str, str] = os.environ, mark: Path = MARK) -> No
     Raises:
         NotARange: it is not, or we are not.
     """
-    if not mark.exists() and environment.get(VARIABLE) != _YES:
+    if not mark.exists() and environment.get(VARIABLE) != YES:
         raise NotARange(
             "this host is not marked as a range, and scenarios do what attackers do; on a host that is "
-            f"meant for it: touch {mark}, or for one run: {VARIABLE}={_YES}"
+            f"meant for it: touch {mark}, or for one run: {VARIABLE}={YES}"
         )
     if os.geteuid() != 0:
         raise NotARange("the range makes namespaces and accounts in them: run it as root")

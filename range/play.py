@@ -20,8 +20,8 @@ from .feed import Feed, following
 from .hosts import ground
 from .hosts.fleet import Fleet
 from .hosts.host import HostFailed
-from .scenario import Scenario, Step, load
-from .score import GRACE, Played, Verdict, judge, of_twin
+from .scenario import PLACES, Scenario, Step, Truth, load
+from .score import GRACE, Played, Verdict, judge, of_twin, reached
 from .site import CommandFailed
 from .twins import Draw
 
@@ -71,7 +71,7 @@ def _say(text: str) -> None:
 
 
 def _play(scenarios: Sequence[Scenario], runs: int, keep: Path | None) -> None:
-    fleet = Fleet(ground.prepare())
+    fleet = Fleet(ground.prepare(), PLACES)
     began = time.monotonic()
     try:
         with fleet.running(scenarios), following(fleet.site) as feed:
@@ -110,6 +110,7 @@ def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario], runs: int) ->
     seen = feed.seen()
     return [
         _row(one, found[one.name], verified[one.name])
+        | {"reached_right": reached(one.truth, _sessions(fleet, one.truth))}
         | _twin_row(twins[one.name], of_twin(one, twins[one.name], seen, cast))
         for one in scenarios
     ]
@@ -188,6 +189,14 @@ def _incidents(fleet: Fleet, person: str | None) -> list[str]:
         return []
     lines = fleet.site.vedette("incidents", "--person", person, "--json").splitlines()
     return [json.loads(line)["id"] for line in lines]
+
+
+def _sessions(fleet: Fleet, truth: Truth) -> list[dict[str, Any]]:
+    """Return what the collector knows of the person's sessions, where the truth asks for it."""
+    if not truth.reached:
+        return []
+    found: list[dict[str, Any]] = json.loads(fleet.site.vedette("person", truth.person, "--json"))["sessions"]
+    return found
 
 
 def _holds(fleet: Fleet, bundle: Path, trust: list[str]) -> bool:

@@ -13,6 +13,17 @@ HOSTS = ("bastion", "app", "db")
 """The hosts of the fleet, each with an agent."""
 STRANGER, BACKUP = "203.0.113.9", "203.0.113.10"
 """Two servers outside: one that nobody knows, and the site's own backup."""
+ROAMING, ABROAD = "203.0.113.70", "203.0.113.140"
+"""Two more addresses of laptops: another network of the place where people live, and one of another place."""
+PLACES = "".join(
+    f'[[network]]\ncidr = "{cidr}"\nplace = "{place}"\n'
+    for cidr, place in (
+        ("198.51.100.0/24", "Oslo"),
+        ("203.0.113.64/26", "Oslo"),
+        ("203.0.113.128/26", "Lima"),
+    )
+)
+"""What the range's operator tells of them."""
 HTTP, RAW = 8080, 9000
 """Ports of both: HTTP uploads, and one that takes what it is sent until the sender ends."""
 EVERYTHING = "NOPASSWD: ALL"
@@ -21,14 +32,19 @@ MANY = 1000
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a laptop outside, an ssh key, and accounts of the same name on hosts.
+    """Somebody with a laptop outside, an ssh key, and accounts on hosts, of one name or as accounts says.
 
-    sudo is what sudoers grants there, or nothing.
+    sudo is what sudoers grants there, or nothing. accounts holds pairs of a host and the name there.
     """
 
     name: str
     hosts: tuple[str, ...]
     sudo: str | None = None
+    accounts: tuple[tuple[str, str], ...] = ()
+
+    def account(self, host: str) -> str:
+        """Return the name of the person's account on a host."""
+        return dict(self.accounts).get(host, self.name)
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,8 @@ class Prepared:
 class Truth:
     """What a right alert says: the person, a host, one of the rules; where told, the bytes out.
 
-    bytes_out is what left, within tolerance percent; protocols add a little to it.
+    bytes_out is what left, within tolerance percent; protocols add a little to it. reached holds pairs of a
+    host and an account: the person's sessions there must be known as theirs, by the hops that led there.
     """
 
     person: str
@@ -71,6 +88,7 @@ class Truth:
     bytes_out: int | None = None
     destination: str | None = None
     tolerance: int = 5
+    reached: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,17 @@ def _bytes(truth: Truth, right: Iterable[Seen]) -> bool | None:
         and (truth.destination is None or one.alert.get("destination") == truth.destination)
         for one in right
     )
+
+
+def reached(truth: Truth, sessions: Iterable[Mapping[str, Any]]) -> bool | None:
+    """Return whether sessions of the person, as known by the collector, are all those the truth wants.
+
+    Each must be known by its hop; None where the truth wants none.
+    """
+    if not truth.reached:
+        return None
+    known = {(one["host"], one.get("user")) for one in sessions if one.get("how") == "hop"}
+    return known.issuperset(truth.reached)
 
 
 def of_twin(

@@ -23,7 +23,7 @@ _STOP_SECONDS = 20.0
 
 _COLLECTOR = """\
 state = "{folder}/collector"
-origin = "demo.vedette/log"
+origin = "{origin}"
 
 [ingest.listen]
 port = {ingest}
@@ -245,11 +245,19 @@ def running_site(folder: Path, watched: Watched, known: tuple[str, ...]) -> Iter
             yield site
 
 
-def write_collector(site: Site, known: tuple[str, ...], ports: dict[str, int]) -> None:
-    """Write the collector's settings."""
+def write_collector(
+    site: Site, known: tuple[str, ...], ports: dict[str, int], origin: str = "demo.vedette/log"
+) -> None:
+    """Write the collector's settings; origin is its ledger's name."""
     quoted = ", ".join(json.dumps(network) for network in known)
     (site.folder / "collector.toml").write_text(
-        _COLLECTOR.format(folder=site.folder, known=quoted, ingest=ports["ingest"], console=ports["console"])
+        _COLLECTOR.format(
+            folder=site.folder,
+            origin=origin,
+            known=quoted,
+            ingest=ports["ingest"],
+            console=ports["console"],
+        )
     )
 
 

@@ -54,9 +54,10 @@ def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str],
     forged = Site(site.folder / "forged")
     forged.folder.mkdir()
     victim = _forge(site, forged, alert)
-    name = f"agent {victim.agent}, {victim.lane} {victim.seq}"
+    name = f"agent {victim.agent}, lane {victim.lane}, sequence {victim.seq}"
     say(
-        f"\nThe collector's administrator deletes one batch ({name}), and rebuilds and signs everything anew."
+        f"\nThe collector's administrator deletes one batch that {alert['host']} sent ({name}),\n"
+        "and with all keys of the collector rebuilds and signs everything anew."
     )
     bundle = forged.folder / "forged.bundle"
     with forged.collecting():
@@ -65,10 +66,11 @@ def play(site: Site, alert: dict[str, Any], receipts: Path, say: Callable[[str],
         forged.vedette("export", "--format", "bundle", "--from", "1d", "--to", now, "--out", str(bundle))
     report = site.vedette("verify", str(bundle), "--trust", str(receipts), accept=(1,))
     said = json.loads(site.vedette("verify", str(bundle), "--trust", str(receipts), "--json", accept=(1,)))
-    say(report)
+    say(f"The auditor asks again: vedette verify BUNDLE --trust RECEIPTS\n\n{report}")
     missing = {(gap["agent"], gap["lane"], gap["seq"]) for gap in said["missing"]}
     if (victim.agent, victim.lane, victim.seq) not in missing:
         raise CommandFailed(f"the audit did not name the missing batch: {name}")
+    say(f"The deleted batch is named: {alert['host']} still holds the collector's receipt for it.")
 
 
 def _log_in(site: Site, forged: Site) -> None:
@@ -83,7 +85,8 @@ def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
     """Copy the collector without the batch that holds the alert's last event; return what was deleted."""
     source, target = site.folder / "collector", forged.folder / "collector"
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("lake", "run", "ledger", "snapshot.json"))
-    write_collector(forged, (), {"ingest": 0, "console": 0})
+    origin = (source / "ledger/vkey").read_text().partition("+")[0]
+    write_collector(forged, (), {"ingest": 0, "console": 0}, origin)
     kept = list(_read(source / "ledger"))
     agent, _epoch, seq = alert["evidence"][-1].split(":")
     victim = next(index for index, item in enumerate(kept) if _holds(item, agent, int(seq)))
@@ -93,7 +96,6 @@ def _forge(site: Site, forged: Site, alert: dict[str, Any]) -> Statement:
     del kept[victim]
     own = json.loads((source / "identity.json").read_text())["agent"]
     resealed = list(_reseal(kept, own, PrivateKey((source / "keys/agent.key").read_bytes())))
-    origin = (source / "ledger/vkey").read_text().partition("+")[0]
     _write(target / "ledger", resealed, PrivateKey((source / "keys/ledger.key").read_bytes()), origin)
     forged.collector("replay")
     return said

@@ -17,7 +17,7 @@ from ..proof import prove
 from ..proof_words import conclusions
 from ..text import size
 from ..whole_file import copy, whole
-from .verify import read_file, receipts
+from .verify import read_file, receipts, trust_option
 
 _SOUND = frozenset({"verified", "consistent, not anchored"})
 
@@ -27,13 +27,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", metavar="FILE", help="prove from this file; no server is asked")
     parser.add_argument("--out", metavar="FILE", help="where the evidence goes (INCIDENT.bundle)")
     parser.add_argument("--html", metavar="FILE", help="also write a page to print or hand on")
-    parser.add_argument(
-        "--trust",
-        metavar="RECEIPTS",
-        action="append",
-        default=[],
-        help="what `vedette-agent receipts export` gave on the hosts; may be repeated",
-    )
+    trust_option(parser)
 
 
 def _run(call: Call) -> int:

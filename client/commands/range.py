@@ -72,6 +72,7 @@ def _play(call: Call, names: list[str]) -> int:
 def _is_good(row: dict[str, Any]) -> bool:
     return (
         row["person_right"]
+        and row["reached_right"] is not False
         and row["bytes_right"] is not False
         and row["evidence_verified"]
         and not _twin(row)
@@ -89,11 +90,16 @@ def _cells(row: dict[str, Any]) -> list[Part]:
         (row["scenario"], "bold"),
         (row["rule"], "green") if row["detected"] else ("no", "red"),
         "-" if seconds is None else f"{seconds:.1f}",
-        _mark(row["person_right"] if row["detected"] else None, "right", "wrong"),
+        _mark(_person(row), "right", "wrong"),
         _mark(row["bytes_right"], "right", "wrong"),
         _mark(row["evidence_verified"] if row["detected"] else None, "verified", "not verified"),
         (f"{_twin(row)} in {row['twin_runs']}", "red") if _twin(row) else ("silent", "green"),
     ]
+
+
+def _person(row: dict[str, Any]) -> bool | None:
+    """Return whether the alert, and where it matters each session that led to it, is the right person's."""
+    return row["person_right"] and row["reached_right"] is not False if row["detected"] else None
 
 
 def _mark(value: bool | None, good: str, bad: str) -> Part:

@@ -27,6 +27,11 @@ _MEANINGS = {
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a bundle")
+    trust_option(parser)
+
+
+def trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names what hosts vouch for."""
     parser.add_argument(
         "--trust",
         metavar="RECEIPTS",

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..scenario import BACKUP, HOSTS, HTTP, RAW, STRANGER, Scenario
+from ..scenario import ABROAD, BACKUP, HOSTS, HTTP, RAW, ROAMING, STRANGER, Scenario
 from ..site import Site, stop
 from . import people
 from .host import Host, HostFailed, clean_environment
@@ -53,6 +53,9 @@ port = {console}
 
 [detection]
 known_destinations = ["127.0.0.0/8", "::1/128", "10.77.0.0/24", "{backup}/32"]
+
+[organisation]
+folder = "{folder}/organisation.d"
 """
 _AGENT = """\
 scope = "namespace"
@@ -68,12 +71,16 @@ trees = ["/etc", "/usr/local/bin", "/usr/local/sbin", "/root/.ssh", "/var/spool/
 
 
 class Fleet:
-    """The hosts by name, the outside, and the collector with its analyst's commands."""
+    """The hosts by name, the outside, and the collector with its analyst's commands.
 
-    def __init__(self, folder: Path) -> None:
+    organisation is what its operator tells it, as TOML; docs/organisation.md has the form.
+    """
+
+    def __init__(self, folder: Path, organisation: str = "", hosts: Sequence[str] = HOSTS) -> None:
         self.folder = folder
+        self._organisation = organisation
         self.site = Site(folder)
-        self.hosts = {name: Host(name, folder) for name in HOSTS}
+        self.hosts = {name: Host(name, folder) for name in hosts}
         self.outside = Host(OUTSIDE, folder)
         self._agents: dict[str, subprocess.Popen[str]] = {}
 
@@ -145,24 +152,31 @@ class Fleet:
             host.attach("fleet", (f"{address}/24",), _COLLECTOR)
         homes = [f"{people.home_address(index)}/24" for index in range(laptops)]
         self.outside.start(names)
-        self.outside.attach("world", (f"{STRANGER}/24", f"{BACKUP}/24", *homes), "203.0.113.1")
+        servers = [f"{address}/24" for address in (STRANGER, BACKUP, ROAMING, ABROAD)]
+        self.outside.attach("world", (*servers, *homes), "203.0.113.1")
 
     def _listen(self) -> None:
-        """Start the servers outside: HTTP and raw on both addresses."""
+        """Start the servers outside: HTTP and raw on both addresses, names at the one nobody knows."""
+        self._serve("range.resolver", STRANGER)
         for address in (STRANGER, BACKUP):
             for port in (HTTP, RAW):
-                words = ("-m", "range.receiver", address, str(port), f"/root/received-{address}-{port}")
-                subprocess.Popen(
-                    self.outside.command(sys.executable, *words, *(["raw"] if port == RAW else [])),
-                    env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
-                    stdin=subprocess.DEVNULL,
-                )
+                words = ("range.receiver", address, str(port), f"/root/received-{address}-{port}")
+                self._serve(*words, *(["raw"] if port == RAW else []))
+
+    def _serve(self, module: str, *words: str) -> None:
+        subprocess.Popen(
+            self.outside.command(sys.executable, "-m", module, *words),
+            env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.DEVNULL,
+        )
 
     def _set_up_collector(self) -> None:
         settings = _SETTINGS.format(
             folder=self.folder, host=_COLLECTOR, ingest=_INGEST, console=_CONSOLE, backup=BACKUP
         )
         (self.folder / "collector.toml").write_text(settings)
+        (self.folder / "organisation.d").mkdir()
+        (self.folder / "organisation.d/range.toml").write_text(self._organisation)
         (self.folder / "password").write_text(secrets.token_urlsafe(12) + "\n")
         self.site.collector("setup", "--admin", "analyst", "--password-file", str(self.folder / "password"))
 

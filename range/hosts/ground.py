@@ -8,6 +8,7 @@ of the machine (interfaces, routes, files, mounts) is changed.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from pathlib import Path
 FOLDER = Path("/media")
 """Where the range's own tmpfs is mounted, as only the range sees it."""
 NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid")
+_PROGRAMS = ("curl", "ip", "nsenter", "rsyslogd", "runuser", "setpriv", "sftp", "sshd", "sudo", "unshare")
 _MEMORY = "4g"
+_OBJECTS = Path(__file__).resolve().parents[2] / "agent/kernel/bpf"
 _NOBODY_YET = "4294967295"
 
 
@@ -35,6 +38,21 @@ def command(module: str, *words: str) -> list[str]:
         "--mount-proc",
     ]
     return [*around, sys.executable, "-m", module, *words]
+
+
+def refusal() -> str | None:
+    """Return why test hosts cannot be made here; None where they can."""
+    if os.geteuid() != 0:
+        return "only root may make test hosts"
+    seen = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+    missing = [name for name in _PROGRAMS if shutil.which(name, path=seen) is None]
+    if missing:
+        return f"test hosts need {', '.join(missing)}, which this machine does not have"
+    if not list(_OBJECTS.glob("*.bpf.o")):
+        return "the kernel objects are not built; `make bpf` builds them with clang"
+    tried = subprocess.run(command("range.hosts.probe"), capture_output=True, text=True, check=False)
+    said = tried.stderr.strip().splitlines() or ["no reason was given"]
+    return None if tried.returncode == 0 else f"the kernel or the container makes no test hosts ({said[-1]})"
 
 
 def prepare() -> Path:

@@ -40,7 +40,7 @@ def settle(people: Sequence[Person], outside: Host, hosts: dict[str, Host]) -> N
     allowed = "\n".join(keys.values())
     outside.write(f"/home/{DROP}/.ssh/authorized_keys", f"{allowed}\n")
     for name, host in hosts.items():
-        lines = [line for person in people if name in person.hosts for line in _account(person, keys)]
+        lines = [line for person in people if name in person.hosts for line in _account(person, name, keys)]
         host.run("bash", "-e", stdin="\n".join(lines))
 
 
@@ -99,12 +99,13 @@ def _keys(outside: Host, people: Sequence[Person]) -> list[tuple[str, str]]:
     return [(person.name, line) for person, line in zip(people, lines, strict=True)]
 
 
-def _account(person: Person, keys: dict[str, str]) -> list[str]:
-    name, folder = person.name, f"/home/{person.name}/.ssh"
+def _account(person: Person, host: str, keys: dict[str, str]) -> list[str]:
+    name = person.account(host)
+    folder = f"/home/{name}/.ssh"
     lines = [
         f"useradd --create-home --shell /bin/bash {name}",
         f"install -d -o {name} -g {name} -m 700 {folder}",
-        f"echo {shlex.quote(keys[name])} > {folder}/authorized_keys",
+        f"echo {shlex.quote(keys[person.name])} > {folder}/authorized_keys",
         f"chown {name}:{name} {folder}/authorized_keys",
     ]
     if person.sudo is not None:

@@ -1,4 +1,4 @@
-"""SIGTERM ends ship at once: asleep, and while it waits for a collector that never answers."""
+"""SIGTERM ends ship soon, asleep or without an answer of its collector; what is left is sent first."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def stopped(settings: Settings, ready: int) -> int:
         os.close(watched)
 
 
-def test_a_post_without_an_answer_is_given_up(agent: Agent) -> None:
+def test_a_post_without_an_answer_is_given_up(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.ship_process.DRAIN", 0.2)
     agent.append()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"https://127.0.0.1:{silent.getsockname()[1]}"
@@ -77,6 +78,38 @@ def test_sleep_is_given_up(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> Non
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_what_is_left_is_sent_first(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+
+    class Late(Alarm):
+        def wait(self, seconds: float, others: tuple[int, ...] = ()) -> None:  # noqa: ARG002 - as it is
+            for _ in range(20):
+                agent.append()
+            os.write(writing, b"asleep")
+            select.select(others, [], [])
+
+    monkeypatch.setattr("agent.ship_process.Alarm", Late)
+    settings = Settings(state=agent.layout.state, collector=collector_settings(agent.collector))
+    try:
+        assert stopped(settings, reading) == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert len(agent.collector.batches) == 20
+
+
+def test_limited_work_is_ended_without_an_error() -> None:
+    signals = StopSignals()
+    try:
+        with signals.limited(0.05):
+            select.select([], [], [], 60)
+        with signals.limited(60):
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signals.close()
 
 
 def test_a_signal_before_the_work_ends_it_too() -> None:

@@ -93,3 +93,27 @@ def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
 
     code, _ = supervised((sleeper(tmp_path, "watch"),), act)
     assert code == -signal.SIGKILL
+
+
+def test_the_second_is_stopped_once_the_first_has_ended(tmp_path: Path) -> None:
+    def slow() -> int:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        mark(tmp_path, "watch")
+        signal.pause()
+        time.sleep(0.3)
+        mark(tmp_path, "sealed")
+        return 0
+
+    def after() -> int:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        mark(tmp_path, "ship")
+        signal.pause()
+        return 0 if list(tmp_path.glob("sealed-*")) else 7
+
+    def act(pid: int) -> None:
+        lives(tmp_path, "watch")
+        lives(tmp_path, "ship")
+        os.kill(pid, signal.SIGTERM)
+
+    code, _ = supervised((Child("watch", slow), Child("ship", after)), act)
+    assert code == 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from client import cli, proof_html, proof_words
@@ -132,6 +133,28 @@ def test_the_conclusion_says_who_what_left_and_that_nothing_else_did(incident: I
     assert "25.0 MB left (25000000 bytes)" in left
     assert "from app to 203.0.113.9:443 (drop.example)" in left
     assert negative.endswith("without a loss: no other recorded connection of these sessions left.")
+
+
+def test_what_comes_back_over_a_hop_has_not_left(incident: Incident) -> None:
+    back = sent(3, APP, BASTION, 30 * MEGA, flow=9)
+    back = msgspec.structs.replace(back, direction="in")
+    incident.batches.append(incident.batch(incident.app, "app", [back]))
+    proof = incident.proof()
+    assert [(one.remote, one.to_stay) for one in proof.sent if one.direction == "in"] == [(BASTION.ip, 0)]
+    assert proof.bytes_out == 25 * MEGA
+
+
+def test_a_sudo_that_only_the_log_tells_of_is_the_session_that_ran_its_command(incident: Incident) -> None:
+    argv = ("tar", "czf", "/srv/x.tgz", "/srv")
+    told = [
+        Sudo(program="sudo", user="alice", target="deploy", command="/usr/bin/tar czf /srv/x.tgz /srv"),
+        Sudo(program="sudo", user="bob", target="nightly", command="/usr/bin/make all"),
+        Exec(pid=99, exe="/usr/bin/tar", argv=argv, uid=1002, auid=1000, session=3),
+        Exec(pid=98, exe="/usr/bin/make", argv=("make", "all"), uid=1003, auid=1001, session=8),
+    ]
+    incident.batches.append(incident.batch(incident.app, "app", told))
+    became = [(one.stay, one.target, one.command) for one in incident.proof().became]
+    assert became == [(1, "deploy", "/bin/bash"), (1, "deploy", "/usr/bin/tar czf /srv/x.tgz /srv")]
 
 
 def test_a_statement_that_is_missing_takes_the_negative_back(incident: Incident) -> None:

@@ -7,11 +7,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector import stories, tables
 from collector.alert import Alert
+from collector.analysis import to_alert
+from collector.correlations import upload_new_destination
 from collector.incident import Seen, Session
 from collector.incidents import assemble, canonical
-from collector.record import Hop, Person
+from collector.record import Hop, How, Person
 from collector.risk import Limits
+from collector.rule import Finding
 from collector.telling import identity
 
 HOUR = 3_600_000_000_000
@@ -126,6 +130,28 @@ def test_many_tactics_raise_the_severity_and_inference_holds_it_down() -> None:
     guess = Person("alice", "inferred")
     weak = [msgspec.structs.replace(one, person=guess, severity="medium") for one in three]
     assert assemble(weak)[0].severity == "medium"
+
+
+def test_what_was_inferred_weighs_more_once_the_sessions_link_is_sure() -> None:
+    inferred = Person("alice", "inferred", 9, because=("h:1:1",))
+    rule = msgspec.structs.replace(upload_new_destination.CORRELATION, severity="high")
+    said = Finding("x", "alice sent it", BEGIN, "web1-id", "web1", ("h:1:5",), inferred, boot="b1")
+    told = to_alert(rule, said, BEGIN)
+    assert told.severity == "medium"
+
+    def now(how: How, *because: str) -> tuple[str, ...]:
+        later = Session("web1-id", "b1", 9, "web1", "root", Person("alice", how, 9, because=because))
+        (live,) = assemble([told], [later], limits=CALM)
+        (read,) = assemble([stories.alert(lake_row(told))], [later], limits=CALM)
+        return (live.severity, read.severity)
+
+    assert now("job", "h:1:0", "h:1:1") == ("high", "high")
+    assert now("inferred", "h:1:1") == ("medium", "medium")
+    assert now("kernel", "h:1:0") == ("medium", "medium")  # of whoever asked for it: that link is no surer
+
+
+def lake_row(one: Alert) -> dict[str, Any]:
+    return {name: values[0] for name, values in tables.alerts([one]).to_pydict().items()}
 
 
 def test_nobody_known_is_a_story_of_the_host() -> None:

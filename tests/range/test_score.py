@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from range.scenario import Person, Scenario, Step, Truth
-from range.score import Played, Seen, judge, of_twin
+from range.score import Played, Seen, judge, of_twin, reached
 
 PLAYED = Played(1000.0, 1010.0)
 TRUTH = Truth("alice", ("app",), ("upload",), 1000, "203.0.113.9")
@@ -105,3 +105,16 @@ def test_a_twin_is_charged_with_its_peoples_alerts_and_with_nobodys(
     fields: dict[str, Any], count: int
 ) -> None:
     assert len(of_twin(SCENARIO, [PLAYED], [seen(**fields)], CAST)) == count
+
+
+@pytest.mark.parametrize(
+    ("fields", "right"),
+    [({}, True), ({"user": "root"}, False), ({"host": "app"}, False), ({"how": "kernel"}, False)],
+)
+def test_a_session_at_the_end_of_hops_is_right_when_known_by_its_hop(
+    fields: dict[str, Any], right: bool
+) -> None:
+    truth = dataclasses.replace(TRUTH, reached=(("db", "deploy"),))
+    session = {"host": "db", "user": "deploy", "how": "hop"} | fields
+    assert reached(truth, [session]) is right
+    assert reached(TRUTH, [session]) is None

@@ -15,6 +15,7 @@ import pytest
 from range import marked
 from range.hosts import ground
 from range.scenario import load
+from tests.system.process_tree import descendants
 
 ROOT = Path(__file__).parents[2]
 FOUND = (
@@ -127,14 +128,3 @@ def test_logins_are_real_nothing_of_the_machine_changes_and_a_kill_leaves_nothin
     while any(Path("/proc", pid, "exe").exists() for pid in inside):  # the test's time limit ends a leak
         time.sleep(0.05)
     assert machine() == before
-
-
-def descendants(pid: int) -> list[str]:
-    """Return the pids of all processes below pid, as the machine counts them."""
-    found, todo = [], [str(pid)]
-    while todo:
-        children = Path("/proc", todo.pop()).glob("task/*/children")
-        below = [child for file in children for child in file.read_text().split()]
-        found += below
-        todo += below
-    return found

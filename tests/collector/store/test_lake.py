@@ -141,7 +141,7 @@ def test_merged_rows_are_sorted_by_agent_and_time(tmp_path: Path) -> None:
 def test_stored_alerts_are_known_by_id(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.commit(Commit({"alerts": alerts("a", "b")}, 1))
-    assert lake.stored_alerts(["b", "c"]) == {"b"}
+    assert lake.stored_alerts(["b", "c"]) == {("b", 0)}
     lake.close()
 
 
@@ -159,6 +159,24 @@ def test_a_file_cut_short_or_missing_is_named_at_the_next_start(tmp_path: Path) 
         Lake(tmp_path)
     path.write_bytes(whole)
     Lake(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("DROP TABLE lake.sessions", "its table sessions is missing"),
+        ("ALTER TABLE lake.alerts DROP COLUMN revision", "its table alerts has other columns"),
+    ],
+)
+def test_a_lake_of_another_version_says_to_replay(tmp_path: Path, change: str, what: str) -> None:
+    lake = Lake(tmp_path)
+    commit(lake, 1, 1)
+    lake._connection.execute(change)  # noqa: SLF001 - as an older version made it
+    lake.close()
+    for _start in range(2):
+        with pytest.raises(StoreError, match=f"{what}: .*vedette-collector replay") as told:
+            Lake(tmp_path)
+        assert "\n" not in str(told.value)
 
 
 def test_what_a_crash_left_behind_is_deleted_at_start(tmp_path: Path) -> None:
