@@ -111,23 +111,14 @@ class ProcessTable:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         """Return who pid was at mono (now if None); None when that is not known."""
         process = self._find(pid, mono) or self._read(pid, mono)
-        if process is None:
+        return _actor(process, process.at(mono)) if process is not None else None
+
+    def former(self, pid: int, since: int, until: int) -> Actor | None:
+        """Return who pid was before its last exec, where that was after since and by until (mono)."""
+        process = self._find(pid, until)
+        if process is None or process.before is None or not since < process.seen <= until:
             return None
-        who = process.at(mono)
-        place = cgroup.place(who.cgroup or "/")
-        return Actor(
-            pid=pid,
-            start=process.start,
-            exe=who.exe,
-            cmd_line=who.cmd_line,
-            uid=who.uid,
-            auid=who.auid,
-            session=who.session,
-            unit=place.unit,
-            container=place.container,
-            container_runtime=place.runtime,
-            pod=place.pod,
-        )
+        return _actor(process, process.before)
 
     def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
         """Return the parents of (pid, start), nearest first, at most eight; it ends where one is unknown."""
@@ -287,6 +278,23 @@ class ProcessTable:
 
 
 _UNKNOWN = Who(None, None, None, None, None, None)
+
+
+def _actor(process: _Process, who: Who) -> Actor:
+    place = cgroup.place(who.cgroup or "/")
+    return Actor(
+        pid=process.pid,
+        start=process.start,
+        exe=who.exe,
+        cmd_line=who.cmd_line,
+        uid=who.uid,
+        auid=who.auid,
+        session=who.session,
+        unit=place.unit,
+        container=place.container,
+        container_runtime=place.runtime,
+        pod=place.pod,
+    )
 
 
 def _who(told: Exec | Snapshot) -> Who:

@@ -96,6 +96,7 @@ class ReadWindows:
             self._open[key] = window
         if window.first is None:
             window.first, window.mono = time, mono
+            window.actor = reader.actor or window.actor  # it may have become another program since
         window.last = time
         window.opens += opens
         window.actor = window.actor or reader.actor

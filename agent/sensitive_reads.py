@@ -28,8 +28,14 @@ from .settings import File
 _REGLOB = 30_000_000_000
 _PATIENCE = 1_000_000_000
 """Nanoseconds for which a read waits for the exec of its process to be told, where that has gone."""
+_SETTLED = 200_000_000
+"""Nanoseconds for which each read waits: fanotify may be ahead of the rings, read ten times a second."""
+_TURN = 20_000_000
+"""Nanoseconds after the clock of a turn by which its opens are read."""
 _WAITING, _GATHERING = 0.1, 1.0
 """Seconds between two looks while a read waits to be named, and while windows are open."""
+_CHECKERS = frozenset({"sudo", "su", "doas", "login"})
+"""Programs that read passwords to check who asks, and may then become what was asked for."""
 
 
 class SensitiveReads:
@@ -75,11 +81,11 @@ class SensitiveReads:
             self._look(now)
         gone = {pid for pid in self._windows.pids() if self._writers.namespace(pid) is None}
         self._windows.end(gone, now.mono)
-        return self._told(self._windows.due(now.mono), now.mono - _PATIENCE)
+        return self._told(self._windows.due(now.mono), now.mono)
 
     def rest(self, now: Moment) -> Iterable[Observed]:
         """Return all that is gathered."""
-        return self._told(self._windows.due(now.mono, over=True), now.mono)
+        return self._told(self._windows.due(now.mono, over=True), now.mono, over=True)
 
     def losses(self) -> dict[str, int]:
         """Return what could not be seen since the last call, by cause."""
@@ -112,24 +118,38 @@ class SensitiveReads:
             self._windows.add(reader, opened, time=now.time, mono=now.mono, opens=opens, size=size)
         return False
 
-    def _told(self, due: list[Due], since: int) -> list[Observed]:
-        """Return the reads that can be told: who has no name yet waits, if it began after since (ns)."""
+    def _told(self, due: list[Due], now: int, *, over: bool = False) -> list[Observed]:
+        """Return the reads that can be told at now (mono): who has no name yet waits longer than others."""
         waiting, self._unnamed = [*self._unnamed, *due], []
         told: list[Observed] = []
         for one in waiting:
-            body = self._named(one)
-            if one.pid and one.mono > since and (body.actor is None or body.actor.exe is None):
+            age = now - one.mono
+            body = self._named(one) if age <= _PATIENCE or _is_nameless(one.body) else one.body
+            patience = _PATIENCE if _is_nameless(body) else _SETTLED
+            if one.pid and age < patience and not over:
                 self._unnamed.append(one)
             else:
                 told.append(Observed(body, time=body.first))
         return told
 
     def _named(self, due: Due) -> Read:
-        """Ask again who it was: a short process has gone before its exec is read from the ring."""
-        body = due.body
-        if body.actor is not None and body.actor.exe is not None:
-            return body
-        return replace(body, actor=self._processes.actor(due.pid, due.mono) or body.actor)
+        """Ask again who it was: its execs are told after they happen, and no time is told of an open.
+
+        An exec about then may have come before the read or after it. A shell that becomes what it was told
+        to run has read nothing; what checks passwords has, unless it became what names the file itself.
+        """
+        until = due.mono + _TURN
+        later = self._processes.actor(due.pid, until) or due.body.actor
+        former = self._processes.former(due.pid, due.mono - _SETTLED, until)
+        if former is not None and Path(former.exe or "").name in _CHECKERS:
+            command = (later.cmd_line if later is not None else None) or ""
+            if not any(path in command for path in due.body.paths):
+                later = former
+        return replace(due.body, actor=later)
+
+
+def _is_nameless(body: Read) -> bool:
+    return body.actor is None or body.actor.exe is None
 
 
 def _size(path: bytes) -> int:

@@ -54,6 +54,10 @@ class Processes(Protocol):
         """Return who pid was at mono (now if None), from events seen, else from /proc; None when unknown."""
         ...
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:
+        """Return who pid was before its last exec, where that was after since and by until (mono)."""
+        ...
+
 
 class Filtered(msgspec.Struct, frozen=True):
     """How often each filter of the settings left something out; why others of them do not count."""

@@ -30,6 +30,9 @@ class ExecTable:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         return Actor(pid=pid, start=mono, exe=f"/bin/of-{pid}", auid=1000)
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
+
 
 def clock() -> Moment:
     return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))

@@ -47,6 +47,9 @@ class Programs:
         exe = self.started.get(pid, "/bin/sh")
         return Actor(pid=pid, start=mono, exe=exe, auid=1000, session=7)
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
+
 
 class Host:
     """A dpkg database, packages, and the file sensor over the tree that they are installed to."""

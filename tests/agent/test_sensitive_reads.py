@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from agent.errors import RungUnavailable
+from agent.processes import ProcessTable
 from agent.sensitive_reads import SensitiveReads
 from agent.sensor import Moment, Processes
 from agent.settings import File
 from evidence.kind import Actor
 from evidence.kinds.file import Read
+from evidence.kinds.process import Exec
 
 pytestmark = pytest.mark.root
 told_who = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells an ordinary user no reader")
@@ -27,6 +29,9 @@ class ExecTable:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
         return Actor(pid=pid, start=5, exe="/bin/cat", auid=1000, session=7)
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
+
 
 class LateTable:
     """Names a process only once it is told of its exec."""
@@ -36,6 +41,9 @@ class LateTable:
 
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
         return Actor(pid=pid, exe="/bin/cat") if pid in self.told else None
+
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
 
 
 def clock() -> Moment:
@@ -53,7 +61,9 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
 
     def start(*patterns: str, decoys: tuple[str, ...] = (), table: Processes | None = None) -> SensitiveReads:
         try:
-            feeds.append(SensitiveReads(settings(tmp_path, patterns, decoys), table or ExecTable()))
+            feeds.append(
+                SensitiveReads(settings(tmp_path, patterns, decoys), ExecTable() if table is None else table)
+            )
         except RungUnavailable as reason:
             pytest.skip(f"fanotify: {reason}")
         feeds[-1].read(clock())
@@ -64,9 +74,15 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
         feed.close()
 
 
-def reads(feed: SensitiveReads) -> list[Read]:
+def after(now: Moment, seconds: float) -> Moment:
+    passed = int(seconds * 1e9)
+    return Moment(now.time + passed, now.mono + passed)
+
+
+def reads(feed: SensitiveReads, *, while_open: bool = False) -> list[Read]:
+    """Return all reads until nothing is gathered, or while_open those of the first event."""
     found = [seen.body for seen in feed.read(clock())]
-    while feed.pause is not None:
+    while feed.pause is not None and not (found and while_open):
         time.sleep(0.02)
         found += [seen.body for seen in feed.read(clock())]
     return [body for body in found if isinstance(body, Read)]
@@ -103,7 +119,7 @@ def test_a_reader_whose_exec_is_told_later_is_waited_for(
     assert list(feed.read(now)) == []
     assert feed.pause == pytest.approx(0.1)
     table.told.add(reader.pid)
-    (named,) = feed.read(now)
+    (named,) = feed.read(after(now, 0.2))
     assert isinstance(named.body, Read)
     assert named.body.actor == Actor(pid=reader.pid, exe="/bin/cat")
     cat(tmp_path / "shadow")
@@ -112,6 +128,42 @@ def test_a_reader_whose_exec_is_told_later_is_waited_for(
     assert isinstance(nameless.body, Read)
     assert nameless.body.actor is not None
     assert nameless.body.actor.exe is None
+
+
+SUDO, SHELL = "/usr/bin/sudo", "/usr/bin/bash"
+
+
+@told_who
+@pytest.mark.parametrize(
+    ("programs", "reader", "ago"),
+    [
+        ((SHELL, SUDO), SUDO, 0.01),  # the shell becomes sudo, which reads
+        ((SUDO, "/usr/bin/id"), SUDO, 0.01),  # sudo has read, then becomes the command
+        ((SUDO, "/usr/bin/id"), SUDO, -0.1),  # it does after the read
+        ((SUDO, "/usr/bin/id"), "/usr/bin/id", 30),  # long before
+        ((SUDO, "/usr/bin/cat"), "/usr/bin/cat", 0.01),  # told to read the file itself
+        ((SHELL, "/usr/bin/id"), SHELL, -0.1),
+    ],
+)
+def test_the_reader_is_what_the_process_was_when_it_read(
+    tmp_path: Path, opened: Callable[..., SensitiveReads], programs: tuple[str, str], reader: str, ago: float
+) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    table = ProcessTable(16, lambda _: None)
+    feed = opened("shadow", table=table)
+    with subprocess.Popen(["cat", tmp_path / "shadow"], stdout=subprocess.DEVNULL) as process:
+        process.wait()
+    now = clock()
+    start = now.mono - 60_000_000_000
+    named = (str(tmp_path / "shadow"),) if programs[1].endswith("cat") else ()
+    former, latter = (Exec(pid=process.pid, start=start, exe=exe, argv=(exe, *named)) for exe in programs)
+    table.observe(former, start)
+    assert list(feed.read(now)) == [], "the second exec is told after the read"
+    table.observe(latter, now.mono - int(ago * 1e9))
+    (event,) = [one.body for one in feed.read(after(now, 0.2))]
+    assert isinstance(event, Read)
+    assert event.actor is not None
+    assert event.actor.exe == reader
 
 
 @told_who
@@ -123,11 +175,12 @@ def test_what_is_gathered_is_told_at_the_end(tmp_path: Path, opened: Callable[..
         assert reader.stdin is not None
         assert reader.stdout is not None
         reader.stdout.readline()
-        assert len(list(feed.read(now))) == 1
+        assert list(feed.read(now)) == []
+        assert len(list(feed.read(after(now, 0.2)))) == 1
         os.write(reader.stdin.fileno(), b"\n")
         reader.stdout.readline()
-        assert list(feed.read(now)) == []
-        (last,) = [one.body for one in feed.rest(now)]
+        assert list(feed.read(after(now, 0.3))) == []
+        (last,) = [one.body for one in feed.rest(after(now, 0.3))]
         os.write(reader.stdin.fileno(), b"\n")
     assert isinstance(last, Read)
     assert (last.opens, last.files, last.late) == (1, 0, False)
@@ -186,7 +239,7 @@ def test_a_decoy_is_told_at_once_and_one_that_is_missing_is_said(
     with subprocess.Popen(["tail", "-f", tmp_path / "passwords.xlsx"], stdout=subprocess.PIPE) as reader:
         assert reader.stdout is not None
         assert reader.stdout.read(4) == b"bait"
-        (event,) = [seen.body for seen in feed.read(clock())]
+        (event,) = reads(feed, while_open=True)
         reader.kill()
     assert isinstance(event, Read)
     assert (event.decoy, event.bytes, event.files, event.late) == (True, 4, 1, False)

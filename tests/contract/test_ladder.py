@@ -68,6 +68,9 @@ class Nobody:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - the contract names them
         return None
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
+
 
 def around(clock: Clock) -> Context:
     return Context(Settings(), Path("/nowhere"), Nobody(), clock)

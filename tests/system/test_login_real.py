@@ -34,6 +34,9 @@ class NoProcesses:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - the contract's names
         return None
 
+    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+        return None
+
 
 def clock() -> Moment:
     return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
