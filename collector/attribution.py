@@ -15,6 +15,7 @@ from . import causes, hops, jobs, sessions
 from .bounded import remember
 from .causes import Causes
 from .crossings import Crossings
+from .hop_pairs import Login
 from .organisation import Known, Organisation
 from .record import Origin, Person, SessionRevision
 from .rule import Parameter
@@ -191,7 +192,7 @@ class Attribution:
         self._sessions.rename(key)
         return key
 
-    def _join(self, key: str, session: Session, seen: hops.Login) -> None:
+    def _join(self, key: str, session: Session, seen: Login) -> None:
         """Let a session be the one that a login opened."""
         seen.session = key
         session.user, session.fingerprint = seen.user, seen.fingerprint

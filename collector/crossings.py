@@ -12,6 +12,7 @@ from evidence.kinds.connection import Close, Open
 from evidence.kinds.login import Accepted
 
 from . import hops
+from .hop_pairs import Call, Login
 from .job_commands import base_name
 from .jobs import WEAK, Caused
 from .record import Hop, How, Origin, Person
@@ -51,17 +52,26 @@ class Crossings:
             self._relink(hops.served(self._state, origin.agent, remote, local))
             return
         began = event.time - origin.skew - (body.duration or 0 if isinstance(body, Close) else 0)
-        is_open = isinstance(body, Open)
-        call = hops.Call(
-            origin.uid(event), began, origin.agent, origin.host, origin.boot, owner, local, remote, is_open
+        call = Call(
+            uid=origin.uid(event),
+            at=began,
+            agent=origin.agent,
+            host=origin.host,
+            boot=origin.boot,
+            owner=owner,
+            local=local,
+            remote=remote,
+            is_told_open=isinstance(body, Open),
+            ended=event.time - origin.skew if isinstance(body, Close) else None,
+            doubt=max(0, -origin.skew),
         )
         name = f"{origin.agent}|{origin.boot}|{body.flow}"
         self._relink(hops.called(self._state, name, call))
 
-    def accepted(self, origin: Origin, event: Event[Accepted]) -> hops.Login:
+    def accepted(self, origin: Origin, event: Event[Accepted]) -> Login:
         """Take in a login; what it came by is judged once its session, where known, is told by `judge`."""
         body = event.body
-        login = hops.Login(
+        login = Login(
             uid=origin.uid(event),
             at=event.time - origin.skew,
             agent=origin.agent,
@@ -71,19 +81,20 @@ class Crossings:
             source=hops.place(body.source.ip, body.source.port) if body.source else None,
             local=hops.place(body.local.ip, body.local.port) if body.local else None,
             fingerprint=body.fingerprint,
+            doubt=max(0, -origin.skew),
         )
         hops.accepted(self._state, login)
         return login
 
-    def judge(self, login: hops.Login) -> None:
+    def judge(self, login: Login) -> None:
         """Find out by which connection a login came, and what else that changes."""
         self._relink(hops.judged(self._state, login))
 
-    def login(self, uid: str | None) -> hops.Login | None:
+    def login(self, uid: str | None) -> Login | None:
         """Return a login by its event's uid, as long as it is remembered."""
         return self._state.logins.get(uid) if uid is not None else None
 
-    def link(self, login: hops.Login) -> Link | None:
+    def link(self, login: Login) -> Link | None:
         """Return what led to a login; None where that is nobody known."""
         call = self._state.calls.get(login.call) if login.call is not None else None
         owner = call.owner if call is not None else None
@@ -95,7 +106,7 @@ class Crossings:
         start = Hop(call.agent, call.host, call.boot, who.session, who.name, who.how)
         return Link("hop", how, owner.via, who, because, start)
 
-    def behind(self, login: hops.Login) -> Person:
+    def behind(self, login: Login) -> Person:
         """Return who is behind a login whose session is not known yet."""
         source = login.source[0] if login.source is not None else None
         how: How = "key" if login.fingerprint else "inferred"
@@ -104,12 +115,12 @@ class Crossings:
         link = self.link(login)
         return own if link is None else self._sessions.linked(own, link)
 
-    def _relink(self, logins: list[hops.Login]) -> None:
+    def _relink(self, logins: list[Login]) -> None:
         for login in logins:
             if login.session is not None and login.session in self._sessions.state.sessions:
                 self.apply(login.session, login)
 
-    def apply(self, name: str, login: hops.Login) -> None:
+    def apply(self, name: str, login: Login) -> None:
         """Link a session as its login is; a link that is no hop stays."""
         session = self._sessions.state.sessions[name]
         if session.link is None or session.link.kind == "hop":

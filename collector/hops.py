@@ -13,57 +13,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from .bounded import remember
-from .jobs import Caused
+from .hop_pairs import Call, Login, Pairs, Place, merged, pair
 
-LIMIT = 900_000_000_000
-"""Nanoseconds between connection and login: sshd waits two minutes for one, and clocks may differ by more."""
-MARGIN = 2_000_000_000
-"""Differences (ns) that clocks cannot tell apart: two connections so close fit equally well."""
 NEAR = 5_000_000_000
 """Nanoseconds between connection and login where addresses were translated and only the time tells."""
 _CALLS, _LOGINS, _PLACES = 50_000, 50_000, 50_000
 _PER_SOURCE, _PER_DESTINATION = 16, 64
 _MAPPED = "::ffff:"
-_OF_ONE_HOST = ("127.", "::1", "169.254.", "fe80:")
-Place = tuple[str, int | None]
-"""An address and a port."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """An outbound connection. uid is of its event, at the time it began (UTC ns).
-
-    owner is whose it was, and by which session or cause; None of a service's.
-    """
-
-    uid: str
-    at: int
-    agent: str
-    host: str
-    boot: str
-    owner: Caused | None
-    local: Place
-    remote: Place
-    is_told_open: bool = False
-
-
-class Login(msgspec.Struct, gc=False):
-    """An accepted login; pid is the service's process, session the key of its session once that is known.
-
-    call is the id of the connection it came by, is_inferred whether only place and time tell.
-    """
-
-    uid: str
-    at: int
-    agent: str
-    boot: str
-    user: str
-    program: str
-    source: Place | None = None
-    local: Place | None = None
-    fingerprint: str | None = None
-    session: str | None = None
-    call: str | None = None
-    is_inferred: bool = False
 
 
 class State(msgspec.Struct):
@@ -87,14 +43,15 @@ def place(ip: str, port: int | None) -> Place:
 def called(state: State, name: str, call: Call) -> list[Login]:
     """Take a connection in, called name (agent, boot and flow), and return the logins judged otherwise."""
     known = state.calls.get(name)
-    if known is not None and (known.is_told_open or not call.is_told_open):
+    if known is not None:
+        call = merged(known, call)
+    if call == known:
         return []
     remember(state.calls, name, call, _CALLS)
     if known is None or known.local != call.local:
         _index(state.from_source, _text(call.local), name, _PER_SOURCE)
         _index(state.to_destination, _text(call.remote), name, _PER_DESTINATION)
-    touched = [*state.logins_from.get(_text(call.local), ()), *_near(state, call.remote, call.at)]
-    return _judge(state, touched, always=name)
+    return _judge(state, _touched(state, call.local), always=name)
 
 
 def accepted(state: State, login: Login) -> None:
@@ -110,12 +67,8 @@ def accepted(state: State, login: Login) -> None:
 
 def judged(state: State, login: Login) -> list[Login]:
     """Return the logins that are judged otherwise since login was taken in, itself among them."""
-    touched = [login.uid, *_near(state, login.local, login.at)]
-    if login.source is not None:
-        for name in state.from_source.get(_text(login.source), ()):
-            if name in state.calls:
-                touched += _near(state, state.calls[name].remote, login.at)
-    return _judge(state, touched)
+    others = _touched(state, login.source) if login.source is not None else []
+    return _judge(state, [login.uid, *_near(state, login.local, login.at), *others])
 
 
 def served(state: State, agent: str, remote: Place, local: Place) -> list[Login]:
@@ -141,8 +94,11 @@ def _judge(state: State, uids: Iterable[str], always: str | None = None) -> list
     """
     logins = [state.logins[uid] for uid in dict.fromkeys(uids) if uid in state.logins]
     before = [(login.call, login.is_inferred) for login in logins]
+    sources = dict.fromkeys(login.source for login in logins if login.source is not None)
+    pairs = {source: _paired(state, source) for source in sources if source[1] is not None}
     for login in logins:
-        login.call, login.is_inferred = _direct(state, login), False
+        direct = pairs.get(login.source) if login.source is not None else None
+        login.call, login.is_inferred = (direct or {}).get(login.uid), False
     for login in logins:
         if login.call is None:
             login.call = _inferred(state, login)
@@ -161,35 +117,22 @@ def _near(state: State, at: Place | None, time: int) -> Iterator[str]:
             yield login.uid
 
 
-def _direct(state: State, login: Login) -> str | None:
-    """Return the nearest connection with the same ends; None where persons are equally near."""
-    if login.source is None or login.source[1] is None:
-        return None
-    names = state.from_source.get(_text(login.source), ())
-    fitting = [(abs(state.calls[name].at - login.at), name) for name in names if _fits(state, name, login)]
-    if not fitting:
-        return None
-    nearest, chosen = min(fitting)
-    best = state.calls[chosen]
-    rivals = [state.calls[name] for distance, name in fitting if distance - nearest <= MARGIN]
-    return chosen if all(_is_same(best, one) for one in rivals) else None
+def _touched(state: State, source: Place) -> list[str]:
+    """Return the logins that one more connection or login of this source may change."""
+    touched = list(state.logins_from.get(_text(source), ()))
+    for call in _calls(state, source).values():
+        touched += _near(state, call.remote, call.at)
+    return touched
 
 
-def _fits(state: State, name: str, login: Login) -> bool:
-    call = state.calls.get(name)
-    if call is None or abs(call.at - login.at) > LIMIT:
-        return False
-    if call.local[0].startswith(_OF_ONE_HOST) and call.agent != login.agent:
-        return False
-    return login.local is None or login.local == call.remote
+def _paired(state: State, source: Place) -> Pairs:
+    """Return which of the connections with a source explains which of the logins from there."""
+    return pair(_calls(state, source), _named(state, state.logins_from.get(_text(source), ())))
 
 
-def _is_same(one: Call, other: Call) -> bool:
-    if one.owner is None or other.owner is None:
-        return one.owner is other.owner
-    if one.owner.via is not None or other.owner.via is not None:
-        return one.owner.via == other.owner.via
-    return one.owner.person.name == other.owner.person.name
+def _calls(state: State, source: Place) -> dict[str, Call]:
+    names = state.from_source.get(_text(source), ())
+    return {name: state.calls[name] for name in names if name in state.calls}
 
 
 def _inferred(state: State, login: Login) -> str | None:

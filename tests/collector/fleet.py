@@ -66,15 +66,17 @@ class Host:
 
     def ssh(
         self, to: Host | str, session: int | None, port: int, at: float, *, seconds: float | None = None,
-        exe: str = "/usr/bin/ssh", pid: int = 500,
+        exe: str = "/usr/bin/ssh", pid: int = 500, flow: int | None = None,
     ) -> str:  # fmt: skip
         """Connect to a host's sshd; with seconds, only its end is told. Return the event's uid."""
         remote = to if isinstance(to, str) else to.ip
         ends = (Endpoint(ip=self.ip, port=port), Endpoint(ip=remote, port=22))
         if seconds is None:
-            return self.tell(self._open(ends, self.actor(session, exe, pid), port), at)
+            return self.tell(
+                self._open(ends, self.actor(session, exe, pid), port if flow is None else flow), at
+            )
         closed = Close(
-            flow=port,
+            flow=port if flow is None else flow,
             protocol="tcp",
             direction="out",
             local=ends[0],

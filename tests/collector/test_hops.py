@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import hops
+from collector import hop_pairs, hops
 from collector.jobs import Caused
 from collector.organisation import Human, Organisation
 from collector.record import Person
@@ -156,7 +156,7 @@ def test_a_connection_to_elsewhere_or_too_long_ago_is_not_it() -> None:
     bastion.ssh(app, 7, 40_002, 10)
     app.served(bastion.ip, 40_001, 10.9)
     app.login("deploy", 21, bastion.ip, 40_001, 11)
-    app.login("deploy", 22, bastion.ip, 40_002, 10 + hops.LIMIT / SECOND + 1)
+    app.login("deploy", 22, bastion.ip, 40_002, 10 + hop_pairs.LIMIT / SECOND + 1)
     told = Fleet().see(in_time(bastion, app)).settle()
     assert [told["app", number].person.name for number in (21, 22)] == ["deploy", "deploy"]
 
@@ -346,10 +346,10 @@ def test_what_is_remembered_is_bounded() -> None:
     owner = Caused(Person("alice", "kernel", 7), "hop", None)
     for number in range(60_000):
         at = ("10.0.0.1", number % 70)
-        call = hops.Call(f"c{number}", number, "a", "h", "b", owner, at, ("10.0.0.2", 22))
+        call = hop_pairs.Call(f"c{number}", number, "a", "h", "b", owner, at, ("10.0.0.2", 22))
         hops.called(state, f"c{number}", call)
     for number in range(300):
-        login = hops.Login(f"l{number}", number, "b", "b", "deploy", "sshd", ("10.0.0.1", number % 70),
+        login = hop_pairs.Login(f"l{number}", number, "b", "b", "deploy", "sshd", ("10.0.0.1", number % 70),
                            ("10.0.0.2", 22))  # fmt: skip
         hops.accepted(state, login)
         hops.judged(state, login)
