@@ -28,7 +28,7 @@ _GRACE_SECONDS = 60.0
 _TWIN_SECONDS = 4.0
 _ALERTING = ("medium", "high", "critical")
 _TOLERANCE = 8
-"""Bytes found are the file's and the protocols', or those of a report before the end: within one in so many."""
+"""Bytes found are the file's and the protocol's, or a late report's: they differ by less than one in so many."""
 
 
 def main() -> int:
