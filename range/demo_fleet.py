@@ -28,7 +28,7 @@ _GRACE_SECONDS = 60.0
 _TWIN_SECONDS = 4.0
 _ALERTING = ("medium", "high", "critical")
 _TOLERANCE = 8
-"""Bytes found are the file's and the protocol's, or a late report's: they differ by less than one in so many."""
+"""Found bytes differ from the file's by the protocol or a late report: by less than one part in so many."""
 
 
 def main() -> int:
