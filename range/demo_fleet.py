@@ -27,8 +27,8 @@ _GRACE_SECONDS = 60.0
 """How long a story may take to be whole; a busy machine is no reason to fail."""
 _TWIN_SECONDS = 4.0
 _ALERTING = ("medium", "high", "critical")
-_TOLERANCE = 20
-"""The bytes of an sftp session are the file's and what protocols add: within one part of so many."""
+_TOLERANCE = 8
+"""Found bytes differ from the file's by the protocol or a late report: by less than one part in so many."""
 
 
 def main() -> int:
