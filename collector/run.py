@@ -33,6 +33,7 @@ from . import (
     paths,
     pipeline,
     provision,
+    recorded_suppressions,
     registrar,
     roll,
     serving,
@@ -55,7 +56,6 @@ from .renewals import Renewals
 from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
-from .suppressions import Suppressions
 from .tokens import Tokens
 from .users import Users
 
@@ -131,7 +131,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         snapshot=places.snapshot,
         console=settings.console,
         clock=time.time_ns,
-        suppressions=Suppressions(StateDb(places.state_db)),
+        suppressions=recorded_suppressions.suppressions(places),
         site=lambda: site(settings.detection, known(), book()),
         book=book,
         four_eyes=settings.detection.four_eyes,
