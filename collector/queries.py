@@ -68,6 +68,12 @@ class Query(msgspec.Struct, frozen=True):
     parameters: tuple[str | int, ...] = ()
 
 
+LIVE = Where("staged IS NOT TRUE")
+"""Alerts of rules that are not merely tried."""
+STAGED = Where("staged IS TRUE")
+"""Alerts of rules that are."""
+
+
 class Span(msgspec.Struct, frozen=True):
     """A half-open interval of event times, UTC ns; None is open."""
 
@@ -143,8 +149,8 @@ def alert(prefix: str) -> Query:
 
 
 def every_alert(limit: int) -> Query:
-    """Return the newest revisions of the newest alerts, low ones too."""
-    return _select(_NEWEST, (), "time DESC, id", limit, "*")
+    """Return the newest revisions of the newest alerts, low ones too, but none that is staged."""
+    return _select(_NEWEST, (LIVE,), "time DESC, id", limit, "*")
 
 
 def sessions_of_alerts() -> Query:

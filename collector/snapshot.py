@@ -16,6 +16,7 @@ from . import columns
 from .columns import TableName
 from .errors import StoreError
 from .files import write as write_whole
+from .rulebook import Book
 
 VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches", "sessions")
 _NEWEST = "QUALIFY row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1"
@@ -27,12 +28,16 @@ CREATE MACRO utc(nanoseconds) AS make_timestamp_ns(nanoseconds);
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The lake at one moment: its snapshot id, the next ledger index, UTC ns, files by table (absolute)."""
+    """The lake at one moment: its snapshot id, the next ledger index, UTC ns, files by table (absolute).
+
+    book is what people decided of rules until then.
+    """
 
     id: int
     position: int
     time: int
     tables: dict[str, tuple[str, ...]]
+    book: Book = Book()
 
 
 _decoder = msgspec.json.Decoder(Snapshot)
@@ -55,6 +60,14 @@ def read(path: Path) -> Snapshot:
         raise StoreError(f"{path}: {error.strerror}; is the collector running?") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: no snapshot of the lake ({error})") from error
+
+
+def book(path: Path) -> Book:
+    """Return what people decided of rules by now; nothing where there is no snapshot yet."""
+    try:
+        return read(path).book
+    except StoreError:
+        return Book()
 
 
 def files(snapshot: Snapshot) -> Iterator[Path]:

@@ -57,7 +57,8 @@ def _alerts(call: Call) -> msgspec.Struct | Stream:
 
 def _condition(values: dict[str, Any], now: int) -> Where:
     query = values["query"] or ""
-    parts = [conditions.condition(query, fields.ALERTS, now)]
+    tried = queries.STAGED if values["staged"] else queries.LIVE
+    parts = [conditions.condition(query, fields.ALERTS, now), tried]
     lowest = values["severity"]
     if lowest is None and not values["all"] and not conditions.names(query, "severity"):
         lowest = ALERTING
@@ -121,6 +122,7 @@ ENDPOINTS = (
             TO,
             Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
             Parameter("all", "flag", "also informational and low ones, which alert nobody", default=False),
+            Parameter("staged", "flag", "those of rules that are only tried", default=False),
             Parameter("suppressed", "flag", "also what a suppression hides, with why", default=False),
             Parameter("person", "text", "who did it"),
             Parameter("host", "text", "host name"),
