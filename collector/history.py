@@ -56,8 +56,8 @@ def sessions(connection: duckdb.DuckDBPyConnection) -> Past:
     """Return the newest revision of every session, by when it was made."""
     found = connection.execute(
         'SELECT agent, boot, session, host, "user", person, how, source, fingerprint, login_source, '
-        "login_fingerprint, opened, closed, skew, chain, evidence, bytes_out, bytes_in, revised FROM sessions "
-        "WHERE person IS NOT NULL ORDER BY revised"
+        "login_fingerprint, opened, closed, skew, chain, evidence, bytes_out, bytes_in, revised "
+        "FROM sessions WHERE person IS NOT NULL ORDER BY revised"
     ).fetchall()
     made = tuple(_revision(row) for row in found)
     return Past({(one.agent, one.boot, one.session): one.person for one in made}, made)
