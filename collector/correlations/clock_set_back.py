@@ -1,7 +1,7 @@
 """A person set a host's clock back: what they do then seems to have happened before.
 
-The command and the step are joined by monotonic time, which nobody can set. Announced work makes it a hint, and
-does not excuse it: what sets clocks right is a service, or is off by little.
+The command and the step are joined by monotonic time, which nobody can set. Announced work makes it a hint,
+and does not excuse it: what sets clocks right is a service, or is off by little.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SETS = frozenset({"set-time", "set-ntp", "-s", "-w", "--set", "--hctosys", "--s
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command that may set the clock; mono is ns since the boot. announced: its time was a change window."""
+    """A command that may set the clock; mono is ns since the boot. announced: during announced work."""
 
     mono: int
     uid: str
