@@ -33,9 +33,11 @@ from . import (
     paths,
     pipeline,
     provision,
+    recorded_suppressions,
     registrar,
     roll,
     serving,
+    snapshot,
     tls,
 )
 from .analysis import Analysis, site
@@ -54,7 +56,6 @@ from .renewals import Renewals
 from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
-from .suppressions import Suppressions
 from .tokens import Tokens
 from .users import Users
 
@@ -122,6 +123,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         functools.partial(_keep_renewing, settings, places),
     )
     known = organisation_watch.reader(settings)
+    book = functools.partial(snapshot.book, places.snapshot)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -129,8 +131,10 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         snapshot=places.snapshot,
         console=settings.console,
         clock=time.time_ns,
-        suppressions=Suppressions(StateDb(places.state_db)),
-        site=lambda: site(settings.detection, known()),
+        suppressions=recorded_suppressions.suppressions(places),
+        site=lambda: site(settings.detection, known(), book()),
+        book=book,
+        four_eyes=settings.detection.four_eyes,
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

@@ -74,6 +74,8 @@ class Detection(_Section, frozen=True):
     """A folder of Sigma rules, as SigmaHQ lays it out; read anew when it changes. None: no Sigma rules."""
     sigma_placeholders: dict[str, tuple[str, ...]] = {}
     """The site's values for %name% in Sigma rules with the expand modifier."""
+    four_eyes: bool = False
+    """A decision on a rule takes effect only when another person approves it."""
 
 
 class OrganisationFiles(_Section, frozen=True):

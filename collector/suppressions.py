@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -17,27 +18,44 @@ _TABLE = """CREATE TABLE IF NOT EXISTS suppressions (
 _scope = msgspec.json.Decoder(Scope)
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """That somebody ended a suppression before its time; time is UTC ns."""
+
+    id: str
+    by: str
+    time: int
+
+
 class Suppressions:
     """The table; made at first use, for a state.db may be older than it."""
 
     def __init__(self, db: StateDb) -> None:
         self._db = db
 
-    def add(self, made: Suppression) -> None:
-        """Store one."""
-        scope = msgspec.json.encode(made.scope).decode()
-        row = (made.id, made.author, made.reason, scope, made.created, made.expires)
+    def position(self) -> int:
+        """Return the index of the first ledger entry that is not yet taken in."""
+        with self._db.reading() as db:
+            row = db.execute("SELECT position FROM projections WHERE name = 'suppressions'").fetchone()
+            return row["position"] if row else 0
+
+    def take(self, changes: Iterable[Suppression | Ended], position: int) -> None:
+        """Take in what the ledger's entries before position say, in their order; what is known stays."""
         with self._db.transaction() as db:
             db.execute(_TABLE)
-            db.execute("INSERT INTO suppressions VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+            for change in changes:
+                _apply(db, change)
+            db.execute("INSERT OR REPLACE INTO projections VALUES ('suppressions', ?)", (position,))
+
+    def add(self, made: Suppression) -> None:
+        """Store one."""
+        with self._db.transaction() as db:
+            db.execute(_TABLE)
+            _apply(db, made)
 
     def end(self, identity: str, by: str, now: int) -> None:
         """Note that somebody ended one; one that was ended before stays as it is."""
         with self._db.transaction() as db:
-            db.execute(
-                "UPDATE suppressions SET ended = ?, ended_by = ? WHERE id = ? AND ended IS NULL",
-                (now, by, identity),
-            )
+            _apply(db, Ended(identity, by, now))
 
     def find(self, prefix: str) -> Suppression:
         """Return the one whose id begins with prefix.
@@ -61,6 +79,18 @@ class Suppressions:
     def active(self, now: int) -> list[Suppression]:
         """Return those that hide something now, the oldest first."""
         return [one for one in self.rows() if one.standing(now) == "active"]
+
+
+def _apply(db: sqlite3.Connection, change: Suppression | Ended) -> None:
+    if isinstance(change, Ended):
+        db.execute(
+            "UPDATE suppressions SET ended = ?, ended_by = ? WHERE id = ? AND ended IS NULL",
+            (change.time, change.by, change.id),
+        )
+        return
+    scope = msgspec.json.encode(change.scope).decode()
+    row = (change.id, change.author, change.reason, scope, change.created, change.expires)
+    db.execute("INSERT OR IGNORE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", row)
 
 
 def _row(row: sqlite3.Row) -> Suppression:

@@ -152,21 +152,22 @@ class LedgerReader:
             except (OSError, EvidenceError) as error:
                 raise LedgerError(f"{self._folder}: entry {index}: {error}") from error
 
-    def entries(self) -> Iterator[LedgerItem]:
-        """Yield every entry that is durable, without data and receive time.
+    def entries(self, start_index: int = 0) -> Iterator[LedgerItem]:
+        """Yield every entry that is durable, from start_index on, without data and receive time.
 
         Raises:
             LedgerError: a segment is missing or damaged.
         """
-        size = self.size()
-        for first in range(0, size, SEGMENT):
-            count = min(SEGMENT, size - first)
+        size, first = self.size(), start_index
+        while first < size:
+            count = min(size, (first // SEGMENT + 1) * SEGMENT) - first
             for index, raw in enumerate(scan.read_entries(self._folder, first, count), first):
                 try:
                     found = entry.decode(raw)
                 except EvidenceError as error:
                     raise LedgerError(f"{self._folder}: entry {index}: {error}") from error
                 yield LedgerItem(index, found.type, found.payload, None, None)
+            first += count
 
     def _at(self, index: int) -> _Cursor:
         cursor = self._cursor

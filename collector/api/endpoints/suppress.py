@@ -9,7 +9,7 @@ import msgspec
 
 from evidence.kinds.collector import Act
 
-from ... import moments, suppression
+from ... import moments, recorded_suppressions, suppression
 from ...errors import CollectorError
 from ...suppression import Scope, Standing, Suppression
 from ...users import Role
@@ -50,11 +50,8 @@ def _add(call: Call) -> msgspec.Struct | Stream:
     suppression.check(wanted.scope, wanted.reason, expires, now)
     author = call.user.name if call.user is not None else ""
     made = Suppression(secrets.token_hex(_ID_BYTES), author, wanted.reason, wanted.scope, now, expires)
-    scope = msgspec.to_builtins(made.scope)
-    detail = {"reason": made.reason, "expires": str(expires), **scope}
-    call.services.record(
-        Act(user=author, verb="suppress.add", object=made.id, detail=detail, source=call.source)
-    )
+    detail, verb = recorded_suppressions.detail(made), recorded_suppressions.ADD
+    call.services.record(Act(user=author, verb=verb, object=made.id, detail=detail, source=call.source))
     call.services.suppressions.add(made)
     return Listed(made, made.standing(now))
 
@@ -70,7 +67,8 @@ def _end(call: Call) -> msgspec.Struct | Stream:
     except CollectorError as error:
         raise ApiError(404, "not_found", str(error), "id") from error
     author = call.user.name if call.user is not None else ""
-    call.services.record(Act(user=author, verb="suppress.end", object=found.id, source=call.source))
+    ended = Act(user=author, verb=recorded_suppressions.END, object=found.id, source=call.source)
+    call.services.record(ended)
     call.services.suppressions.end(found.id, author, call.services.clock())
     return Done()
 
