@@ -23,7 +23,7 @@ from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
-from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
+from .rule import Correlation, Detection, Finding, Rule, Site, nothing_from_sessions
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
 
@@ -289,9 +289,9 @@ def _step(rule: Correlation, state: Any, site: Site) -> Ask:
     return ask
 
 
-def rules() -> list[Detection | Correlation]:
+def rules() -> list[Rule]:
     """Return all that may be tuned, by id: the rules, risk, and the throttle."""
-    own: list[Detection | Correlation] = [
+    own: list[Rule] = [
         *load(detections, "DETECTION", Detection),
         *load(correlations, "CORRELATION", Correlation),
     ]

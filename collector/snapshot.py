@@ -79,6 +79,8 @@ def files(snapshot: Snapshot) -> Iterator[Path]:
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """Return a database in memory with the views events, alerts, batches and sessions over its files.
 
+    session_revisions has the former revisions of sessions too.
+
     ``ns('2026-11-22 10:00')`` gives a UTC time in the lake's nanoseconds, ``utc(time)`` the reverse.
     """
     connection = duckdb.connect(
@@ -86,18 +88,24 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     )
     for name in VIEWS:
         connection.execute(f"CREATE VIEW {name} AS {_select(name, snapshot.tables.get(name, ()))}")
+    revisions = _rows("sessions", snapshot.tables.get("sessions", ()))
+    connection.execute(f"CREATE VIEW session_revisions AS {revisions}")
     connection.execute(_MACROS)
     return connection
 
 
 def _select(name: TableName, paths: tuple[str, ...]) -> str:
+    newest = _NEWEST if name == "sessions" and paths else ""
+    return f"{_rows(name, paths)} {newest}"
+
+
+def _rows(name: TableName, paths: tuple[str, ...]) -> str:
     if not paths:
         empty = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns.TABLES[name])
         return f"SELECT {empty} WHERE false"
     chosen = ", ".join(f'"{column.name}"' for column in columns.TABLES[name])
     listed = ", ".join(_quote(path) for path in paths)
-    newest = _NEWEST if name == "sessions" else ""
-    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false) {newest}"  # noqa: S608 - quoted
+    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
 
 
 def _quote(text: str) -> str:

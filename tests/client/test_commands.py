@@ -383,3 +383,24 @@ def test_a_decision_without_a_reason_says_what_to_type(
     assert run(served, "rules", "set", "off-hours", "days", "--reason", "why") == 2
     assert run(served, "rules", "set", "off-hours", "days=x", "--reason", "why") == 2
     assert "'x' is no integer of days" in capsys.readouterr().err
+
+
+def test_a_threshold_is_tried_and_set(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["tune", "upload-new-destination", "--set", "bytes=900000000", "--since", "2d"]
+    assert run(served, *words, "--apply", "--reason", "films") == 0
+    told = capsys.readouterr()
+    assert "1 fewer than now" in told.out
+    assert "900000000" in told.out
+    assert "bytes = 900000000: in force" in told.err
+    assert run(served, *words, "--apply") == 2
+    assert run(served, "tune", "upload-new-destination") == 2
+    assert "vedette tune RULE --set NAME=VALUE" in capsys.readouterr().err
+    made = json.loads(_json(served, capsys, "rules", "show", "upload-new-destination"))
+    (setting,) = next(one for one in made["parameters"] if "settings" in one)["settings"]
+    assert run(served, "rules", "unset", setting["id"], "--reason", "tested") == 0
+
+
+def _json(served: Served, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    assert run(served, *words, "--json") == 0
+    return capsys.readouterr().out
