@@ -16,8 +16,9 @@ from .fold import Folded
 from .record import Person, SessionRevision
 
 
-def events(batches: Sequence[Folded]) -> pa.Table:
-    """Return the events of all batches with the schema `extract.ARRIVING`."""
+def events(unsorted: Sequence[Folded]) -> pa.Table:
+    """Return the events of all batches with the schema `extract.ARRIVING`, those of an agent together."""
+    batches = sorted(unsorted, key=lambda folded: folded.batch.said.agent)
     found = {
         "json": _bodies(batches),
         "exact": _exact(batches),
