@@ -104,8 +104,11 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
-    pipeline.serve(settings, lambda: Analysis(settings.detection, told.known), ready, operator=told)
+    record = organisation_watch.recorder(settings)
+    told = OrganisationWatch(settings, record)
+    pipeline.serve(
+        settings, lambda: Analysis(settings.detection, told.known), ready, operator=told, record=record
+    )
 
 
 def run_console(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
