@@ -13,6 +13,7 @@ from .alert import Alert
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 
 class Engine(Protocol):
@@ -49,6 +50,10 @@ class Engine(Protocol):
 
     def broken(self, now: int) -> list[Act]:
         """Return acts to be recorded by now (UTC ns): rules that broke their budget are to be staged."""
+        ...
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
         ...
 
     def dump(self) -> bytes:

@@ -30,6 +30,7 @@ from .ledger.reader import LedgerItem
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -116,6 +117,10 @@ class Fold:
         """Return acts to be recorded by now (UTC ns), once all entries were fed."""
         nothing: list[Act] = []
         return self._guard(lambda: self._engine.broken(now), nothing, [])
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Hand to the engine the Sigma rules that are in force from the next entry on."""
+        self._engine.enforce(ruleset)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

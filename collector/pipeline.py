@@ -36,6 +36,7 @@ from .organisation import Known
 from .rulebook import Book
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
+from .sigma.ruleset import Ruleset
 
 GRACE_SECONDS = 900
 """How long merged and replaced files stay for readers of an older snapshot."""
@@ -67,6 +68,18 @@ class Operator(Protocol):
 
     def look(self) -> Known | None:
         """Return what is told from now on, if that has changed; never waits."""
+        ...
+
+    def close(self) -> None:
+        """End what looks."""
+        ...
+
+
+class Rules(Protocol):
+    """The folder of Sigma rules, as the pipeline follows it."""
+
+    def look(self) -> Ruleset | None:
+        """Return the rules that are in force from now on, if that has changed; never waits."""
         ...
 
     def close(self) -> None:
@@ -107,10 +120,12 @@ class Pipeline:
         notify: Callable[[Sequence[Alert]], None] | None = None,
         operator: Operator | None = None,
         record: Callable[[Act], object] | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """Open the lake in folder; readers is the path of the snapshot file. It closes operator at its end.
+        """Open the lake in folder; readers is the path of the snapshot file.
 
-        record makes an act durable in the ledger; without it a rule that breaks its budget goes on.
+        It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
+        that breaks its budget goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
@@ -118,6 +133,7 @@ class Pipeline:
         self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
         self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
         self._record, self._asked = record, set[str | None]()
+        self._rules = rules
         self._lake = Lake(folder)
         self._stop = threading.Event()
         self._storer = ThreadPoolExecutor(1, "store")
@@ -220,6 +236,10 @@ class Pipeline:
         if known is not None:
             self.flush()
             self._fold.learn(known)
+        ruleset = self._rules.look() if self._rules is not None else None
+        if ruleset is not None:
+            self.flush()
+            self._fold.enforce(ruleset)
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -338,6 +358,8 @@ class Pipeline:
         self._merger.shutdown()
         if self._operator is not None:
             self._operator.close()
+        if self._rules is not None:
+            self._rules.close()
         self._lake.close()
 
 
@@ -349,6 +371,7 @@ def serve(
     notify: Callable[[Sequence[Alert]], None] | None = None,
     operator: Operator | None = None,
     record: Callable[[Act], object] | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
 
@@ -366,6 +389,7 @@ def serve(
             notify=notify,
             operator=operator,
             record=record,
+            rules=rules,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())

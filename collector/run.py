@@ -56,6 +56,7 @@ from .paths import Paths
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
+from .sigma_watch import SigmaWatch
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
@@ -105,9 +106,14 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
     record = organisation_watch.recorder(settings)
-    told = OrganisationWatch(settings, record)
+    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
     pipeline.serve(
-        settings, lambda: Analysis(settings.detection, told.known), ready, operator=told, record=record
+        settings,
+        lambda: Analysis(settings.detection, told.known, rules.ruleset),
+        ready,
+        operator=told,
+        rules=rules,
+        record=record,
     )
 
 
