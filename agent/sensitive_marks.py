@@ -62,8 +62,8 @@ class SensitiveMarks:
         """Return the group's descriptor."""
         return self._group.fd
 
-    def read(self) -> tuple[list[bytes], bool]:
-        """Return what is queued, and whether there may be more."""
+    def read(self) -> Iterator[bytes]:
+        """Yield what is queued, piece by piece."""
         return self._group.read()
 
     def close(self) -> None:

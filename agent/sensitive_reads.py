@@ -19,6 +19,7 @@ from evidence.kinds.file import Read
 
 from .decode import fanotify as records
 from .decode.fanotify import Raw, parse_fanotify
+from .kernel.fanotify import READS
 from .kernel.writers import Writers
 from .read_window import Due, Reader, ReadWindows
 from .sensitive_marks import SensitiveMarks, Target
@@ -104,13 +105,14 @@ class SensitiveReads:
     def _drain(self, now: Moment) -> bool:
         """Count what is queued; return whether a file of a pattern may have appeared."""
         before = self._clock().mono
-        pieces, more = self._marks.read()
-        read_at, appeared = self._clock().mono, False
-        between = max(self._drained, read_at - _SETTLED), read_at
-        for piece in pieces:
+        left, appeared = READS, False
+        for piece in self._marks.read():
+            left -= 1
+            read_at = self._clock().mono
+            between = max(self._drained, read_at - _SETTLED), read_at
             for raw in parse_fanotify(piece):
                 appeared |= self._take(raw, now, between)
-        if not more:
+        if left:
             self._drained = before
         return appeared
 
