@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -23,7 +23,16 @@ from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
-from .rule import Correlation, Detection, Finding, Rule, Site, nothing_from_sessions
+from .rule import (
+    Correlation,
+    Detection,
+    Finding,
+    Rule,
+    Site,
+    nothing_from_arrivals,
+    nothing_from_sessions,
+    nothing_from_time,
+)
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
 
@@ -125,13 +134,16 @@ class Analysis:
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int, alerts: list[Alert]) -> None:
         """Add to alerts what the rules make of an event."""
+        site = self.site
         for rule, ask in rules:
             try:
-                found = ask(record)
+                answer = ask(record, site)
+                if not answer:
+                    continue  # nearly always
+                found = (answer,) if isinstance(answer, Finding) else tuple(answer)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
-                continue
-            if found:
+            else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
@@ -140,6 +152,7 @@ class Analysis:
             alert
             for arrival in arrivals
             for rule in self._awake()
+            if rule.arrived is not nothing_from_arrivals
             for alert in self._alerts(rule, rule.arrived(self._states[rule.id], arrival, self.site), now)
         ]
 
@@ -148,6 +161,7 @@ class Analysis:
         found = [
             alert
             for rule in self._awake()
+            if rule.passed is not nothing_from_time
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
         return [*found, *telling.passed(self._telling, now)]
@@ -188,22 +202,20 @@ class Analysis:
         """Return by kind the rules that want it, each with how it is asked, its state included."""
         routes: dict[type[Body], tuple[Asked, ...]] = {}
         self._scoped = self._book.scoped()
-        made: list[tuple[Detection | Correlation, Callable[[Site], Ask]]] = [
-            (rule, functools.partial(_find, rule)) for rule in self._detections
-        ]
-        made += [(rule, functools.partial(_step, rule, self._states[rule.id])) for rule in self._awake()]
-        asked = [(rule, self._asked(rule, make)) for rule, make in made if self._book.state(rule.id) != "off"]
+        made: list[Asked] = [(rule, rule.find) for rule in self._detections]
+        made += [(rule, functools.partial(rule.step, self._states[rule.id])) for rule in self._awake()]
+        asked = [(rule, self._asked(rule, ask)) for rule, ask in made if self._book.state(rule.id) != "off"]
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
         self._wanted = Routes(routes, self.site)
         return routes
 
-    def _asked(self, rule: Detection | Correlation, make: Callable[[Site], Ask]) -> Ask:
+    def _asked(self, rule: Detection | Correlation, ask: Ask) -> Ask:
         """Return how a rule is asked: with what holds for all, or for the person and host at hand."""
         if rule.id not in self._scoped:
-            return make(self.site)
-        return lambda record: make(self._view(record.host, record.person))(record)
+            return ask
+        return lambda record, _site: ask(record, self._view(record.host, record.person))
 
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
@@ -269,24 +281,6 @@ def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
             raise TypeError(f"{package.__name__}.{module.name}: {constant} is not a {shape.__name__}")
         found.append(rule)
     return found
-
-
-def _find(rule: Detection, site: Site) -> Ask:
-    def ask(record: Record) -> Sequence[Finding]:
-        one = rule.find(record, site)
-        return () if one is None else (one,)
-
-    return ask
-
-
-def _step(rule: Correlation, state: Any, site: Site) -> Ask:
-    step = rule.step
-
-    def ask(record: Record) -> Sequence[Finding]:
-        found = step(state, record, site)
-        return tuple(found) if found else ()
-
-    return ask
 
 
 def rules() -> list[Rule]:

@@ -7,7 +7,7 @@ what it is not shown it would have ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from evidence.kind import Body
@@ -21,8 +21,8 @@ from .session_work import base_name, program
 
 LIMIT = 10_000
 """Of what is remembered; nearly all events are of few programs."""
-Ask = Callable[[Record], Sequence[Finding]]
-"""Has a rule judge an event; may raise whatever the rule does."""
+Ask = Callable[[Record, Site], Iterable[Finding] | Finding | None]
+"""Has a rule judge an event, its state included; may raise whatever the rule does, also while it is read."""
 Asked = tuple[Detection | Correlation, Ask]
 _CONNECTIONS = frozenset({Open, Close, Report})
 _Like = tuple[type[Body], bool, str, str, str | None]

@@ -19,7 +19,7 @@ from ..alert import Severity
 from ..bounded import remember
 from ..examples import run
 from ..organisation import HostLabel, Organisation
-from ..record import Arrival, Person, Record
+from ..record import Arrival, Person, Record, uid_of
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 
 _MISSED = Parameter("missed", 3, "heartbeats", "one late heartbeat is a busy network, three are none")
@@ -37,11 +37,14 @@ _EPHEMERAL = "ephemeral"
 
 
 class Seen(msgspec.Struct, gc=False):
-    """What was last heard of an agent; times are UTC ns of the collector's clock."""
+    """What was last heard of an agent; times are UTC ns of the collector's clock.
+
+    uid is of the last event that the agent tells of itself; empty while there was none.
+    """
 
     host: str
     received: int
-    uid: str
+    uid: str = ""
     newest: tuple[int, int] = (0, 0)
     """Epoch and seq of uid's event: what comes later may have happened before."""
     interval: float = 60.0
@@ -49,7 +52,8 @@ class Seen(msgspec.Struct, gc=False):
     """seq of the farewell; what has a smaller one may still arrive in the other lane."""
     told: Severity | None = None
     person: Person | None = None
-    person_uid: str | None = None
+    place: tuple[int, int] = (0, 0)
+    """Epoch and seq of the event that shows the person."""
     active: int = 0
     neighbour: tuple[int, str] | None = None
     """When another agent's host last opened a connection with this one, and that event's uid."""
@@ -80,7 +84,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return ()
-        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
+        seen = state.agents[record.agent] = Seen(record.host, record.received)
     seen.received, seen.told = max(seen.received, record.received), None
     place = (record.epoch, record.event.seq)
     if place >= seen.newest:
@@ -102,13 +106,11 @@ def _at_work(state: State, record: Record) -> None:
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return
-        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    at, uid = record.at, record.uid
-    if at < seen.active or (at == seen.active and uid < (seen.person_uid or "")):
-        return
-    if seen.newest == (0, 0):
-        seen.uid = uid
-    seen.person, seen.person_uid, seen.active = person, uid, at
+        seen = state.agents[record.agent] = Seen(record.host, record.received)
+    event = record.event
+    at, place = event.time - record.skew, (record.epoch, event.seq)
+    if at > seen.active or (at == seen.active and place > seen.place):
+        seen.person, seen.place, seen.active = person, place, at
 
 
 def _learn(state: State, agent: str, body: Host) -> None:
@@ -163,13 +165,15 @@ def _severity(seen: Seen, site: Site) -> Severity:
 def _finding(agent: str, seen: Seen, time: int, site: Site) -> Finding:
     seen.told = severity = _severity(seen, site)
     last = f"; last person active: {seen.person.name}" if seen.person else ""
-    evidence = [seen.uid] if seen.person_uid is None else [seen.person_uid, seen.uid]
+    shown = uid_of(agent, *seen.place) if seen.person is not None else seen.uid
+    last_uid = seen.uid or shown
+    evidence = [shown, last_uid]
     still = ""
     if seen.neighbour is not None and seen.neighbour[0] > seen.received + _SLACK:
         still = "; another host still talks with it"
         evidence.append(seen.neighbour[1])
     return Finding(
-        entity=f"{agent}|{seen.uid}",
+        entity=f"{agent}|{last_uid}",
         summary=f"{seen.host} is silent, without a farewell{last}{still}",
         time=time,
         agent=agent,
