@@ -6,6 +6,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
+from time import perf_counter_ns
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -35,6 +36,9 @@ from .rule import (
 )
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
+from .sigma import force
+from .sigma.force import Force
+from .sigma.ruleset import Ruleset
 
 T = TypeVar("T")
 _VIEWS_LIMIT = 10_000
@@ -47,12 +51,15 @@ class _Dump(msgspec.Struct):
     telling: telling.State
     risk: risk.State
     book: Book = Book()
+    sigma: force.State = msgspec.field(default_factory=force.State)
 
 
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+    def __init__(
+        self, settings: DetectionSettings, known: Known | None = None, sigma: Ruleset | None = None
+    ) -> None:
         """Load the rules; known is what the operator tells, otherwise only what settings do."""
         self.site = site(settings, known)
         self._told, self._book = self.site.parameters, Book()
@@ -65,6 +72,7 @@ class Analysis:
         self._by_kind = self._routes()
         self._telling, self._risk = telling.State(), risk.State()
         self._revised: list[SessionRevision] = []
+        self._sigma = Force(sigma or Ruleset(), perf_counter_ns)
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -74,6 +82,7 @@ class Analysis:
         alerts: list[Alert] = []
         self._decide(events)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
+        panels_of = self._sigma.judge.by_kind.get
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
@@ -81,6 +90,8 @@ class Analysis:
             rules = rules_of(event.body)
             if rules:
                 judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+            if panels_of(type(event.body)) is not None:
+                self._match(event.body, (*of_batch, event, person, origin.skew), now, alerts)
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
@@ -146,6 +157,19 @@ class Analysis:
             else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
 
+    def _match(self, body: Body, made_of: tuple[Any, ...], now: int, alerts: list[Alert]) -> None:
+        """Add to alerts what the Sigma rules make of an event; of nearly all events they make nothing."""
+        try:
+            matched = self._sigma.of(body)
+            if matched:
+                for rule, one in self._sigma.told(matched, record := Record(*made_of), self._is_off):
+                    alerts.extend(self._alerts(rule, (_placed(one, record),), now))
+        except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+            alerts.extend(self._alerts(_FAULT, (_fault(_SIGMA, Record(*made_of), error),), now))
+
+    def _is_off(self, rule: str) -> bool:
+        return self._book.state(rule) == "off"
+
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
         return [
@@ -164,12 +188,22 @@ class Analysis:
             if rule.passed is not nothing_from_time
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
+        for of, one in self._sigma.passed(now, self._is_off):
+            found.extend(self._alerts(of, (one,), now))
         return [*found, *telling.passed(self._telling, now)]
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
         self._attribution.know(known)
         self._refresh(known)
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
+        self._sigma = Force(ruleset, perf_counter_ns, self._sigma.state)
+
+    def sigma(self) -> Force:
+        """Return the Sigma rules in force, with what they cost."""
+        return self._sigma
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -181,6 +215,7 @@ class Analysis:
                 "telling": self._telling,
                 "risk": self._risk,
                 "book": self._book,
+                "sigma": self._sigma.state,
             }
         )
 
@@ -192,6 +227,7 @@ class Analysis:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+        self._sigma.load(stored.sigma)
         self._refresh(self.site.known)
 
     def _awake(self) -> list[Correlation]:
@@ -250,6 +286,10 @@ _FAULT = Detection(
     hits=(),
     misses=(),
 )
+
+
+_SIGMA = msgspec.structs.replace(_FAULT, id="sigma")
+"""Stands for all Sigma rules, where the matching itself fails."""
 
 
 def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:

@@ -12,6 +12,7 @@ from .alert import Alert
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 
 class Engine(Protocol):
@@ -44,6 +45,10 @@ class Engine(Protocol):
 
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
+        ...
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
         ...
 
     def dump(self) -> bytes:

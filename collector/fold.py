@@ -29,6 +29,7 @@ from .ledger.reader import LedgerItem
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -110,6 +111,10 @@ class Fold:
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
         return self._engine.decided()
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Hand to the engine the Sigma rules that are in force from the next entry on."""
+        self._engine.enforce(ruleset)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

@@ -33,6 +33,7 @@ from .organisation import Known
 from .rulebook import Book
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
+from .sigma.ruleset import Ruleset
 
 GRACE_SECONDS = 900
 """How long merged and replaced files stay for readers of an older snapshot."""
@@ -64,6 +65,18 @@ class Operator(Protocol):
 
     def look(self) -> Known | None:
         """Return what is told from now on, if that has changed; never waits."""
+        ...
+
+    def close(self) -> None:
+        """End what looks."""
+        ...
+
+
+class Rules(Protocol):
+    """The folder of Sigma rules, as the pipeline follows it."""
+
+    def look(self) -> Ruleset | None:
+        """Return the rules that are in force from now on, if that has changed; never waits."""
         ...
 
     def close(self) -> None:
@@ -103,14 +116,18 @@ class Pipeline:
         clock: Callable[[], int] = time.time_ns,
         notify: Callable[[Sequence[Alert]], None] | None = None,
         operator: Operator | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """Open the lake in folder; readers is the path of the snapshot file. It closes operator at its end.
+        """Open the lake in folder; readers is the path of the snapshot file.
+
+        It closes operator and rules at its end.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
         self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
         self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
+        self._rules = rules
         self._lake = Lake(folder)
         self._stop = threading.Event()
         self._storer = ThreadPoolExecutor(1, "store")
@@ -193,6 +210,10 @@ class Pipeline:
         if known is not None:
             self.flush()
             self._fold.learn(known)
+        ruleset = self._rules.look() if self._rules is not None else None
+        if ruleset is not None:
+            self.flush()
+            self._fold.enforce(ruleset)
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -311,6 +332,8 @@ class Pipeline:
         self._merger.shutdown()
         if self._operator is not None:
             self._operator.close()
+        if self._rules is not None:
+            self._rules.close()
         self._lake.close()
 
 
@@ -319,7 +342,9 @@ def serve(
     make_engine: Callable[[], Engine],
     ready: Callable[[], None],
     notify: Callable[[Sequence[Alert]], None] | None = None,
+    *,
     operator: Operator | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
 
@@ -336,6 +361,7 @@ def serve(
             settings.pipeline,
             notify=notify,
             operator=operator,
+            rules=rules,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())

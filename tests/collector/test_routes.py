@@ -94,7 +94,7 @@ def test_a_connection_is_shown_to_rules_that_want_ones_like_it(
 ) -> None:
     rule = next(one for one in RULES if Close in one.kinds)
     rule = msgspec.structs.replace(rule, connections=lambda _site: wanted)
-    routes = Routes({Close: ((rule, lambda _record: ()),)}, Analysis(SETTINGS).site)
+    routes = Routes({Close: ((rule, lambda _record, _site: ()),)}, Analysis(SETTINGS).site)
     for _ in range(2):  # decided, then looked up
         assert bool(routes.of(_flow("/usr/bin/curl"))) is is_shown
 

@@ -17,6 +17,7 @@ from collector.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
 from collector.rulebook import Book
 from collector.settings import Pipeline as Settings
+from collector.sigma.ruleset import Ruleset
 from evidence import codec, dsse, enrolment, frame, statement
 from evidence.entry import EntryType
 from evidence.event import Event, stamp
@@ -130,6 +131,9 @@ class UidEngine:
 
     def learn(self, known: Known) -> None:
         self.known = known
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
 
     def decided(self) -> Book:
         return Book()
