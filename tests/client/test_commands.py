@@ -450,3 +450,12 @@ def test_a_rule_of_a_file_is_hunted_through_what_is_stored(
     assert run(served, "hunt", "no-such-rule") == 2
     assert "no Sigma rule no-such-rule is in force" in capsys.readouterr().err
     assert run(served, "hunt", str(tmp_path / "none.yml")) == 2
+
+
+def test_the_digest_is_a_table_by_rule(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "digest") == 0
+    told = capsys.readouterr().out
+    assert "upload_by_login" in told
+    assert "live" in told
+    assert run(served, "digest", "--to", "2020-01-01") == 0
+    assert "nothing was found" in capsys.readouterr().err
