@@ -17,6 +17,7 @@ from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
+from evidence.kinds.collector import Act
 
 from . import decode, findings, skew
 from .alert import Alert
@@ -113,6 +114,11 @@ class Fold:
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
         return self._engine.decided()
+
+    def broken(self, now: int) -> list[Act]:
+        """Return acts to be recorded by now (UTC ns), once all entries were fed."""
+        nothing: list[Act] = []
+        return self._guard(lambda: self._engine.broken(now), nothing, [])
 
     def enforce(self, ruleset: Ruleset) -> None:
         """Hand to the engine the Sigma rules that are in force from the next entry on."""

@@ -105,14 +105,15 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
-    rules = SigmaWatch(settings, organisation_watch.recorder(settings))
+    record = organisation_watch.recorder(settings)
+    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
     pipeline.serve(
         settings,
         lambda: Analysis(settings.detection, told.known, rules.ruleset),
         ready,
         operator=told,
         rules=rules,
+        record=record,
     )
 
 
