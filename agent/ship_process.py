@@ -83,9 +83,12 @@ class ShipProcess:
             with signals.interruptible():
                 pause = self._renewer.tick()
                 wait = self._shipper.step(time.monotonic())
+                if wait > 0:
+                    self._channel.keep_open()
                 self._leave_state()
             if wait > 0:
-                self._alarm.wait(min(wait, pause, IDLE), (signals.fileno(),))
+                watched = (signals.fileno(), *self._channel.filenos())
+                self._alarm.wait(min(wait, pause, IDLE), watched)
 
     def _drain(self) -> None:
         """Send what watch sealed last, its farewell too; no collector that does not answer is waited for."""
