@@ -14,6 +14,7 @@ from evidence.kind import Endpoint
 from evidence.kinds.agent import Heartbeat, Start, Stop
 from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close, Open
+from evidence.kinds.login import SessionClose
 from evidence.kinds.process import Exec
 from evidence.kinds.state import Host, Interface
 
@@ -53,7 +54,10 @@ class Seen(msgspec.Struct, gc=False):
     told: Severity | None = None
     person: Person | None = None
     person_uid: str | None = None
+    boot: str = ""
     active: int = 0
+    closed: dict[str, int] = {}
+    """When (UTC ns) the last sessions ended, by boot and session."""
     neighbour: tuple[int, str] | None = None
     """When another agent's host last opened a connection with this one, and that event's uid."""
 
@@ -79,6 +83,9 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if isinstance(body, Open | Close):
         return _neighbour(state, record, body, site)
+    if isinstance(body, SessionClose):
+        _left(state, record, body)
+        return ()
     if isinstance(body, Act):
         return _broke_off(state, record, body, site)
     seen = state.agents.get(record.agent)
@@ -113,7 +120,14 @@ def _at_work(state: State, record: Record) -> None:
         return
     if seen.newest == (0, 0):
         seen.uid = uid
-    seen.person, seen.person_uid, seen.active = person, uid, at
+    seen.person, seen.person_uid, seen.active, seen.boot = person, uid, at, record.boot
+
+
+def _left(state: State, record: Record, body: SessionClose) -> None:
+    """Note that a session ended: who was in it has not done what came after."""
+    seen = state.agents.get(record.agent)
+    if seen is not None and body.session is not None:
+        remember(seen.closed, f"{record.boot}|{body.session}", record.at, _PER_HOST)
 
 
 def _learn(state: State, agent: str, body: Host) -> None:
@@ -152,7 +166,9 @@ def _broke_off(state: State, record: Record, body: Act, site: Site) -> Iterable[
         return ()
     if seen.person is None or _severity(seen, site) != "high":
         return ()
-    return (_finding(body.object, seen, record.event.time, site, broke_off=record.uid),)
+    found = _finding(body.object, seen, record.event.time, site, broke_off=record.uid)
+    has_left = f"{seen.boot}|{seen.person.session}" in seen.closed
+    return (msgspec.structs.replace(found, person=None) if has_left else found,)
 
 
 def _passed(state: State, now: int, site: Site) -> Iterable[Finding]:
@@ -237,7 +253,7 @@ CORRELATION = Correlation(
     title="Agent silent",
     severity="high",
     attack=("T1562.001",),
-    kinds=(Start, Stop, Heartbeat, Exec, Open, Close, Host, Act),
+    kinds=(Start, Stop, Heartbeat, Exec, Open, Close, SessionClose, Host, Act),
     state=State,
     step=_step,
     arrived=_arrived,
@@ -257,6 +273,16 @@ CORRELATION = Correlation(
             (Step(0, _BEAT), Step(5, run("id"))),
             until=400,
             organisation=_SPOT,
+        ),
+        Story(
+            "killed after alice had left: nobody is named",
+            (
+                Step(0, _BEAT),
+                Step(5, run("id")),
+                Step(6, SessionClose(program="sshd", user="alice", session=7, auid=1000)),
+                _ended(12),
+            ),
+            until=20,
         ),
         Story("killed while alice was at work", (Step(0, _BEAT), Step(5, run("id")), _ended(12)), until=20),
     ),

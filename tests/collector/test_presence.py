@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from collector.alert import Alert
+from collector.analysis import Analysis
+from collector.correlations import agent_silent
 from collector.presence import PATIENCE, VERB, Presence
+from collector.record import Origin
+from collector.settings import Detection as Settings
+
+from .test_rule_order import records
 
 
 def told(presence: Presence, now: float) -> list[str | None]:
@@ -59,3 +66,16 @@ def test_some_at_once_are_told(presence: Presence) -> None:
     for number in range(5):
         presence.went(f"agent{number}", by_us=False, time=1, now=100.0)
     assert told(presence, 200.0) == [f"agent{number}" for number in range(5)]
+
+
+def test_who_had_left_is_not_named_for_a_kill() -> None:
+    named = {}
+    for story in agent_silent.CORRELATION.hits:
+        engine = Analysis(Settings())
+        alerts: list[Alert] = []
+        for record in records(story):
+            origin = Origin(record.agent, 1, "boot", record.host, record.index, record.received)
+            alerts += engine.step(origin, [record.event], record.received)[1]
+        named[story.why] = [one.person and one.person.name for one in alerts if one.rule == "agent-silent"]
+    assert named["killed while alice was at work"] == ["alice"]
+    assert named["killed after alice had left: nobody is named"] == [None]

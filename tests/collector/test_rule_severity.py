@@ -24,7 +24,7 @@ from evidence.event import stamp
 
 SECOND = 1_000_000_000
 EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
-    (agent_silent.CORRELATION, ("high", "low", "high", "high", "high")),
+    (agent_silent.CORRELATION, ("high", "low", "high", "high", "high", "high")),
     (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
     (lateral_edge.CORRELATION, ("medium", "low", "low")),
     (persistence_egress.CORRELATION, ("medium", "medium", "medium", "low", "low", "medium")),
