@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -12,18 +13,22 @@ import msgspec
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.collector import Act
 
-from . import attribution, correlations, detections, risk, telling
+from . import attribution, correlations, detections, risk, rulebook, telling
 from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .attribution import Attribution
+from .bounded import remember
 from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
-from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
+from .rule import Correlation, Detection, Finding, Rule, Site, nothing_from_sessions
+from .rulebook import Book
 from .settings import Detection as DetectionSettings
 
 T = TypeVar("T")
+_VIEWS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -32,6 +37,7 @@ class _Dump(msgspec.Struct):
     correlations: dict[str, msgspec.Raw]
     telling: telling.State
     risk: risk.State
+    book: Book = Book()
 
 
 class Analysis:
@@ -40,6 +46,8 @@ class Analysis:
     def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
         """Load the rules; known is what the operator tells, otherwise only what settings do."""
         self.site = site(settings, known)
+        self._told, self._book = self.site.parameters, Book()
+        self._views: dict[tuple[str, str | None], Site] = {}
         ports = self.site.words("attribution", attribution.SSH_PORTS)
         self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
@@ -55,6 +63,7 @@ class Analysis:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         persons: list[Person | None] = []
         alerts: list[Alert] = []
+        self._decide(events)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
@@ -68,12 +77,41 @@ class Analysis:
             alerts.extend(self._judge_session(session, now))
         return persons, alerts
 
+    def _decide(self, events: Sequence[Event[Body]]) -> None:
+        """Take what people decided of rules; an act is a batch of its own, and only the collector has any."""
+        if len(events) == 1 and isinstance(act := events[0].body, Act):
+            book = rulebook.apply(self._book, act, events[0].time)
+            if book is not self._book:
+                self._book = book
+                self._refresh(self.site.known)
+
+    def decided(self) -> Book:
+        """Return what people decided of rules, as far as the ledger was read."""
+        return self._book
+
+    def _refresh(self, known: Known) -> None:
+        """Let rules know what is in force from now on."""
+        self.site = Site(rulebook.for_all(self._book, self._told), known)
+        self._views = {}
+        self._by_kind = self._routes()
+
+    def _view(self, host: str, person: Person | None) -> Site:
+        """Return the site with what was set for this person and host alone."""
+        key = host, person.name if person is not None else None
+        view = self._views.get(key)
+        if view is None:
+            own = rulebook.for_whom(self._book, self.site.parameters, self.site.known, *key)
+            view = Site(own, self.site.known)
+            remember(self._views, key, view, _VIEWS_LIMIT)
+        return view
+
     def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
         for rule in self._correlations:
-            if rule.revised is nothing_from_sessions:
+            if rule.revised is nothing_from_sessions or self._book.state(rule.id) == "off":
                 continue
+            view = self._view(session.host, session.person) if rule.id in self._scoped else self.site
             try:
-                found = tuple(rule.revised(self._states[rule.id], session, self.site))
+                found = tuple(rule.revised(self._states[rule.id], session, view))
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
             else:
@@ -101,7 +139,7 @@ class Analysis:
         return [
             alert
             for arrival in arrivals
-            for rule in self._correlations
+            for rule in self._awake()
             for alert in self._alerts(rule, rule.arrived(self._states[rule.id], arrival, self.site), now)
         ]
 
@@ -109,16 +147,15 @@ class Analysis:
         """Return alerts that arise because something did not happen by now."""
         found = [
             alert
-            for rule in self._correlations
+            for rule in self._awake()
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
         return [*found, *telling.passed(self._telling, now)]
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
-        self.site = msgspec.structs.replace(self.site, known=known)
         self._attribution.know(known)
-        self._by_kind = self._routes()
+        self._refresh(known)
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -129,6 +166,7 @@ class Analysis:
                 "correlations": self._states,
                 "telling": self._telling,
                 "risk": self._risk,
+                "book": self._book,
             }
         )
 
@@ -139,28 +177,45 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._telling, self._risk = stored.telling, stored.risk
-        self._by_kind = self._routes()
+        self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+        self._refresh(self.site.known)
+
+    def _awake(self) -> list[Correlation]:
+        """Return the correlations that nobody put to rest."""
+        return [rule for rule in self._correlations if self._book.state(rule.id) != "off"]
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
         """Return by kind the rules that want it, each with how it is asked, its state included."""
         routes: dict[type[Body], tuple[Asked, ...]] = {}
-        asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
-        asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
+        self._scoped = self._book.scoped()
+        made: list[tuple[Detection | Correlation, Callable[[Site], Ask]]] = [
+            (rule, functools.partial(_find, rule)) for rule in self._detections
+        ]
+        made += [(rule, functools.partial(_step, rule, self._states[rule.id])) for rule in self._awake()]
+        asked = [(rule, self._asked(rule, make)) for rule, make in made if self._book.state(rule.id) != "off"]
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
         self._wanted = Routes(routes, self.site)
         return routes
 
+    def _asked(self, rule: Detection | Correlation, make: Callable[[Site], Ask]) -> Ask:
+        """Return how a rule is asked: with what holds for all, or for the person and host at hand."""
+        if rule.id not in self._scoped:
+            return make(self.site)
+        return lambda record: make(self._view(record.host, record.person))(record)
+
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
-        per_hour = int(self.site.number("throttle", telling.PER_HOUR))
+        per_hour = int(self.site.number(telling.RULE.id, telling.PER_HOUR))
         of_event = isinstance(rule, Detection)
+        staged = self._book.state(rule.id) == "staged"
         for finding in findings:
-            alert = to_alert(rule, finding, now)
+            alert = to_alert(rule, finding, now, staged=staged)
             yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
+            if staged:
+                continue
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
@@ -234,16 +289,26 @@ def _step(rule: Correlation, state: Any, site: Site) -> Ask:
     return ask
 
 
-def site(settings: DetectionSettings, known: Known | None = None) -> Site:
-    """Return what the rules may know: the settings, and what the operator tells beside them.
+def rules() -> list[Rule]:
+    """Return all that may be tuned, by id: the rules, risk, and the throttle."""
+    own: list[Rule] = [
+        *load(detections, "DETECTION", Detection),
+        *load(correlations, "CORRELATION", Correlation),
+    ]
+    return sorted([*own, risk.RULE, telling.RULE], key=lambda rule: rule.id)
+
+
+def site(settings: DetectionSettings, known: Known | None = None, book: Book | None = None) -> Site:
+    """Return what the rules may know: the settings, what was set at work, and what the operator tells.
 
     Raises:
         SettingsError: the settings contradict themselves, or a known destination is no network.
     """
-    return Site(dict(settings.parameters), known or Known(assemble((), settings)))
+    own = rulebook.for_all(book or Book(), settings.parameters)
+    return Site(own, known or Known(assemble((), settings)))
 
 
-def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
+def to_alert(rule: Detection | Correlation, finding: Finding, now: int, *, staged: bool = False) -> Alert:
     """Return the finding as an alert; what only an inference names never rises above medium."""
     return Alert(
         id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
@@ -264,6 +329,7 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         details=_details(finding.details, finding.severity or rule.severity, finding.person),
         entity=finding.entity,
         boot=finding.boot,
+        staged=staged,
     )
 
 

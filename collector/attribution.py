@@ -17,7 +17,7 @@ from .causes import Causes
 from .crossings import Crossings
 from .hop_pairs import Login
 from .organisation import Known, Organisation
-from .record import Origin, Person, SessionRevision
+from .record import NOT_INTERACTIVE, Origin, Person, SessionRevision
 from .rule import Parameter
 from .sessions import SESSIONS_LIMIT, Link, Session, Sessions
 
@@ -171,7 +171,7 @@ class Attribution:
             return
         key = origin.key(body.session)
         known = self._sessions.get(key)
-        if known is not None and (known.program is not None or known.link is not None):
+        if known is not None and (known.program or (known.link is not None and known.link.kind == "former")):
             return  # su and sudo open PAM sessions inside the one that the login made; the person stays
         self._open(origin, event, body.session)
         if body.pid is not None:
@@ -206,7 +206,7 @@ class Attribution:
         body = event.body
         key = origin.key(body.session) if body.session is not None else None
         known = self._sessions.get(key) if key is not None else None
-        if key is not None and known is not None and known.program == body.program:
+        if key is not None and known is not None and _is_its_own(known, body.program):
             known.closed = event.time
             self._sessions.tell(key)
 
@@ -218,8 +218,11 @@ class Attribution:
             self._crossings.connected(origin, event, owner)
             self._causes.rename()
 
-    def _owner(self, origin: Origin, actor: Actor) -> jobs.Caused | None:
-        """Return whose an actor is, by which session or cause; of a job with its own session, by that."""
+    def _owner(self, origin: Origin, actor: Actor | process.Exec) -> jobs.Caused | None:
+        """Return whose an actor is, by which session or cause; of a job with its own session, by that.
+
+        A session that is not known yet is taken in: whose it turns out to be goes on to what it led to.
+        """
         key = origin.key(actor.session) if actor.session is not None else None
         session = self._sessions.get(key) if key is not None else None
         caused = self._causes.of(actor)
@@ -264,14 +267,13 @@ class Attribution:
         if body.user is not None and body.uid is not None and body.uid >= PEOPLE_FROM_UID:
             self._learn_name(origin, body.uid, body.user)
         role = jobs.role(body.exe)
-        if self._causes.host is not None:
+        if self._causes.host is not None or role == "runs":
             person = self._causes.started(origin, event, role)
             if person is not None:
                 return person
-        person = self._known(origin, body, body.session, body.auid)
-        if role == "asks" and person is not None:
-            self._causes.asked(origin, event, person)
-        return person
+        if role == "asks" and (owner := self._owner(origin, body)) is not None:
+            self._causes.asked(origin, event, owner)
+        return self._known(origin, body, body.session, body.auid)
 
     def _exit(self, _origin: Origin, event: Event[process.Exit]) -> Person | None:
         return self._causes.ended(event.body)
@@ -279,7 +281,8 @@ class Attribution:
     def _written(self, origin: Origin, event: Event[causes.Written]) -> None:
         body = event.body
         if body.path is not None and body.path.startswith(jobs.TABLES):
-            self._causes.written(origin, event, self._person(origin, body))
+            owner = self._owner(origin, body.actor) if body.actor is not None else None
+            self._causes.written(origin, event, owner)
 
     def _identity_changed(self, origin: Origin, event: Event[process.IdentityChanged]) -> Person | None:
         """The person stays the former: the new session is the former one's."""
@@ -303,3 +306,8 @@ class Attribution:
         )
         self._causes.rename()
         return person
+
+
+def _is_its_own(session: Session, program: str) -> bool:
+    """Return whether the program that closes a session opened it, as far as that was seen."""
+    return session.program == program if session.program else program in NOT_INTERACTIVE

@@ -161,6 +161,7 @@ ALERTS = (
     Column("entity", "VARCHAR", "what it is about, in the rule's own words"),
     Column("revision", "BIGINT", "0, 1, … as more became known; the newest of (rule, entity) holds"),
     Column("version", "BIGINT", "version of the rule"),
+    Column("staged", "BOOLEAN", "its rule was only tried: it alerts nobody"),
     Column("severity", "VARCHAR", "informational, low, medium, high, critical"),
     Column("title", "VARCHAR", "in a few words"),
     Column("summary", "VARCHAR", "in a sentence"),

@@ -11,6 +11,7 @@ from evidence.kind import Body
 from .alert import Alert
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
+from .rulebook import Book
 
 
 class Engine(Protocol):
@@ -39,6 +40,10 @@ class Engine(Protocol):
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
+        ...
+
+    def decided(self) -> Book:
+        """Return what people decided of rules, as far as the ledger was read."""
         ...
 
     def dump(self) -> bytes:

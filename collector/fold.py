@@ -28,6 +28,7 @@ from .extract import Opaque
 from .ledger.reader import LedgerItem
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
+from .rulebook import Book
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -105,6 +106,10 @@ class Fold:
     def learn(self, known: Known) -> None:
         """Hand to the engine what the operator tells from the next entry on."""
         self._engine.learn(known)
+
+    def decided(self) -> Book:
+        """Return what people decided of rules, as far as the ledger was read."""
+        return self._engine.decided()
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pyarrow as pa
 
 from . import files, generation, paths, snapshot, tables
@@ -29,6 +30,7 @@ from .fold import Fold, Folded
 from .lake import Commit, Lake
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
+from .rulebook import Book
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
 
@@ -119,6 +121,7 @@ class Pipeline:
         started = time.monotonic()
         self._committed = self._ticked = self._merged = self._saved = started
         self._fold = self._resume(make_engine)
+        self._book = self._fold.decided()
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
         """Return a fold that has seen what the lake has; alerts it raised on the way are pending.
@@ -223,7 +226,9 @@ class Pipeline:
         state: bytes | None = None
         if self._committed >= self._saved + self._settings.checkpoint_seconds:
             state, self._saved = self._fold.dump(), self._committed
-        self._storing = self._storer.submit(self._store, pending, self._fold.position, state)
+        self._storing = self._storer.submit(
+            self._store, pending, self._fold.position, self._fold.decided(), state
+        )
 
     def _settle(self) -> None:
         """Wait for the commit under way, and raise what it met."""
@@ -231,7 +236,7 @@ class Pipeline:
             self._storing.result()
             self._storing = None
 
-    def _store(self, pending: Pending, position: int, state: bytes | None) -> None:
+    def _store(self, pending: Pending, position: int, book: Book, state: bytes | None) -> None:
         rows: dict[TableName, pa.Table] = {
             "events": tables.events(pending.folded),
             "batches": tables.batches(pending.folded),
@@ -246,6 +251,7 @@ class Pipeline:
                 if attempt == _TRIES or self._stop.wait(1.0):
                     raise
                 _log.warning("commit failed, trying again: %s", error)
+        self._book = book
         self._publish(position)
         if state is not None:
             self._save(state)
@@ -262,7 +268,8 @@ class Pipeline:
         """Write what readers see; if that fails they see the former for now, and nothing is lost."""
         at = self._lake.position() if position is None else position
         try:
-            snapshot.write(self._readers, self._lake.snapshot(at, self._clock()))
+            shown = msgspec.structs.replace(self._lake.snapshot(at, self._clock()), book=self._book)
+            snapshot.write(self._readers, shown)
         except OSError as error:
             _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
 

@@ -37,6 +37,7 @@ from . import (
     registrar,
     roll,
     serving,
+    snapshot,
     tls,
 )
 from .analysis import Analysis, site
@@ -122,6 +123,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         functools.partial(_keep_renewing, settings, places),
     )
     known = organisation_watch.reader(settings)
+    book = functools.partial(snapshot.book, places.snapshot)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -130,7 +132,9 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         console=settings.console,
         clock=time.time_ns,
         suppressions=recorded_suppressions.suppressions(places),
-        site=lambda: site(settings.detection, known()),
+        site=lambda: site(settings.detection, known(), book()),
+        book=book,
+        four_eyes=settings.detection.four_eyes,
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

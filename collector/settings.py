@@ -70,6 +70,8 @@ class Detection(_Section, frozen=True):
     """Networks (CIDR) of backup hosts and known services; what stays on the host is no destination."""
     people: dict[str, tuple[str, ...]] = {}
     """Person's name to the accounts and key fingerprints that are theirs."""
+    four_eyes: bool = False
+    """A decision on a rule takes effect only when another person approves it."""
 
 
 class OrganisationFiles(_Section, frozen=True):

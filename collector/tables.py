@@ -110,6 +110,7 @@ def _alert_row(alert: Alert) -> dict[str, Any]:
         "entity": alert.entity,
         "revision": alert.revision,
         "version": alert.version,
+        "staged": alert.staged,
         "severity": alert.severity,
         "title": alert.title,
         "summary": alert.summary,

@@ -23,6 +23,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="*", help="a search over the alerts, such as destination:203.0.113.*")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with each new alert until Ctrl-C")
     parser.add_argument("--all", action="store_true", help="also informational and low ones")
+    parser.add_argument("--staged", action="store_true", help="those of rules that are only tried")
     parser.add_argument("--suppressed", action="store_true", help="also what a suppression hides, with why")
     parser.add_argument("--severity", choices=tuple(reversed(SEVERITY_STYLES)), help="this one or higher")
     parser.add_argument("--person", metavar="NAME")
@@ -38,6 +39,7 @@ def _run(call: Call) -> int:
         "query": " ".join(options.query) or None,
         "severity": options.severity,
         "all": options.all or None,
+        "staged": options.staged or None,
         "suppressed": options.suppressed or None,
         "person": options.person,
         "host": options.host,

@@ -46,6 +46,8 @@ def _run(call: Call) -> int:
     _table(call.screen, rows)
     if answer["truncated"]:
         call.screen.note(f"only the newest {len(rows)}; raise --limit, or narrow it with --from and --to")
+    if answer.get("cut"):
+        call.screen.note("somebody has more alerts than are read at once: the oldest are not told")
     call.screen.note(f"the story of one: vedette show {rows[-1]['id']}")
     return FINE
 

@@ -11,6 +11,7 @@ from evidence.kinds.collector import Act
 
 from ..bundler import Story
 from ..rule import Site
+from ..rulebook import Book
 from ..settings import Console
 from ..suppressions import Suppressions
 from ..users import Users
@@ -31,7 +32,8 @@ class Services:
     """The parts an endpoint may use. record makes an act durable in the ledger, or raises CollectorError.
 
     clock gives UTC ns; snapshot is the file that names the store's newest Parquet files; site is what the
-    operator tells by now.
+    operator tells and what is set by now, book what people decided of rules. four_eyes: each decision on a
+    rule needs another's approval.
     """
 
     users: Users
@@ -42,3 +44,5 @@ class Services:
     clock: Callable[[], int]
     suppressions: Suppressions
     site: Callable[[], Site]
+    book: Callable[[], Book]
+    four_eyes: bool = False

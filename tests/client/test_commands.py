@@ -357,3 +357,50 @@ def test_every_module_is_a_command_with_its_help(capsys: pytest.CaptureFixture[s
         assert load(verb).verb == verb
         assert main([verb, "--help"]) == 0
         assert verb in capsys.readouterr().out
+
+
+def test_rules_are_shown_set_and_rested(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "rules") == 0
+    assert "upload-new-destination" in capsys.readouterr().out
+    assert run(served, "rules", "set", "off-hours", "days=12", "--reason", "new people", "--role", "dba") == 0
+    capsys.readouterr()
+    assert run(served, "rules", "show", "off-hours") == 0
+    told = capsys.readouterr().out
+    assert "days = 10  days, 1 to 3650" in told
+    assert "12 for role dba by ann" in told
+    assert run(served, "rules", "stage", "off-hours", "--reason", "too loud") == 0
+    assert run(served, "rules", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["id"] for row in rows if row["state"] == "staged"] == ["off-hours"]
+    assert run(served, "rules", "live", "off-hours", "--reason", "better", "--budget", "5") == 0
+
+
+def test_a_decision_without_a_reason_says_what_to_type(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "rules", "set", "off-hours", "days=12") == 2
+    assert "vedette rules set RULE NAME=VALUE --reason WHY" in capsys.readouterr().err
+    assert run(served, "rules", "set", "off-hours", "days", "--reason", "why") == 2
+    assert run(served, "rules", "set", "off-hours", "days=x", "--reason", "why") == 2
+    assert "'x' is no integer of days" in capsys.readouterr().err
+
+
+def test_a_threshold_is_tried_and_set(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["tune", "upload-new-destination", "--set", "bytes=900000000", "--since", "2d"]
+    assert run(served, *words, "--apply", "--reason", "films") == 0
+    told = capsys.readouterr()
+    assert "1 fewer than now" in told.out
+    assert "900000000" in told.out
+    assert "bytes = 900000000: in force" in told.err
+    assert run(served, *words, "--apply") == 2
+    assert run(served, "tune", "upload-new-destination") == 2
+    assert "vedette tune RULE --set NAME=VALUE" in capsys.readouterr().err
+    made = json.loads(_json(served, capsys, "rules", "show", "upload-new-destination"))
+    (setting,) = next(one for one in made["parameters"] if "settings" in one)["settings"]
+    assert run(served, "rules", "unset", setting["id"], "--reason", "tested") == 0
+
+
+def _json(served: Served, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    assert run(served, *words, "--json") == 0
+    return capsys.readouterr().out

@@ -82,11 +82,8 @@ RULES: list[Correlation | Detection] = [
         )
     ],
 ]
-IN_ORDER = frozenset(
-    {"a table of cron", "killed while alice was at work", "killed after alice had left: nobody is named"}
-)
-"""What a cron job did before its table was told has no cause yet; that a connection ended is recorded after
-all that came over it."""
+IN_ORDER = frozenset({"killed while alice was at work", "killed after alice had left: nobody is named"})
+"""That a connection ended is recorded after all that came over it."""
 STORIES = [
     pytest.param(rule, story, id=f"{rule.id}: {story.why}")
     for rule in RULES
