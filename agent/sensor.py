@@ -155,9 +155,17 @@ def _nothing_is_absent() -> None:
     """Say of a sensor that every host has what it looks at."""
 
 
+def _nothing_is_unused(_settings: Settings) -> None:
+    """Say of a sensor that the settings cannot leave it without work."""
+
+
 class Sensor(msgspec.Struct, frozen=True):
-    """Rungs from best to last. absent returns why this host has nothing for it to see; None where it has."""
+    """Rungs from best to last. absent returns why this host has nothing for it to see; None where it has.
+
+    unused returns why the settings give it nothing to look at; None where they do.
+    """
 
     name: str
     rungs: tuple[Rung, ...]
     absent: Callable[[], str | None] = _nothing_is_absent
+    unused: Callable[[Settings], str | None] = _nothing_is_unused

@@ -42,7 +42,9 @@ id shows is not the session's."""
 _ROOT = """CASE WHEN person IS NULL THEN 'host|' || agent
     WHEN how = 'uid' THEN 'uid|' || agent || '|' || person ELSE 'person|' || person END"""
 """`incident_ids.root` as SQL."""
-_STORIES = f"WITH newest AS (SELECT *, {_ROOT} AS root FROM {NEWEST}) "  # noqa: S608 - no value
+LIVE, STAGED = Where("staged IS NOT TRUE"), Where("staged IS TRUE")
+"""Alerts, and what rules found that were only tried: it is in no story."""
+_STORIES = f"WITH newest AS (SELECT *, {_ROOT} AS root FROM {NEWEST} WHERE {LIVE.sql}) "  # noqa: S608 - no value
 _OF_ROOTS = "FROM newest WHERE root IN (SELECT root FROM newest WHERE {chosen}) AND time < ?"
 
 

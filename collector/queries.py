@@ -50,12 +50,6 @@ class Query(msgspec.Struct, frozen=True):
     parameters: tuple[str | int, ...] = ()
 
 
-LIVE = Where("staged IS NOT TRUE")
-"""Alerts of rules that are not merely tried."""
-STAGED = Where("staged IS TRUE")
-"""Alerts of rules that are."""
-
-
 class Span(msgspec.Struct, frozen=True):
     """A half-open interval of event times, UTC ns; None is open."""
 

@@ -33,12 +33,14 @@ from . import (
     paths,
     pipeline,
     provision,
+    recorded,
     recorded_suppressions,
     registrar,
     roll,
     serving,
     snapshot,
     tls,
+    triage,
 )
 from .analysis import Analysis, site
 from .api.routes import routes as api_routes
@@ -57,6 +59,7 @@ from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
+from .triages import Triages
 from .users import Users
 
 _BACKLOG = 1024
@@ -124,6 +127,8 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
     )
     known = organisation_watch.reader(settings)
     book = functools.partial(snapshot.book, places.snapshot)
+    triages = Triages(StateDb(places.state_db))
+    recorded.bring(places.ledger, triages, triage.change)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -134,6 +139,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         suppressions=recorded_suppressions.suppressions(places),
         site=lambda: site(settings.detection, known(), book()),
         book=book,
+        triages=triages,
         four_eyes=settings.detection.four_eyes,
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)

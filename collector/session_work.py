@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Container
+from typing import Protocol
 
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Close, Report
@@ -30,7 +31,31 @@ READERS = (
 """Programs that read secrets as their duty."""
 
 
-def key(record: Record) -> str | None:
+class Acting(Protocol):
+    """A person at work on a host: a `Record`, or a `SessionRevision`."""
+
+    @property
+    def agent(self) -> str:
+        """Id of the host's agent."""
+        ...
+
+    @property
+    def boot(self) -> str:
+        """Boot id."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Name of the host."""
+        ...
+
+    @property
+    def person(self) -> Person | None:
+        """Who it is."""
+        ...
+
+
+def key(record: Acting) -> str | None:
     """Return what groups the events of one person's session on one host; None where no person is known."""
     person = record.person
     if person is None:

@@ -70,6 +70,10 @@ class Detection(_Section, frozen=True):
     """Networks (CIDR) of backup hosts and known services; what stays on the host is no destination."""
     people: dict[str, tuple[str, ...]] = {}
     """Person's name to the accounts and key fingerprints that are theirs."""
+    sigma: Path | None = None
+    """A folder of Sigma rules, as SigmaHQ lays it out; read anew when it changes. None: no Sigma rules."""
+    sigma_placeholders: dict[str, tuple[str, ...]] = {}
+    """The site's values for %name% in Sigma rules with the expand modifier."""
     four_eyes: bool = False
     """A decision on a rule takes effect only when another person approves it."""
 

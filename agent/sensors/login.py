@@ -51,7 +51,7 @@ def _open_files(context: Context, rung: str, paths: tuple[Path, ...], probe: Pro
     cursors, place = _load(context)
     notices = Notices()
     known = {name: cursor for name, cursor in place.files.items() if Path(name).name != _PROBE}
-    source = LogFiles(paths, notices, known, _local_zone())
+    source = LogFiles(paths, notices, known, local_zone())
     records = _open_records(context, notices, place)
     return LoginFeed(
         rung,
@@ -119,7 +119,7 @@ def _through_file(path: Path, token: str) -> None:
     path.write_text(f"{now} localhost {TAG}[{os.getpid()}]: {SELF_TEST}{token}\n")
 
 
-def _local_zone() -> tzinfo:
+def local_zone() -> tzinfo:
     """Return the host's time zone, in which the syslog daemon writes; UTC where the host names none."""
     try:
         with Path("/etc/localtime").open("rb") as file:

@@ -13,6 +13,7 @@ from ..describe import SEVERITY_STYLES, badge
 from ..errors import Refusal, Unreachable
 from ..screen import Part, Screen
 from ..text import size, utc
+from .triage import standing
 
 _WAIT_SECONDS = 25
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -114,7 +115,8 @@ def _more(row: dict[str, Any]) -> str:
     """Return how many more of these were held back, and why it is suppressed."""
     more, by = row.get("details", {}).get("more"), row.get("suppressed")
     hidden = f"  suppressed by {by['author']}: {by['reason']}" if by else ""
-    return (f" ({more})" if more else "") + hidden
+    where = f"  [{standing(row['triage'])}]" if "triage" in row else ""
+    return (f" ({more})" if more else "") + hidden + where
 
 
 def _one(screen: Screen, row: dict[str, Any]) -> None:

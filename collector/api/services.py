@@ -14,6 +14,7 @@ from ..rule import Site
 from ..rulebook import Book
 from ..settings import Console
 from ..suppressions import Suppressions
+from ..triages import Triages
 from ..users import Users
 
 
@@ -45,4 +46,5 @@ class Services:
     suppressions: Suppressions
     site: Callable[[], Site]
     book: Callable[[], Book]
+    triages: Triages
     four_eyes: bool = False

@@ -404,3 +404,16 @@ def _json(served: Served, capsys: pytest.CaptureFixture[str], *words: str) -> st
     capsys.readouterr()
     assert run(served, *words, "--json") == 0
     return capsys.readouterr().out
+
+
+def test_an_alert_is_triaged(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(served, "triage", lake.ALERT[:12], "--close", "benign", "--assign", "ann", "--note", "agreed")
+        == 0
+    )
+    assert "closed as benign, ann" in capsys.readouterr().out
+    assert run(served, "triage", lake.ALERT[:12]) == 0
+    assert "ann  closed as benign, ann: agreed" in capsys.readouterr().out
+    assert run(served, "alerts") == 0
+    assert "closed as benign" in capsys.readouterr().out
+    assert run(served, "triage", lake.ALERT[:12], "--open") == 0

@@ -59,7 +59,7 @@ def _alerts(call: Call) -> msgspec.Struct | Stream:
 
 def _condition(values: dict[str, Any], now: int) -> Where:
     query = values["query"] or ""
-    tried = queries.STAGED if values["staged"] else queries.LIVE
+    tried = alert_queries.STAGED if values["staged"] else alert_queries.LIVE
     parts = [conditions.condition(query, fields.ALERTS, now), tried]
     lowest = values["severity"]
     if lowest is None and not values["all"] and not conditions.names(query, "severity"):

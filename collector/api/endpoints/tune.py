@@ -55,7 +55,8 @@ def _tune(call: Call) -> msgspec.Struct | Stream:
     task = _task(call, wanted, about, _values(wanted, about, current, asked))
     answer = tune.run(task, call.services.snapshot.with_name("tune.lock"))
     made = tune.compared(answer, task, about, current, round(time.monotonic() - began, 2))
-    return _completed(made, answer, asked, wanted.budget)
+    labels = _labels(call, about.rule)
+    return _completed(msgspec.structs.replace(made, wanted=asked, budget=wanted.budget), answer, labels)
 
 
 def _judging() -> list[Rule]:
@@ -107,17 +108,22 @@ def _memory(rule: str, values: tuple[Value, ...], about: Described) -> int:
     return min(max(spans), _WARM_DAYS * _DAY)
 
 
-def _completed(made: Tuned, answer: tune.Answer, asked: Value | None, budget: float | None) -> Tuned:
-    """Return it with what asked gains and loses, and the value for the budget."""
-    best = forecast.recommended(made.points, budget, made.current) if budget is not None else None
-    made = msgspec.structs.replace(
-        made, wanted=asked, budget=budget, recommended=best.value if best is not None else None
-    )
-    against = asked if asked is not None else made.recommended
+def _labels(call: Call, rule: str) -> dict[str, str]:
+    """Return by entity what triage found the rule's alerts to be."""
+    standings = call.services.triages.standings(rule)
+    return {entity: str(one.label) for (_rule, entity), one in standings.items() if one.label is not None}
+
+
+def _completed(made: Tuned, answer: tune.Answer, labels: dict[str, str]) -> Tuned:
+    """Return it with the value for the budget, and what the value asked about gains and loses."""
+    if made.budget is not None:
+        best = forecast.recommended(made.points, made.budget, made.current)
+        made = msgspec.structs.replace(made, recommended=best.value if best is not None else None)
+    against = made.wanted if made.wanted is not None else made.recommended
     if against is None or against == made.current:
         return made
-    gained = tune.changed(answer, against, made.current, {})
-    lost = tune.changed(answer, made.current, against, {})
+    gained = tune.changed(answer, against, made.current, labels)
+    lost = tune.changed(answer, made.current, against, labels)
     return msgspec.structs.replace(made, gained=gained, lost=lost)
 
 

@@ -26,6 +26,7 @@ from collector.errors import LedgerError
 from collector.settings import Console, Detection
 from collector.state_db import StateDb
 from collector.suppressions import Suppressions
+from collector.triages import Triages
 from collector.users import Role, Users
 from evidence.bundle import Subject
 from evidence.bundle import build as make_bundle
@@ -126,6 +127,7 @@ def serve(
         Suppressions(StateDb(folder / "state.db")),
         lambda: site(Detection(), None, snapshot.book(made.snapshot)),
         lambda: snapshot.book(made.snapshot),
+        Triages(StateDb(folder / "state.db")),
         four_eyes,
     )
     mounted = routes(services)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from . import lake
 from .live import Live, serve
 
 RULE = "upload-new-destination"
@@ -113,3 +114,18 @@ def test_with_four_eyes_a_second_person_approves(careful: Live) -> None:
     assert careful.post(path, {"reason": "agreed"}, "adam").json()["in_force"] is True
     assert in_force(careful)["value"] == 7_000_000
     assert careful.post(path, {"reason": "again"}, "adam").status_code == 404
+
+
+def test_what_a_staged_rule_found_is_in_no_list_and_no_story(live: Live) -> None:
+    staged = lake.alert_row() | {
+        "id": "5" * 24,
+        "rule": "tried",
+        "entity": "x",
+        "staged": True,
+        "summary": "tried",
+    }
+    live.lake.add("alerts", [staged])
+    assert [row["id"] for row in live.get("/v1/alerts").json()["rows"]] == [lake.ALERT]
+    assert [row["id"] for row in live.get("/v1/alerts", staged=True).json()["rows"]] == ["5" * 24]
+    (incident,) = live.get("/v1/incidents").json()["rows"]
+    assert "tried" not in str(incident)
