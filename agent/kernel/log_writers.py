@@ -35,8 +35,7 @@ class LogWriters:
         """Take what has happened by now (monotonic ns)."""
         if self._group is None:
             return
-        pieces, _ = self._group.read()
-        for piece in pieces:
+        for piece in self._group.read():
             for raw in parse_fanotify(piece):
                 if raw.pid and raw.name:
                     self._last[raw.name, raw.pid] = now

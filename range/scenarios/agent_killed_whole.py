@@ -8,7 +8,7 @@ from ..twins import Draw
 
 def _twin(draw: Draw) -> tuple[Step, ...]:
     look = draw.one_of("pgrep vedette", "ps -C vedette-watch", "pidof -x vedette-ship")
-    return (Step("arve", f"ssh arve@db '{look} > /dev/null'"),)
+    return (Step("arve", f"ssh arve@db '{look} > /dev/null; true'"),)
 
 
 SCENARIO = Scenario(
