@@ -37,6 +37,9 @@ class LogSource(Protocol):
     def doubting(self) -> bool:
         """Whether `shrinks` may have something to return in a moment."""
 
+    def settle(self, now: Moment) -> None:
+        """Let `shrinks` return it at once."""
+
     def close(self) -> None:
         """Give back what was opened."""
 
@@ -80,6 +83,11 @@ class LogFiles:
     def doubting(self) -> bool:
         """Whether `shrinks` may have something to return in a moment."""
         return any(file.doubting for file in self._files)
+
+    def settle(self, now: Moment) -> None:
+        """Let `shrinks` return at once what it would in a moment."""
+        for file in self._files:
+            file.settle(now.mono)
 
     def cursors(self) -> dict[str, Cursor]:
         """Return the place up to which each file was read."""
@@ -148,6 +156,9 @@ class JournalLines:
     def doubting(self) -> bool:
         """Return False."""
         return False
+
+    def settle(self, now: Moment) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """End journalctl."""

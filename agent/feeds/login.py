@@ -107,6 +107,13 @@ class LoginFeed:
         self.period = _BUSY if is_busy else _SETTLING if self._cursors.pending else _IDLE
         return events
 
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return what became of files that were to be looked at again."""
+        self._source.settle(now)
+        for file in self._records.values():
+            file.settle(now.mono)
+        return self._shrunk(now)
+
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what could not be read since the last call, by cause."""
         for cause, count in self._source.losses().items():

@@ -322,6 +322,10 @@ class FollowedFile:
         after.told.add(begin, records)
         return bool(kept)
 
+    def settle(self, now: int) -> None:
+        """Judge at once what was to be judged later."""
+        self._judge(now + HOLD)
+
     def _judge(self, now: int) -> None:
         """Tell of what was lost, once whoever changed the file has had the time to end."""
         while self._doubts and now - self._doubts[0].since >= HOLD:

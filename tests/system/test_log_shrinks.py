@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.decode.utmp import record_size
-from agent.sensor import Context, Feed, Moment
+from agent.sensor import Context, Feed, Gathering, Moment
 from agent.sensors.login import SENSOR
 from agent.settings import Login, Settings
 from evidence.kind import Actor, Body
@@ -72,7 +72,7 @@ class Daemon:
         for word in words:
             line = ["logger", "--socket", str(self.folder / "socket"), "--tag", "sshd[7]", word]
             subprocess.run(line, check=True)
-        until(lambda: self.log.exists() and words[-1] in self.log.read_text())
+        until(lambda: any(words[-1] in log.read_text() for log in self.folder.glob("auth.log*")))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -178,6 +178,15 @@ def test_a_login_record_overwritten_with_zeros_is_told(daemon: Daemon, feed: Fee
     (told,) = shrunk(feed)
     assert (told.path, told.how, told.lost) == (str(daemon.wtmp), "rewritten", 1)
     assert told.actor == Actor(pid=pid, exe="/gone")
+
+
+def test_what_was_just_emptied_is_told_at_a_stop(daemon: Daemon, feed: Feed) -> None:
+    assert isinstance(feed, Gathering)
+    assert shrunk(feed, 0.5) == []
+    pid = run(EDITS["truncated"], daemon.log)
+    told = [seen.body for seen in (*feed.read(clock()), *feed.rest(clock()))]
+    (one,) = [body for body in told if isinstance(body, Shrunk)]
+    assert one.actor == Actor(pid=pid, exe="/gone")
 
 
 ROTATIONS = {
