@@ -54,8 +54,12 @@ class Processes(Protocol):
         """Return who pid was at mono (now if None), from events seen, else from /proc; None when unknown."""
         ...
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:
-        """Return who pid was before its last exec, where that was after since and by until (mono)."""
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:
+        """Return who pid was before its execs after since and by until (mono), the oldest first."""
+        ...
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:
+        """Return the program of (pid, start) at until, where it executed one after since (mono)."""
         ...
 
 

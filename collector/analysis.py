@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from time import perf_counter_ns
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import attribution, correlations, detections, risk, rulebook, telling
+from . import attribution, budgets, correlations, detections, risk, rulebook, telling
 from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
@@ -23,9 +24,21 @@ from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
-from .rule import Correlation, Detection, Finding, Rule, Site, nothing_from_sessions
+from .rule import (
+    Correlation,
+    Detection,
+    Finding,
+    Rule,
+    Site,
+    nothing_from_arrivals,
+    nothing_from_sessions,
+    nothing_from_time,
+)
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
+from .sigma import force
+from .sigma.force import Force
+from .sigma.ruleset import Ruleset
 
 T = TypeVar("T")
 _VIEWS_LIMIT = 10_000
@@ -38,12 +51,16 @@ class _Dump(msgspec.Struct):
     telling: telling.State
     risk: risk.State
     book: Book = Book()
+    budgets: budgets.State = msgspec.field(default_factory=budgets.State)
+    sigma: force.State = msgspec.field(default_factory=force.State)
 
 
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+    def __init__(
+        self, settings: DetectionSettings, known: Known | None = None, sigma: Ruleset | None = None
+    ) -> None:
         """Load the rules; known is what the operator tells, otherwise only what settings do."""
         self.site = site(settings, known)
         self._told, self._book = self.site.parameters, Book()
@@ -54,8 +71,9 @@ class Analysis:
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._telling, self._risk = telling.State(), risk.State()
+        self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
         self._revised: list[SessionRevision] = []
+        self._sigma = Force(sigma or Ruleset(), perf_counter_ns)
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -63,8 +81,9 @@ class Analysis:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         persons: list[Person | None] = []
         alerts: list[Alert] = []
-        self._decide(events)
+        alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
+        panels_of = self._sigma.judge.by_kind.get
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
@@ -72,18 +91,30 @@ class Analysis:
             rules = rules_of(event.body)
             if rules:
                 judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+            if panels_of(type(event.body)) is not None:
+                self._match(event.body, (*of_batch, event, person, origin.skew), now, alerts)
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
         return persons, alerts
 
-    def _decide(self, events: Sequence[Event[Body]]) -> None:
-        """Take what people decided of rules; an act is a batch of its own, and only the collector has any."""
-        if len(events) == 1 and isinstance(act := events[0].body, Act):
-            book = rulebook.apply(self._book, act, events[0].time)
-            if book is not self._book:
-                self._book = book
-                self._refresh(self.site.known)
+    def _decide(self, events: Sequence[Event[Body]], origin: Origin, now: int) -> list[Alert]:
+        """Take what was decided of rules; an act is a batch of its own, and only the collector has any.
+
+        Return an alert for what no person decided.
+        """
+        if len(events) != 1 or not isinstance(act := events[0].body, Act):
+            return []
+        book = rulebook.apply(self._book, act, events[0].time)
+        if book is self._book:
+            return []
+        self._book = book
+        self._refresh(self.site.known)
+        return [to_alert(_STAGED, _staged(act, origin, events[0]), now)] if act.user == budgets.AUTHOR else []
+
+    def broken(self, now: int) -> list[Act]:
+        """Return what is to be recorded of rules that broke their budget by now."""
+        return budgets.broken(self._budgets, self._book, now)
 
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
@@ -125,14 +156,30 @@ class Analysis:
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int, alerts: list[Alert]) -> None:
         """Add to alerts what the rules make of an event."""
+        site = self.site
         for rule, ask in rules:
             try:
-                found = ask(record)
+                answer = ask(record, site)
+                if not answer:
+                    continue  # nearly always
+                found = (answer,) if isinstance(answer, Finding) else tuple(answer)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
-                continue
-            if found:
+            else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
+
+    def _match(self, body: Body, made_of: tuple[Any, ...], now: int, alerts: list[Alert]) -> None:
+        """Add to alerts what the Sigma rules make of an event; of nearly all events they make nothing."""
+        try:
+            matched = self._sigma.of(body)
+            if matched:
+                for rule, one in self._sigma.told(matched, record := Record(*made_of), self._is_off):
+                    alerts.extend(self._alerts(rule, (_placed(one, record),), now))
+        except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+            alerts.extend(self._alerts(_FAULT, (_fault(_SIGMA, Record(*made_of), error),), now))
+
+    def _is_off(self, rule: str) -> bool:
+        return self._book.state(rule) == "off"
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
@@ -140,6 +187,7 @@ class Analysis:
             alert
             for arrival in arrivals
             for rule in self._awake()
+            if rule.arrived is not nothing_from_arrivals
             for alert in self._alerts(rule, rule.arrived(self._states[rule.id], arrival, self.site), now)
         ]
 
@@ -148,14 +196,25 @@ class Analysis:
         found = [
             alert
             for rule in self._awake()
+            if rule.passed is not nothing_from_time
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
+        for of, one in self._sigma.passed(now, self._is_off):
+            found.extend(self._alerts(of, (one,), now))
         return [*found, *telling.passed(self._telling, now)]
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
         self._attribution.know(known)
         self._refresh(known)
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
+        self._sigma = Force(ruleset, perf_counter_ns, self._sigma.state)
+
+    def sigma(self) -> Force:
+        """Return the Sigma rules in force, with what they cost."""
+        return self._sigma
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -167,6 +226,8 @@ class Analysis:
                 "telling": self._telling,
                 "risk": self._risk,
                 "book": self._book,
+                "budgets": self._budgets,
+                "sigma": self._sigma.state,
             }
         )
 
@@ -178,6 +239,8 @@ class Analysis:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+        self._budgets = stored.budgets
+        self._sigma.load(stored.sigma)
         self._refresh(self.site.known)
 
     def _awake(self) -> list[Correlation]:
@@ -188,22 +251,20 @@ class Analysis:
         """Return by kind the rules that want it, each with how it is asked, its state included."""
         routes: dict[type[Body], tuple[Asked, ...]] = {}
         self._scoped = self._book.scoped()
-        made: list[tuple[Detection | Correlation, Callable[[Site], Ask]]] = [
-            (rule, functools.partial(_find, rule)) for rule in self._detections
-        ]
-        made += [(rule, functools.partial(_step, rule, self._states[rule.id])) for rule in self._awake()]
-        asked = [(rule, self._asked(rule, make)) for rule, make in made if self._book.state(rule.id) != "off"]
+        made: list[Asked] = [(rule, rule.find) for rule in self._detections]
+        made += [(rule, functools.partial(rule.step, self._states[rule.id])) for rule in self._awake()]
+        asked = [(rule, self._asked(rule, ask)) for rule, ask in made if self._book.state(rule.id) != "off"]
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
         self._wanted = Routes(routes, self.site)
         return routes
 
-    def _asked(self, rule: Detection | Correlation, make: Callable[[Site], Ask]) -> Ask:
+    def _asked(self, rule: Detection | Correlation, ask: Ask) -> Ask:
         """Return how a rule is asked: with what holds for all, or for the person and host at hand."""
         if rule.id not in self._scoped:
-            return make(self.site)
-        return lambda record: make(self._view(record.host, record.person))(record)
+            return ask
+        return lambda record, _site: ask(record, self._view(record.host, record.person))
 
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
@@ -213,7 +274,9 @@ class Analysis:
         staged = self._book.state(rule.id) == "staged"
         for finding in findings:
             alert = to_alert(rule, finding, now, staged=staged)
-            yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
+            for told in telling.tell(self._telling, alert, now, per_hour, of_event=of_event):
+                budgets.count(self._budgets, self._book, told, now)
+                yield told
             if staged:
                 continue
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
@@ -238,6 +301,36 @@ _FAULT = Detection(
     hits=(),
     misses=(),
 )
+
+
+_SIGMA = msgspec.structs.replace(_FAULT, id="sigma")
+"""Stands for all Sigma rules, where the matching itself fails."""
+
+
+_STAGED = Detection(
+    id="rule-staged",
+    version=1,
+    title="A rule broke its budget and alerts no more",
+    severity="medium",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+
+
+def _staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
+    """Return that a rule was staged because it alerted too often."""
+    return Finding(
+        entity=f"{act.object}|{origin.uid(event)}",
+        summary=f"rule {act.object} is only tried from now on: {act.reason}",
+        time=event.time,
+        agent=origin.agent,
+        host=origin.host,
+        evidence=(origin.uid(event),),
+        details={"rule": act.object or "", "reason": act.reason or ""},
+    )
 
 
 def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:
@@ -269,24 +362,6 @@ def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
             raise TypeError(f"{package.__name__}.{module.name}: {constant} is not a {shape.__name__}")
         found.append(rule)
     return found
-
-
-def _find(rule: Detection, site: Site) -> Ask:
-    def ask(record: Record) -> Sequence[Finding]:
-        one = rule.find(record, site)
-        return () if one is None else (one,)
-
-    return ask
-
-
-def _step(rule: Correlation, state: Any, site: Site) -> Ask:
-    step = rule.step
-
-    def ask(record: Record) -> Sequence[Finding]:
-        found = step(state, record, site)
-        return tuple(found) if found else ()
-
-    return ask
 
 
 def rules() -> list[Rule]:

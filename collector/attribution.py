@@ -15,9 +15,9 @@ from . import causes, hops, jobs, sessions
 from .bounded import remember
 from .causes import Causes
 from .crossings import Crossings
-from .hop_pairs import Login
+from .logins import Logins
 from .organisation import Known, Organisation
-from .record import NOT_INTERACTIVE, Origin, Person, SessionRevision
+from .record import Origin, Person, SessionRevision
 from .rule import Parameter
 from .sessions import SESSIONS_LIMIT, Link, Session, Sessions
 
@@ -93,6 +93,7 @@ class Attribution:
         self.state = state
         self._sessions = Sessions(state.sessions, self._known_to_us)
         self._crossings = Crossings(state.hops, self._sessions, self._ports)
+        self._logins = Logins(state.accepted, state.opened, self._sessions, self._crossings)
         self._causes = Causes(state.hosts, self._sessions)
         self._origin: Origin | None = None
 
@@ -147,68 +148,19 @@ class Attribution:
         self._causes.rename()
 
     def _accepted(self, origin: Origin, event: Event[login.Accepted]) -> Person:
-        body = event.body
-        seen = self._crossings.accepted(origin, event)
-        if body.pid is not None:
-            remember(self.state.accepted, origin.key(body.pid), seen.uid, SESSIONS_LIMIT)
-        key = origin.key(body.session) if body.session is not None else None
-        if key is None and body.pid is not None:
-            key = self.state.opened.get(origin.key(body.pid))
-        elif key is not None and self._sessions.get(key) is None:
-            key = self._open(origin, event, body.session or 0)
-        session = self._sessions.get(key) if key is not None else None
-        if key is not None and session is not None:
-            self._join(key, session, seen)
-        self._crossings.judge(seen)
+        person = self._logins.accepted(origin, event)
         self._causes.rename()
-        return session.person if session is not None else self._crossings.behind(seen)
+        return person
 
     def _session_open(self, origin: Origin, event: Event[login.SessionOpen]) -> None:
         body = event.body
         if body.auid is not None:
             self._learn_name(origin, body.auid, body.user)
-        if body.session is None:
-            return
-        key = origin.key(body.session)
-        known = self._sessions.get(key)
-        if known is not None and (known.program or (known.link is not None and known.link.kind == "former")):
-            return  # su and sudo open PAM sessions inside the one that the login made; the person stays
-        self._open(origin, event, body.session)
-        if body.pid is not None:
-            remember(self.state.opened, origin.key(body.pid), key, SESSIONS_LIMIT)
-            seen = self._crossings.login(self.state.accepted.get(origin.key(body.pid)))
-            if seen is not None:
-                self._join(key, self.state.sessions.sessions[key], seen)
-        self._causes.rename()
-
-    def _open(self, origin: Origin, event: Event[login.Accepted | login.SessionOpen], number: int) -> str:
-        """Take in a session that a login service opened."""
-        body, key = event.body, origin.key(number)
-        session = self._sessions.get(key) or self._sessions.make(origin, number, body.user)
-        session.user, session.program, session.opened = body.user, body.program, event.time
-        session.evidence = (origin.uid(event),)
-        session.source = body.source.ip if body.source else None
-        self._sessions.tell(key)
-        self._sessions.rename(key)
-        return key
-
-    def _join(self, key: str, session: Session, seen: Login) -> None:
-        """Let a session be the one that a login opened."""
-        seen.session = key
-        session.user, session.fingerprint = seen.user, seen.fingerprint
-        session.source = seen.source[0] if seen.source is not None else session.source
-        session.evidence = tuple(dict.fromkeys((seen.uid, *session.evidence)))
-        self._sessions.tell(key)
-        self._sessions.rename(key)
-        self._crossings.apply(key, seen)
+        if self._logins.opened(origin, event):
+            self._causes.rename()
 
     def _session_close(self, origin: Origin, event: Event[login.SessionClose]) -> None:
-        body = event.body
-        key = origin.key(body.session) if body.session is not None else None
-        known = self._sessions.get(key) if key is not None else None
-        if key is not None and known is not None and _is_its_own(known, body.program):
-            known.closed = event.time
-            self._sessions.tell(key)
+        self._logins.closed(origin, event)
 
     def _connected(self, origin: Origin, event: Event[connection.Open | connection.Close]) -> None:
         """Take in a connection that may lead to another host's session, or brought one of this host."""
@@ -306,8 +258,3 @@ class Attribution:
         )
         self._causes.rename()
         return person
-
-
-def _is_its_own(session: Session, program: str) -> bool:
-    """Return whether the program that closes a session opened it, as far as that was seen."""
-    return session.program == program if session.program else program in NOT_INTERACTIVE

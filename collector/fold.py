@@ -17,6 +17,7 @@ from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
+from evidence.kinds.collector import Act
 
 from . import decode, findings, skew
 from .alert import Alert
@@ -29,6 +30,7 @@ from .ledger.reader import LedgerItem
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 TICK = 1_000_000_000
 """Nanoseconds of ledger time between ticks."""
@@ -110,6 +112,15 @@ class Fold:
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
         return self._engine.decided()
+
+    def broken(self, now: int) -> list[Act]:
+        """Return acts to be recorded by now (UTC ns), once all entries were fed."""
+        nothing: list[Act] = []
+        return self._guard(lambda: self._engine.broken(now), nothing, [])
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Hand to the engine the Sigma rules that are in force from the next entry on."""
+        self._engine.enforce(ruleset)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

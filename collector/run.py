@@ -56,6 +56,7 @@ from .paths import Paths
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
+from .sigma_watch import SigmaWatch
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
@@ -104,8 +105,16 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
-    pipeline.serve(settings, lambda: Analysis(settings.detection, told.known), ready, operator=told)
+    record = organisation_watch.recorder(settings)
+    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
+    pipeline.serve(
+        settings,
+        lambda: Analysis(settings.detection, told.known, rules.ruleset),
+        ready,
+        operator=told,
+        rules=rules,
+        record=record,
+    )
 
 
 def run_console(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:

@@ -57,7 +57,7 @@ class Pipeline(_Section, frozen=True):
     """How the pipeline commits: about once a second, or at commit_rows."""
 
     commit_seconds: Seconds = 1.0
-    commit_rows: Positive = 30_000
+    commit_rows: Positive = 60_000
     merge_seconds: Seconds = 120.0
     checkpoint_seconds: Seconds = 30.0
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from . import files
+from . import files, paths
 from .errors import SettingsError
+from .settings import Settings
 from .sigma.document import File
 from .sigma.read import LIMIT, Placeholders, read
+from .sigma.ruleset import Ruleset, assemble
 
 FILES = 10_000
 """Of one folder; SigmaHQ has a third of it for all products together."""
@@ -93,6 +95,19 @@ class Folder:
             files.write(self._kept, msgspec.json.encode(_Kept(_FORM, self._settings, self._known)))
         except OSError as error:
             _log.warning("%s: %s; rules are parsed again at the next start", self._kept, error.strerror)
+
+
+def in_force(settings: Settings) -> Ruleset:
+    """Return the rules of the folder that the settings name; none where they name none.
+
+    Raises:
+        SettingsError: as for `Folder.read`.
+    """
+    folder = settings.detection.sigma
+    if folder is None:
+        return Ruleset()
+    kept = paths.of(settings).sigma
+    return assemble(Folder(folder, settings.detection.sigma_placeholders, kept).read())
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -23,7 +23,7 @@ from ..bounded import remember
 from ..examples import run
 from ..organisation import HostLabel, Organisation
 from ..presence import VERB
-from ..record import Arrival, Person, Record
+from ..record import Arrival, Person, Record, uid_of
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 
 _MISSED = Parameter("missed", 3, "heartbeats", "one late heartbeat is a busy network, three are none")
@@ -41,11 +41,14 @@ _EPHEMERAL = "ephemeral"
 
 
 class Seen(msgspec.Struct, gc=False):
-    """What was last heard of an agent; times are UTC ns of the collector's clock."""
+    """What was last heard of an agent; times are UTC ns of the collector's clock.
+
+    uid is of the last event that the agent tells of itself; empty while there was none.
+    """
 
     host: str
     received: int
-    uid: str
+    uid: str = ""
     newest: tuple[int, int] = (0, 0)
     """Epoch and seq of uid's event: what comes later may have happened before."""
     interval: float = 60.0
@@ -53,7 +56,8 @@ class Seen(msgspec.Struct, gc=False):
     """seq of the farewell; what has a smaller one may still arrive in the other lane."""
     told: Severity | None = None
     person: Person | None = None
-    person_uid: str | None = None
+    place: tuple[int, int] = (0, 0)
+    """Epoch and seq of the event that shows the person."""
     boot: str = ""
     active: int = 0
     closed: dict[str, int] = {}
@@ -92,7 +96,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return ()
-        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
+        seen = state.agents[record.agent] = Seen(record.host, record.received)
     seen.received, seen.told = max(seen.received, record.received), None
     place = (record.epoch, record.event.seq)
     if place >= seen.newest:
@@ -114,13 +118,11 @@ def _at_work(state: State, record: Record) -> None:
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
             return
-        seen = state.agents[record.agent] = Seen(record.host, record.received, record.uid)
-    at, uid = record.at, record.uid
-    if at < seen.active or (at == seen.active and uid < (seen.person_uid or "")):
-        return
-    if seen.newest == (0, 0):
-        seen.uid = uid
-    seen.person, seen.person_uid, seen.active, seen.boot = person, uid, at, record.boot
+        seen = state.agents[record.agent] = Seen(record.host, record.received)
+    event = record.event
+    at, place = event.time - record.skew, (record.epoch, event.seq)
+    if at > seen.active or (at == seen.active and place > seen.place):
+        seen.person, seen.place, seen.active, seen.boot = person, place, at, record.boot
 
 
 def _left(state: State, record: Record, body: SessionClose) -> None:
@@ -194,7 +196,9 @@ def _severity(seen: Seen, site: Site) -> Severity:
 def _finding(agent: str, seen: Seen, time: int, site: Site, broke_off: str | None = None) -> Finding:
     seen.told = severity = _severity(seen, site)
     last = f"; last person active: {seen.person.name}" if seen.person else ""
-    evidence = [seen.uid] if seen.person_uid is None else [seen.person_uid, seen.uid]
+    shown = uid_of(agent, *seen.place) if seen.person is not None else seen.uid
+    last_uid = seen.uid or shown
+    evidence = [shown, last_uid]
     still = ""
     if seen.neighbour is not None and seen.neighbour[0] > seen.received + _SLACK:
         still = "; another host still talks with it"
@@ -204,7 +208,7 @@ def _finding(agent: str, seen: Seen, time: int, site: Site, broke_off: str | Non
         what = "broke off its connection without a farewell, and did not come back"
         evidence.append(broke_off)
     return Finding(
-        entity=f"{agent}|{seen.uid}",
+        entity=f"{agent}|{last_uid}",
         summary=f"{seen.host} {what}{last}{still}",
         time=time,
         agent=agent,

@@ -28,11 +28,12 @@ Clock = Callable[[], int]
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """A rule that matches an event, the view it was seen in, and the texts it was judged by."""
+    """A rule that matches an event, the view it was seen in, what it was judged by, and the whole record."""
 
     rule: Rule
     view: View
     values: dict[str, str]
+    text: str | None = None
 
 
 class Cost(msgspec.Struct):
@@ -112,6 +113,12 @@ def _tests(nodes: Iterable[tree.Node], places: Places) -> list[Test]:
     return [compiled(node, places) for node in nodes]
 
 
+def told(field: Field, body: Any) -> str | None:
+    """Return a field's text of a body."""
+    basis = field.basis
+    return field.show(getattr(body, basis) if isinstance(basis, str) else basis(body))
+
+
 def _must(view: View, name: str) -> Field:
     field = view.field(name)
     if field is None:
@@ -179,7 +186,7 @@ class Judge:
     def matched(self, body: Body) -> list[Matched]:
         """Return the rules that match a body, with what they were judged by, in each view."""
         return [
-            Matched(rule, panel.view, panel.values(body))
+            Matched(rule, panel.view, panel.values(body), told(panel.view.text, body))
             for panel in self.by_kind.get(type(body), ())
             for rule in panel.of(body)
         ]

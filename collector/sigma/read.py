@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
+import msgspec
 import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
@@ -49,17 +50,26 @@ def read(path: str, data: bytes, placeholders: Placeholders) -> File:
     if len(data) > LIMIT:
         return File(path, digest, fault=f"{len(data)} bytes, more than {LIMIT}")
     try:
-        collection = _parse(data)
+        found = _parse(data)
     except _UNREADABLE as error:
         return File(path, digest, fault=_line(error))
-    found: list[Document] = []
-    for number, one in enumerate([*collection.rules, *collection.filters]):
-        found.append(_document(one, f"{path}#{number}" if number else path, placeholders))
-    return File(path, digest, tuple(found), None if found else "no rule stands in it")
+    made = tuple(
+        _document(one, f"{path}#{number}" if number else path, placeholders)
+        for number, one in enumerate(found)
+    )
+    return File(path, digest, made, None if made else "no rule stands in it")
 
 
-def _parse(data: bytes) -> SigmaCollection:
-    """Return the file's rules, unresolved.
+class _Broken(msgspec.Struct, frozen=True):
+    """A document that pySigma does not take, beside others that it does."""
+
+    title: str
+    error: Exception
+    id: str | None = None
+
+
+def _parse(data: bytes) -> list[Any]:
+    """Return the file's rules, unresolved; where one is refused as a whole, the others by themselves.
 
     Raises:
         yaml.YAMLError, SigmaError, TypeError: it is not a file of rules.
@@ -67,12 +77,32 @@ def _parse(data: bytes) -> SigmaCollection:
     parts = [one for one in yaml.load_all(data, yaml.CSafeLoader) if one is not None]
     if not all(isinstance(one, dict) for one in parts):
         raise TypeError("not a YAML mapping")
-    return SigmaCollection.from_dicts(
+    try:
+        return _collected(parts)
+    except _UNREADABLE:
+        if len(parts) == 1 or any("action" in one for one in parts):
+            raise
+    found: list[Any] = []
+    for one in parts:
+        try:
+            found += _collected([one])
+        except _UNREADABLE as error:
+            found.append(_Broken(str(one.get("title")), error, one.get("id")))
+    return found
+
+
+def _collected(parts: list[Any]) -> list[Any]:
+    found = SigmaCollection.from_dicts(
         parts, collect_errors=True, collect_filters=True, resolve_references=False
     )
+    return [*found.rules, *found.filters]
 
 
 def _document(one: Any, name: str, placeholders: Placeholders) -> Document:
+    if isinstance(one, _Broken):
+        said = str(one.id or name)
+        source = Logsource()
+        return Rule(said, one.title, "medium", source, tree.FALSE, fault=_line(one.error))
     if one.errors:
         fault = _line(one.errors[0])
         return Rule(**_common(one, name), logsource=_logsource(one), condition=tree.FALSE, fault=fault)

@@ -22,14 +22,10 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Ruleset(msgspec.Struct, frozen=True):
-    """Rules in force, with their filters; correlations, with the ids of their rules; and all that is listed.
-
-    silent are ids of rules that only correlations look at.
-    """
+    """Rules in force, with their filters; correlations, by the ids of their rules; all that is listed."""
 
     rules: tuple[Rule, ...] = ()
     correlations: tuple[Correlation, ...] = ()
-    silent: frozenset[str] = frozenset()
     listed: tuple[Listed, ...] = ()
     faulty: tuple[File, ...] = ()
 
@@ -53,7 +49,6 @@ def assemble(files: Iterable[File]) -> Ruleset:
     return Ruleset(
         rules=rules,
         correlations=joined,
-        silent=frozenset(name for one in joined if not one.generate for name in one.rules),
         listed=tuple(
             msgspec.structs.replace(one, fault=broken[one.document.id])
             if one.fault is None and one.document.id in broken

@@ -16,9 +16,10 @@ import msgspec
 from evidence.kind import Body, kind_of
 
 from . import tree
-from .decide import reduced, unfit, unknown_fields, views_of
+from .decide import reduced, unknown_fields, views_of
 from .document import Correlation, Document, Filter, Rule
 from .examples import failure
+from .force import fault
 from .judge import Judge
 from .ruleset import Listed, Ruleset
 from .view import View
@@ -120,7 +121,7 @@ def _correlated(one: Standing, ruleset: Ruleset, by_id: dict[str, Standing]) -> 
     rules = [by_id[name] for name in rule.rules]
     idle = next((of for of in rules if of.state == "inactive"), None)
     reason = None if idle is None else f"rule {idle.id} is inactive: {idle.reason}"
-    reason = reason or unfit(rule, {of.id: of for of in ruleset.rules})
+    reason = reason or fault(rule, {of.id: of for of in ruleset.rules})
     first = rules[0]
     return msgspec.structs.replace(
         one,

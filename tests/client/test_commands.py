@@ -417,3 +417,12 @@ def test_an_alert_is_triaged(served: Served, capsys: pytest.CaptureFixture[str])
     assert run(served, "alerts") == 0
     assert "closed as benign" in capsys.readouterr().out
     assert run(served, "triage", lake.ALERT[:12], "--open") == 0
+
+
+def test_the_digest_is_a_table_by_rule(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "digest") == 0
+    told = capsys.readouterr().out
+    assert "upload_by_login" in told
+    assert "live" in told
+    assert run(served, "digest", "--to", "2020-01-01") == 0
+    assert "nothing was found" in capsys.readouterr().err
