@@ -28,6 +28,9 @@ BUSY = 64
 IGNORED = 1024
 """Folders that are ignored at once; then it begins anew."""
 
+_PORTION = 4
+"""Reads of a group at once: a busy second's records, with all that is made of them, would be many MB."""
+
 _APPEARED = records.CREATE | records.MOVED_TO | records.RENAME
 _MOVED = records.MOVED_FROM | records.MOVED_TO
 _QUIET = records.CREATE | records.DELETE | records.CLOSE_WRITE | records.ATTRIB
@@ -44,6 +47,8 @@ class _Merged:
         self.last: dict[_Key, Raw] = {}
         self.appeared: set[_Key] = set()
         self.first: dict[_Key, int] = {}
+        self.paths: dict[_Key, bytes | None] = {}
+        """The paths of those that were looked for: a rename's two records name both."""
 
 
 class FanotifyTrees:
@@ -96,11 +101,13 @@ class FanotifyTrees:
         self._handles.remember(path)
 
     def read(self) -> TreeNews:
-        """Return one change for each path, with the last pid."""
+        """Return one change for each path of a portion of what is queued, with the last pid."""
         merged = _Merged()
         lost: list[bytes] = []
+        more = False
         for group in self._all():
-            for piece in group.read()[0]:
+            for count, piece in enumerate(group.read(_PORTION), 1):
+                more |= count == _PORTION
                 for raw in parse_fanotify(piece, self._places.foreign):
                     if raw.mask & records.OVERFLOW:
                         lost += self._roots.get(group.fd, ())
@@ -109,7 +116,7 @@ class FanotifyTrees:
         foreign, busy = self._places.take_foreign(BUSY)
         for key in busy if self._whole else ():
             self._quieten(key)
-        return TreeNews(tuple(changes), tuple(lost), foreign)
+        return TreeNews(tuple(changes), tuple(lost), foreign, more)
 
     def narrow(self) -> bool:
         """Give marks of filesystems up; each folder is marked when it is added."""
@@ -195,25 +202,31 @@ class FanotifyTrees:
     def _resolve(self, merged: _Merged) -> list[TreeChange]:
         changes = []
         for key, raw in merged.last.items():
-            here = self._path(*key)
+            here = self._path(key, merged.paths)
             if here is None:
                 continue
             former = latter = None
             if raw.former_handle and key == (raw.fsid, raw.handle, raw.name):
-                former = self._path_anywhere(raw.fsid, raw.former_handle, raw.former_name)
+                former = self._path_anywhere((raw.fsid, raw.former_handle, raw.former_name), merged.paths)
             elif raw.former_handle and raw.handle:
-                latter = self._path_anywhere(raw.fsid, raw.handle, raw.name)
+                latter = self._path_anywhere((raw.fsid, raw.handle, raw.name), merged.paths)
             first = merged.first.get(key)
             changes.append(TreeChange(here, raw.pid or None, key in merged.appeared, former, latter, first))
         return changes
 
-    def _path(self, fsid: bytes, handle: bytes, name: bytes) -> bytes | None:
-        folder = self._places.path(fsid, handle)
-        return _joined(folder, name) if folder is not None else None
+    def _path(self, key: _Key, known: dict[_Key, bytes | None]) -> bytes | None:
+        """Return a path in or above the trees, the same object each time it is known."""
+        if key not in known:
+            folder = self._places.path(key[0], key[1])
+            known[key] = _joined(folder, key[2]) if folder is not None else None
+        return known[key]
 
-    def _path_anywhere(self, fsid: bytes, handle: bytes, name: bytes) -> bytes | None:
-        folder = self._places.path(fsid, handle) or self._handles.folder(fsid, handle)
-        return _joined(folder, name) if folder is not None else None
+    def _path_anywhere(self, key: _Key, known: dict[_Key, bytes | None]) -> bytes | None:
+        here = self._path(key, known)
+        if here is None:
+            folder = self._handles.folder(key[0], key[1])
+            here = _joined(folder, key[2]) if folder is not None else None
+        return here
 
     def _quieten(self, key: bytes) -> None:
         """Let the kernel ignore a busy foreign folder, but for renames, which may lead into a tree."""

@@ -239,7 +239,9 @@ class FileWork:
 
     def _look(self, parts: _Parts, due: list[Noted], there: set[bytes]) -> Job:
         """Look at changed paths; a folder that appeared is scanned, for what came before it was watched."""
-        for noted in due:
+        due.reverse()
+        while due:
+            noted = due.pop()  # there may be thousands: each is let go once it was looked at
             sight = self._sight(parts, noted, absent=noted.path not in there)
             look = parts.scan.scan if noted.appeared else parts.scan.look
             for step in look(noted.path, sight):

@@ -24,7 +24,8 @@ def climb(sensor: Sensor, context: Context, wait: Wait, choice: str = AUTO) -> C
 
     choice names the only rung to try; AUTO tries all of them, best first.
     """
-    if (absent := sensor.absent()) is not None:
+    absent = sensor.absent() or sensor.unused(context.settings)
+    if absent is not None:
         return Climbed(None, None, (SensorHealth(rung="none", works=False, reason=absent),), applies=False)
     tried: list[SensorHealth] = []
     rungs = [rung for rung in sensor.rungs if choice in (AUTO, rung.name)]

@@ -40,7 +40,7 @@ _INSTALLERS = frozenset(
 )
 
 
-class Noted(msgspec.Struct):
+class Noted(msgspec.Struct, gc=False):
     """Something happened to path at mono, by actor as far as known; the rest is as in the file kinds.
 
     installed: a package manager wrote it, whoever wrote it since.

@@ -30,6 +30,9 @@ ENDED_SHARE = 16
 LATE = 2_000_000_000
 """Nanoseconds after its end for which a pid still names the process, as long as no other took it."""
 
+FORMER = 4
+"""Programs that are kept of a process from before its last exec."""
+
 _GONE = 4096
 _PORTIONS = 64
 
@@ -48,7 +51,7 @@ class Who(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Process(msgspec.Struct, gc=False):
-    """What is known of one process; a second exec replaces what the first told, but for `before`."""
+    """What is known of one process; an exec replaces what the one before told, but for `formers`."""
 
     pid: int
     start: int | None
@@ -56,7 +59,8 @@ class _Process(msgspec.Struct, gc=False):
     parent: Key | None
     seen: int
     ended: int | None = None
-    before: Who | None = None
+    formers: tuple[tuple[int, Who], ...] = ()
+    """Until when it was who before its last execs, the oldest first."""
     older: _Process | None = None
     """What had the pid before it and is not forgotten yet."""
     line: tuple[Ancestor, ...] = ()
@@ -68,9 +72,11 @@ class _Process(msgspec.Struct, gc=False):
     """Whether it stands in somebody's line."""
 
     def at(self, mono: int | None) -> Who:
-        """Return who it was at mono (now if None): before its last exec it ran something else."""
-        if self.before is not None and mono is not None and mono < self.seen:
-            return self.before
+        """Return who it was at mono (now if None): before its last execs it ran something else."""
+        if mono is not None and mono < self.seen:
+            for until, who in self.formers:
+                if mono < until:
+                    return who
         return self.who
 
 
@@ -113,12 +119,20 @@ class ProcessTable:
         process = self._find(pid, mono) or self._read(pid, mono)
         return _actor(process, process.at(mono)) if process is not None else None
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:
-        """Return who pid was before its last exec, where that was after since and by until (mono)."""
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:
+        """Return who pid was before its execs after since and by until (mono), the oldest first."""
         process = self._find(pid, until)
-        if process is None or process.before is None or not since < process.seen <= until:
+        if process is None:
+            return ()
+        return tuple(_actor(process, who) for left, who in process.formers if since < left <= until)
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:
+        """Return the program of (pid, start) at until, where it executed one after since (mono)."""
+        process = self._matching(pid, start)
+        if process is None:
             return None
-        return _actor(process, process.before)
+        executed = [left for left, _ in process.formers] or [process.seen]
+        return process.at(until).exe if any(since < at <= until for at in executed) else None
 
     def ancestry(self, pid: int, start: int | None) -> tuple[Ancestor, ...]:
         """Return the parents of (pid, start), nearest first, at most eight; it ends where one is unknown."""
@@ -167,7 +181,8 @@ class ProcessTable:
             self._add(_Process(body.pid, body.start, _who(body), parent, mono))
         else:
             self.version += process.named
-            process.before, process.who, process.parent, process.seen = process.who, _who(body), parent, mono
+            process.formers = (*process.formers, (mono, process.who))[-FORMER:]
+            process.who, process.parent, process.seen = _who(body), parent, mono
             process.ended, process.version = None, -1
             self._table[body.pid] = self._table.pop(body.pid)
         if body.ancestry:

@@ -41,10 +41,11 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """An event that is due, who read, and when (monotonic ns) that began."""
+    """An event that is due, who read, when (monotonic ns) that was told, and between which two it began."""
 
     pid: int
     mono: int
+    between: tuple[int, int]
     body: Read
 
 
@@ -55,6 +56,7 @@ class _Window(msgspec.Struct):
     due: int
     late: bool = False
     mono: int = 0
+    between: tuple[int, int] = (0, 0)
     first: int | None = None
     last: int | None = None
     opens: int = 0
@@ -86,16 +88,27 @@ class ReadWindows:
         return window is not None and opened.path in window.counted
 
     def add(
-        self, reader: Reader, opened: Opened, *, time: int, mono: int, opens: int = 1, size: int = 0
+        self,
+        reader: Reader,
+        opened: Opened,
+        *,
+        time: int,
+        mono: int,
+        between: tuple[int, int] | None = None,
+        opens: int = 1,
+        size: int = 0,
     ) -> None:
-        """Count opens and reads by reader at time (UTC ns) and mono; size is the file's, in bytes."""
+        """Count opens and reads by reader, told at time (UTC ns) and mono; size is the file's, in bytes.
+
+        between are two moments (mono) within which they were; None where nothing but mono is known.
+        """
         key = reader.pid, reader.start, opened.tree
         window = self._open.get(key)
         if window is None:
             window = _Window(reader.pid, opened, reader.actor, mono)
             self._open[key] = window
         if window.first is None:
-            window.first, window.mono = time, mono
+            window.first, window.mono, window.between = time, mono, between or (0, mono)
             window.actor = reader.actor or window.actor  # it may have become another program since
         window.last = time
         window.opens += opens
@@ -121,7 +134,7 @@ class ReadWindows:
             if window.first is None or window.late or full:
                 del self._open[key]  # nothing came for a whole window, or nothing more can
             if window.first is not None:
-                found.append(Due(window.pid, window.mono, _event(window)))
+                found.append(Due(window.pid, window.mono, window.between, _event(window)))
                 _begin_anew(window, mono + self._length)
         return found
 

@@ -62,9 +62,9 @@ class SensitiveMarks:
         """Return the group's descriptor."""
         return self._group.fd
 
-    def read(self) -> list[bytes]:
-        """Return what is queued."""
-        return self._group.read()[0]
+    def read(self) -> Iterator[bytes]:
+        """Yield what is queued, piece by piece."""
+        return self._group.read()
 
     def close(self) -> None:
         """Give the marks back."""

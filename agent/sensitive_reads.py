@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from evidence.kinds.file import Read
 
 from .decode import fanotify as records
 from .decode.fanotify import Raw, parse_fanotify
+from .kernel.fanotify import READS
 from .kernel.writers import Writers
 from .read_window import Due, Reader, ReadWindows
 from .sensitive_marks import SensitiveMarks, Target
@@ -29,9 +30,10 @@ _REGLOB = 30_000_000_000
 _PATIENCE = 1_000_000_000
 """Nanoseconds for which a read waits for the exec of its process to be told, where that has gone."""
 _SETTLED = 200_000_000
-"""Nanoseconds for which each read waits: fanotify may be ahead of the rings, read ten times a second."""
-_TURN = 20_000_000
-"""Nanoseconds after the clock of a turn by which its opens are read."""
+"""Nanoseconds for which each read waits: fanotify may be ahead of the rings, read ten times a second.
+
+When an open is read it is taken to be no older than this.
+"""
 _WAITING, _GATHERING = 0.1, 1.0
 """Seconds between two looks while a read waits to be named, and while windows are open."""
 _CHECKERS = frozenset({"sudo", "su", "doas", "login"})
@@ -41,7 +43,7 @@ _CHECKERS = frozenset({"sudo", "su", "doas", "login"})
 class SensitiveReads:
     """The open marks and windows."""
 
-    def __init__(self, settings: File, processes: Processes) -> None:
+    def __init__(self, settings: File, processes: Processes, clock: Callable[[], Moment]) -> None:
         """Mark what is there.
 
         Raises:
@@ -50,6 +52,9 @@ class SensitiveReads:
         targets = [Target(pattern) for pattern in settings.sensitive]
         targets += [Target(pattern, decoy=True) for pattern in settings.decoys]
         self._processes = processes
+        self._clock = clock
+        self._drained = 0
+        """When (monotonic ns) nothing was queued that had not been read."""
         self._writers = Writers()
         self._windows = ReadWindows(int(settings.read_window * 1e9))
         self._marks = SensitiveMarks(tuple(targets))
@@ -73,11 +78,7 @@ class SensitiveReads:
         """Return the reads that are to be told."""
         if self._globbed is None or now.mono - self._globbed >= _REGLOB:
             self._look(now)
-        appeared = False
-        for piece in self._marks.read():
-            for raw in parse_fanotify(piece):
-                appeared |= self._take(raw, now)
-        if appeared:
+        if self._drain(now):
             self._look(now)
         gone = {pid for pid in self._windows.pids() if self._writers.namespace(pid) is None}
         self._windows.end(gone, now.mono)
@@ -101,7 +102,21 @@ class SensitiveReads:
         self._globbed = now.mono
         self._marks.look()
 
-    def _take(self, raw: Raw, now: Moment) -> bool:
+    def _drain(self, now: Moment) -> bool:
+        """Count what is queued; return whether a file of a pattern may have appeared."""
+        before = self._clock().mono
+        left, appeared = READS, False
+        for piece in self._marks.read():
+            left -= 1
+            read_at = self._clock().mono
+            between = max(self._drained, read_at - _SETTLED), read_at
+            for raw in parse_fanotify(piece):
+                appeared |= self._take(raw, now, between)
+        if left:
+            self._drained = before
+        return appeared
+
+    def _take(self, raw: Raw, now: Moment, between: tuple[int, int]) -> bool:
         """Count an open or a read; return whether a file of a pattern may have appeared."""
         if raw.mask & records.OVERFLOW:
             self._lost["queue overflow"] += 1
@@ -115,7 +130,9 @@ class SensitiveReads:
             reader = Reader(raw.pid, self._processes.actor(raw.pid, now.mono))
             size = 0 if self._windows.has_read(reader, opened) else _size(opened.path)
             opens = int(raw.mask & records.OPEN != 0)
-            self._windows.add(reader, opened, time=now.time, mono=now.mono, opens=opens, size=size)
+            self._windows.add(
+                reader, opened, time=now.time, mono=now.mono, between=between, opens=opens, size=size
+            )
         return False
 
     def _told(self, due: list[Due], now: int, *, over: bool = False) -> list[Observed]:
@@ -135,17 +152,19 @@ class SensitiveReads:
     def _named(self, due: Due) -> Read:
         """Ask again who it was: its execs are told after they happen, and no time is told of an open.
 
-        An exec about then may have come before the read or after it. A shell that becomes what it was told
-        to run has read nothing; what checks passwords has, unless it became what names the file itself.
+        It came after all that was read before, and before it was read itself. Of the programs that the
+        process ran in between, the last whose command names the file has read it, or else what checks
+        passwords; or else the last: a shell that becomes what it was told to run has read nothing.
         """
-        until = due.mono + _TURN
-        later = self._processes.actor(due.pid, until) or due.body.actor
-        former = self._processes.former(due.pid, due.mono - _SETTLED, until)
-        if former is not None and Path(former.exe or "").name in _CHECKERS:
-            command = (later.cmd_line if later is not None else None) or ""
-            if not any(path in command for path in due.body.paths):
-                later = former
-        return replace(due.body, actor=later)
+        since, until = due.between
+        last = self._processes.actor(due.pid, until) or due.body.actor
+        formers = self._processes.formers(due.pid, since, until)
+        if not formers or last is None:
+            return replace(due.body, actor=last)
+        ran = (last, *reversed(formers))
+        named = (one for one in ran if any(path in (one.cmd_line or "") for path in due.body.paths))
+        checks = (one for one in ran if Path(one.exe or "").name in _CHECKERS)
+        return replace(due.body, actor=next(named, None) or next(checks, last))
 
 
 def _is_nameless(body: Read) -> bool:

@@ -54,8 +54,12 @@ class Processes(Protocol):
         """Return who pid was at mono (now if None), from events seen, else from /proc; None when unknown."""
         ...
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:
-        """Return who pid was before its last exec, where that was after since and by until (mono)."""
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:
+        """Return who pid was before its execs after since and by until (mono), the oldest first."""
+        ...
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:
+        """Return the program of (pid, start) at until, where it executed one after since (mono)."""
         ...
 
 
@@ -155,9 +159,17 @@ def _nothing_is_absent() -> None:
     """Say of a sensor that every host has what it looks at."""
 
 
+def _nothing_is_unused(_settings: Settings) -> None:
+    """Say of a sensor that the settings cannot leave it without work."""
+
+
 class Sensor(msgspec.Struct, frozen=True):
-    """Rungs from best to last. absent returns why this host has nothing for it to see; None where it has."""
+    """Rungs from best to last. absent returns why this host has nothing for it to see; None where it has.
+
+    unused returns why the settings give it nothing to look at; None where they do.
+    """
 
     name: str
     rungs: tuple[Rung, ...]
     absent: Callable[[], str | None] = _nothing_is_absent
+    unused: Callable[[Settings], str | None] = _nothing_is_unused

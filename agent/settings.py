@@ -132,6 +132,26 @@ class Login(_Section, frozen=True):
     btmp: str = "/var/log/btmp"
 
 
+class Logs(_Section, frozen=True):
+    """The logs sensor: files whose every line is told, redacted, for rules that look into log messages."""
+
+    rung: str = "auto"
+    files: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    """Such as ["/var/log/auth.log", "/var/log/syslog"]; none by default, for every line costs bytes."""
+    line_characters: Annotated[int, msgspec.Meta(ge=256, le=8192)] = 2048
+    """What is kept of a line; of a longer one the rest is cut, and the event says so."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that could mean another file tomorrow.
+
+        Raises:
+            ValueError: a path is not absolute.
+        """
+        for path in self.files:
+            if not path.startswith("/"):
+                raise ValueError(f"{path} in files is no absolute path: begin it with /")
+
+
 class File(_Section, frozen=True):
     """The file sensor: trees whose changes are seen, and sensitive paths whose reads are seen."""
 
@@ -230,6 +250,7 @@ class Settings(_Section, frozen=True):
     datagram: Datagram = Datagram()
     dns: Dns = Dns()
     login: Login = Login()
+    logs: Logs = Logs()
     file: File = File()
     host_state: HostState = HostState()
     acts: Acts = Acts()

@@ -24,11 +24,15 @@ class TreeChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class TreeNews(msgspec.Struct, frozen=True, gc=False):
-    """What one reading brought: changes, roots whose changes were lost, and records about other places."""
+    """What one reading brought: changes, roots whose changes were lost, and records about other places.
+
+    more: not all that waits was read, so as not to hold it all at once.
+    """
 
     changes: tuple[TreeChange, ...] = ()
     lost: tuple[bytes, ...] = ()
     foreign: int = 0
+    more: bool = False
 
 
 class TreeChanges(Protocol):

@@ -49,7 +49,10 @@ def _facts(screen: Screen, incident: dict[str, Any]) -> None:
     until = f" to {utc(incident['end'])}, {lasting(lasted)}" if lasted else ""
     facts.append(("time", f"{utc(incident['begin'])}{until}"))
     facts += [
-        ("to " + moved["destination"], f"{size(moved['bytes_out'])} out, {size(moved['bytes_in'])} in")
+        (
+            "to " + moved["destination"],
+            f"{size(moved['bytes_out'])} out, {size(moved['bytes_in'])} in{_way(moved)}",
+        )
         for moved in incident["moved"]
     ]
     if incident["techniques"]:
@@ -63,6 +66,13 @@ def _facts(screen: Screen, incident: dict[str, Any]) -> None:
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         screen.show(styled((f"  {name:<{width}}  ", "dim"), (value, "bold" if name == "person" else "")))
+
+
+def _way(moved: dict[str, Any]) -> str:
+    """Return over which hosts bytes went, or on which of the person's hosts they stayed."""
+    if moved.get("inside"):
+        return f"; this is {moved['inside']}, a host on the way: it is not known that they left"
+    return f", over {', '.join(moved['via'])}" if moved.get("via") else ""
 
 
 def _places(screen: Screen, incident: dict[str, Any]) -> None:

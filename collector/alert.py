@@ -19,7 +19,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     time is the event time (UTC ns) of the last contributing event, evidence their uids, attack ATT&CK ids.
     detected (UTC ns) is when the pipeline decided; it is no part of the id. entity is what the rule found it
     about; of the alerts of one rule and entity the one with the highest revision stands for all. boot is the
-    boot id of the person's session.
+    boot id of the person's session. staged: its rule is only tried, and it alerts nobody.
     """
 
     id: str
@@ -41,3 +41,4 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     entity: str = ""
     revision: int = 0
     boot: str | None = None
+    staged: bool = False

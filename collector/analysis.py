@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
+from time import perf_counter_ns
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -12,18 +14,34 @@ import msgspec
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.collector import Act
 
-from . import attribution, correlations, detections, risk, telling
+from . import attribution, budgets, correlations, detections, risk, rulebook, telling
 from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .attribution import Attribution
+from .bounded import remember
 from .organisation import Known
 from .organisation_whole import assemble
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
-from .rule import Correlation, Detection, Finding, Site, nothing_from_sessions
+from .rule import (
+    Correlation,
+    Detection,
+    Finding,
+    Rule,
+    Site,
+    nothing_from_arrivals,
+    nothing_from_sessions,
+    nothing_from_time,
+)
+from .rulebook import Book
 from .settings import Detection as DetectionSettings
+from .sigma import force
+from .sigma.force import Force
+from .sigma.ruleset import Ruleset
 
 T = TypeVar("T")
+_VIEWS_LIMIT = 10_000
 _AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
@@ -32,22 +50,30 @@ class _Dump(msgspec.Struct):
     correlations: dict[str, msgspec.Raw]
     telling: telling.State
     risk: risk.State
+    book: Book = Book()
+    budgets: budgets.State = msgspec.field(default_factory=budgets.State)
+    sigma: force.State = msgspec.field(default_factory=force.State)
 
 
 class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
-    def __init__(self, settings: DetectionSettings, known: Known | None = None) -> None:
+    def __init__(
+        self, settings: DetectionSettings, known: Known | None = None, sigma: Ruleset | None = None
+    ) -> None:
         """Load the rules; known is what the operator tells, otherwise only what settings do."""
         self.site = site(settings, known)
+        self._told, self._book = self.site.parameters, Book()
+        self._views: dict[tuple[str, str | None], Site] = {}
         ports = self.site.words("attribution", attribution.SSH_PORTS)
         self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = load(correlations, "CORRELATION", Correlation)
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._telling, self._risk = telling.State(), risk.State()
+        self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
         self._revised: list[SessionRevision] = []
+        self._sigma = Force(sigma or Ruleset(), perf_counter_ns)
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -55,7 +81,9 @@ class Analysis:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         persons: list[Person | None] = []
         alerts: list[Alert] = []
+        alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
+        panels_of = self._sigma.judge.by_kind.get
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
@@ -63,17 +91,58 @@ class Analysis:
             rules = rules_of(event.body)
             if rules:
                 judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+            if panels_of(type(event.body)) is not None:
+                self._match(event.body, (*of_batch, event, person, origin.skew), now, alerts)
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
         return persons, alerts
 
+    def _decide(self, events: Sequence[Event[Body]], origin: Origin, now: int) -> list[Alert]:
+        """Take what was decided of rules; an act is a batch of its own, and only the collector has any.
+
+        Return an alert for what no person decided.
+        """
+        if len(events) != 1 or not isinstance(act := events[0].body, Act):
+            return []
+        book = rulebook.apply(self._book, act, events[0].time)
+        if book is self._book:
+            return []
+        self._book = book
+        self._refresh(self.site.known)
+        return [to_alert(_STAGED, _staged(act, origin, events[0]), now)] if act.user == budgets.AUTHOR else []
+
+    def broken(self, now: int) -> list[Act]:
+        """Return what is to be recorded of rules that broke their budget by now."""
+        return budgets.broken(self._budgets, self._book, now)
+
+    def decided(self) -> Book:
+        """Return what people decided of rules, as far as the ledger was read."""
+        return self._book
+
+    def _refresh(self, known: Known) -> None:
+        """Let rules know what is in force from now on."""
+        self.site = Site(rulebook.for_all(self._book, self._told), known)
+        self._views = {}
+        self._by_kind = self._routes()
+
+    def _view(self, host: str, person: Person | None) -> Site:
+        """Return the site with what was set for this person and host alone."""
+        key = host, person.name if person is not None else None
+        view = self._views.get(key)
+        if view is None:
+            own = rulebook.for_whom(self._book, self.site.parameters, self.site.known, *key)
+            view = Site(own, self.site.known)
+            remember(self._views, key, view, _VIEWS_LIMIT)
+        return view
+
     def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
         for rule in self._correlations:
-            if rule.revised is nothing_from_sessions:
+            if rule.revised is nothing_from_sessions or self._book.state(rule.id) == "off":
                 continue
+            view = self._view(session.host, session.person) if rule.id in self._scoped else self.site
             try:
-                found = tuple(rule.revised(self._states[rule.id], session, self.site))
+                found = tuple(rule.revised(self._states[rule.id], session, view))
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
             else:
@@ -87,21 +156,38 @@ class Analysis:
 
     def _judge(self, rules: Sequence[Asked], record: Record, now: int, alerts: list[Alert]) -> None:
         """Add to alerts what the rules make of an event."""
+        site = self.site
         for rule, ask in rules:
             try:
-                found = ask(record)
+                answer = ask(record, site)
+                if not answer:
+                    continue  # nearly always
+                found = (answer,) if isinstance(answer, Finding) else tuple(answer)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
-                continue
-            if found:
+            else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
+
+    def _match(self, body: Body, made_of: tuple[Any, ...], now: int, alerts: list[Alert]) -> None:
+        """Add to alerts what the Sigma rules make of an event; of nearly all events they make nothing."""
+        try:
+            matched = self._sigma.of(body)
+            if matched:
+                for rule, one in self._sigma.told(matched, record := Record(*made_of), self._is_off):
+                    alerts.extend(self._alerts(rule, (_placed(one, record),), now))
+        except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+            alerts.extend(self._alerts(_FAULT, (_fault(_SIGMA, Record(*made_of), error),), now))
+
+    def _is_off(self, rule: str) -> bool:
+        return self._book.state(rule) == "off"
 
     def arrived(self, arrivals: Sequence[Arrival], now: int) -> list[Alert]:
         """Return the alerts that chains themselves give: forks, equivocation. Called before step."""
         return [
             alert
             for arrival in arrivals
-            for rule in self._correlations
+            for rule in self._awake()
+            if rule.arrived is not nothing_from_arrivals
             for alert in self._alerts(rule, rule.arrived(self._states[rule.id], arrival, self.site), now)
         ]
 
@@ -109,16 +195,26 @@ class Analysis:
         """Return alerts that arise because something did not happen by now."""
         found = [
             alert
-            for rule in self._correlations
+            for rule in self._awake()
+            if rule.passed is not nothing_from_time
             for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
         ]
+        for of, one in self._sigma.passed(now, self._is_off):
+            found.extend(self._alerts(of, (one,), now))
         return [*found, *telling.passed(self._telling, now)]
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
-        self.site = msgspec.structs.replace(self.site, known=known)
         self._attribution.know(known)
-        self._by_kind = self._routes()
+        self._refresh(known)
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
+        self._sigma = Force(ruleset, perf_counter_ns, self._sigma.state)
+
+    def sigma(self) -> Force:
+        """Return the Sigma rules in force, with what they cost."""
+        return self._sigma
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -129,6 +225,9 @@ class Analysis:
                 "correlations": self._states,
                 "telling": self._telling,
                 "risk": self._risk,
+                "book": self._book,
+                "budgets": self._budgets,
+                "sigma": self._sigma.state,
             }
         )
 
@@ -139,28 +238,47 @@ class Analysis:
         for rule in self._correlations:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._telling, self._risk = stored.telling, stored.risk
-        self._by_kind = self._routes()
+        self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+        self._budgets = stored.budgets
+        self._sigma.load(stored.sigma)
+        self._refresh(self.site.known)
+
+    def _awake(self) -> list[Correlation]:
+        """Return the correlations that nobody put to rest."""
+        return [rule for rule in self._correlations if self._book.state(rule.id) != "off"]
 
     def _routes(self) -> dict[type[Body], tuple[Asked, ...]]:
         """Return by kind the rules that want it, each with how it is asked, its state included."""
         routes: dict[type[Body], tuple[Asked, ...]] = {}
-        asked: list[Asked] = [(rule, _find(rule, self.site)) for rule in self._detections]
-        asked += [(rule, _step(rule, self._states[rule.id], self.site)) for rule in self._correlations]
+        self._scoped = self._book.scoped()
+        made: list[Asked] = [(rule, rule.find) for rule in self._detections]
+        made += [(rule, functools.partial(rule.step, self._states[rule.id])) for rule in self._awake()]
+        asked = [(rule, self._asked(rule, ask)) for rule, ask in made if self._book.state(rule.id) != "off"]
         for one in asked:
             for kind in one[0].kinds:
                 routes[kind] = (*routes.get(kind, ()), one)
         self._wanted = Routes(routes, self.site)
         return routes
 
+    def _asked(self, rule: Detection | Correlation, ask: Ask) -> Ask:
+        """Return how a rule is asked: with what holds for all, or for the person and host at hand."""
+        if rule.id not in self._scoped:
+            return ask
+        return lambda record, _site: ask(record, self._view(record.host, record.person))
+
     def _alerts(
         self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
     ) -> Iterator[Alert]:
-        per_hour = int(self.site.number("throttle", telling.PER_HOUR))
+        per_hour = int(self.site.number(telling.RULE.id, telling.PER_HOUR))
         of_event = isinstance(rule, Detection)
+        staged = self._book.state(rule.id) == "staged"
         for finding in findings:
-            alert = to_alert(rule, finding, now)
-            yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
+            alert = to_alert(rule, finding, now, staged=staged)
+            for told in telling.tell(self._telling, alert, now, per_hour, of_event=of_event):
+                budgets.count(self._budgets, self._book, told, now)
+                yield told
+            if staged:
+                continue
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
 
@@ -183,6 +301,36 @@ _FAULT = Detection(
     hits=(),
     misses=(),
 )
+
+
+_SIGMA = msgspec.structs.replace(_FAULT, id="sigma")
+"""Stands for all Sigma rules, where the matching itself fails."""
+
+
+_STAGED = Detection(
+    id="rule-staged",
+    version=1,
+    title="A rule broke its budget and alerts no more",
+    severity="medium",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+
+
+def _staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
+    """Return that a rule was staged because it alerted too often."""
+    return Finding(
+        entity=f"{act.object}|{origin.uid(event)}",
+        summary=f"rule {act.object} is only tried from now on: {act.reason}",
+        time=event.time,
+        agent=origin.agent,
+        host=origin.host,
+        evidence=(origin.uid(event),),
+        details={"rule": act.object or "", "reason": act.reason or ""},
+    )
 
 
 def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:
@@ -216,34 +364,26 @@ def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
     return found
 
 
-def _find(rule: Detection, site: Site) -> Ask:
-    def ask(record: Record) -> Sequence[Finding]:
-        one = rule.find(record, site)
-        return () if one is None else (one,)
-
-    return ask
-
-
-def _step(rule: Correlation, state: Any, site: Site) -> Ask:
-    step = rule.step
-
-    def ask(record: Record) -> Sequence[Finding]:
-        found = step(state, record, site)
-        return tuple(found) if found else ()
-
-    return ask
+def rules() -> list[Rule]:
+    """Return all that may be tuned, by id: the rules, risk, and the throttle."""
+    own: list[Rule] = [
+        *load(detections, "DETECTION", Detection),
+        *load(correlations, "CORRELATION", Correlation),
+    ]
+    return sorted([*own, risk.RULE, telling.RULE], key=lambda rule: rule.id)
 
 
-def site(settings: DetectionSettings, known: Known | None = None) -> Site:
-    """Return what the rules may know: the settings, and what the operator tells beside them.
+def site(settings: DetectionSettings, known: Known | None = None, book: Book | None = None) -> Site:
+    """Return what the rules may know: the settings, what was set at work, and what the operator tells.
 
     Raises:
         SettingsError: the settings contradict themselves, or a known destination is no network.
     """
-    return Site(dict(settings.parameters), known or Known(assemble((), settings)))
+    own = rulebook.for_all(book or Book(), settings.parameters)
+    return Site(own, known or Known(assemble((), settings)))
 
 
-def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert:
+def to_alert(rule: Detection | Correlation, finding: Finding, now: int, *, staged: bool = False) -> Alert:
     """Return the finding as an alert; what only an inference names never rises above medium."""
     return Alert(
         id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
@@ -264,6 +404,7 @@ def to_alert(rule: Detection | Correlation, finding: Finding, now: int) -> Alert
         details=_details(finding.details, finding.severity or rule.severity, finding.person),
         entity=finding.entity,
         boot=finding.boot,
+        staged=staged,
     )
 
 

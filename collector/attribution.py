@@ -15,7 +15,7 @@ from . import causes, hops, jobs, sessions
 from .bounded import remember
 from .causes import Causes
 from .crossings import Crossings
-from .hop_pairs import Login
+from .logins import Logins
 from .organisation import Known, Organisation
 from .record import Origin, Person, SessionRevision
 from .rule import Parameter
@@ -93,6 +93,7 @@ class Attribution:
         self.state = state
         self._sessions = Sessions(state.sessions, self._known_to_us)
         self._crossings = Crossings(state.hops, self._sessions, self._ports)
+        self._logins = Logins(state.accepted, state.opened, self._sessions, self._crossings)
         self._causes = Causes(state.hosts, self._sessions)
         self._origin: Origin | None = None
 
@@ -147,68 +148,19 @@ class Attribution:
         self._causes.rename()
 
     def _accepted(self, origin: Origin, event: Event[login.Accepted]) -> Person:
-        body = event.body
-        seen = self._crossings.accepted(origin, event)
-        if body.pid is not None:
-            remember(self.state.accepted, origin.key(body.pid), seen.uid, SESSIONS_LIMIT)
-        key = origin.key(body.session) if body.session is not None else None
-        if key is None and body.pid is not None:
-            key = self.state.opened.get(origin.key(body.pid))
-        elif key is not None and self._sessions.get(key) is None:
-            key = self._open(origin, event, body.session or 0)
-        session = self._sessions.get(key) if key is not None else None
-        if key is not None and session is not None:
-            self._join(key, session, seen)
-        self._crossings.judge(seen)
+        person = self._logins.accepted(origin, event)
         self._causes.rename()
-        return session.person if session is not None else self._crossings.behind(seen)
+        return person
 
     def _session_open(self, origin: Origin, event: Event[login.SessionOpen]) -> None:
         body = event.body
         if body.auid is not None:
             self._learn_name(origin, body.auid, body.user)
-        if body.session is None:
-            return
-        key = origin.key(body.session)
-        known = self._sessions.get(key)
-        if known is not None and (known.program is not None or known.link is not None):
-            return  # su and sudo open PAM sessions inside the one that the login made; the person stays
-        self._open(origin, event, body.session)
-        if body.pid is not None:
-            remember(self.state.opened, origin.key(body.pid), key, SESSIONS_LIMIT)
-            seen = self._crossings.login(self.state.accepted.get(origin.key(body.pid)))
-            if seen is not None:
-                self._join(key, self.state.sessions.sessions[key], seen)
-        self._causes.rename()
-
-    def _open(self, origin: Origin, event: Event[login.Accepted | login.SessionOpen], number: int) -> str:
-        """Take in a session that a login service opened."""
-        body, key = event.body, origin.key(number)
-        session = self._sessions.get(key) or self._sessions.make(origin, number, body.user)
-        session.user, session.program, session.opened = body.user, body.program, event.time
-        session.evidence = (origin.uid(event),)
-        session.source = body.source.ip if body.source else None
-        self._sessions.tell(key)
-        self._sessions.rename(key)
-        return key
-
-    def _join(self, key: str, session: Session, seen: Login) -> None:
-        """Let a session be the one that a login opened."""
-        seen.session = key
-        session.user, session.fingerprint = seen.user, seen.fingerprint
-        session.source = seen.source[0] if seen.source is not None else session.source
-        session.evidence = tuple(dict.fromkeys((seen.uid, *session.evidence)))
-        self._sessions.tell(key)
-        self._sessions.rename(key)
-        self._crossings.apply(key, seen)
+        if self._logins.opened(origin, event):
+            self._causes.rename()
 
     def _session_close(self, origin: Origin, event: Event[login.SessionClose]) -> None:
-        body = event.body
-        key = origin.key(body.session) if body.session is not None else None
-        known = self._sessions.get(key) if key is not None else None
-        if key is not None and known is not None and known.program == body.program:
-            known.closed = event.time
-            self._sessions.tell(key)
+        self._logins.closed(origin, event)
 
     def _connected(self, origin: Origin, event: Event[connection.Open | connection.Close]) -> None:
         """Take in a connection that may lead to another host's session, or brought one of this host."""
@@ -218,8 +170,11 @@ class Attribution:
             self._crossings.connected(origin, event, owner)
             self._causes.rename()
 
-    def _owner(self, origin: Origin, actor: Actor) -> jobs.Caused | None:
-        """Return whose an actor is, by which session or cause; of a job with its own session, by that."""
+    def _owner(self, origin: Origin, actor: Actor | process.Exec) -> jobs.Caused | None:
+        """Return whose an actor is, by which session or cause; of a job with its own session, by that.
+
+        A session that is not known yet is taken in: whose it turns out to be goes on to what it led to.
+        """
         key = origin.key(actor.session) if actor.session is not None else None
         session = self._sessions.get(key) if key is not None else None
         caused = self._causes.of(actor)
@@ -264,14 +219,13 @@ class Attribution:
         if body.user is not None and body.uid is not None and body.uid >= PEOPLE_FROM_UID:
             self._learn_name(origin, body.uid, body.user)
         role = jobs.role(body.exe)
-        if self._causes.host is not None:
+        if self._causes.host is not None or role == "runs":
             person = self._causes.started(origin, event, role)
             if person is not None:
                 return person
-        person = self._known(origin, body, body.session, body.auid)
-        if role == "asks" and person is not None:
-            self._causes.asked(origin, event, person)
-        return person
+        if role == "asks" and (owner := self._owner(origin, body)) is not None:
+            self._causes.asked(origin, event, owner)
+        return self._known(origin, body, body.session, body.auid)
 
     def _exit(self, _origin: Origin, event: Event[process.Exit]) -> Person | None:
         return self._causes.ended(event.body)
@@ -279,7 +233,8 @@ class Attribution:
     def _written(self, origin: Origin, event: Event[causes.Written]) -> None:
         body = event.body
         if body.path is not None and body.path.startswith(jobs.TABLES):
-            self._causes.written(origin, event, self._person(origin, body))
+            owner = self._owner(origin, body.actor) if body.actor is not None else None
+            self._causes.written(origin, event, owner)
 
     def _identity_changed(self, origin: Origin, event: Event[process.IdentityChanged]) -> Person | None:
         """The person stays the former: the new session is the former one's."""

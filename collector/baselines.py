@@ -235,10 +235,3 @@ def robust_z(value: int, others: Sequence[int], *, floor: int = 300, least: int 
     middle = twice_median(logs)
     spread = max(twice_median(abs(2 * one - middle) for one in logs), 4 * max(floor, 1))
     return _Z * (2 * doublings(value) - middle) // spread
-
-
-def beside_peers(person: str, sums: dict[str, int], *, floor: int = 300, least: int = 4) -> int | None:
-    """Return the robust z of a person's sum beside the others of a role; None with too few."""
-    return robust_z(
-        sums.get(person, 0), [sums[name] for name in sums if name != person], floor=floor, least=least
-    )

@@ -21,8 +21,8 @@ TableName = Literal["events", "alerts", "batches", "sessions", "position"]
 class Column(msgspec.Struct, frozen=True):
     """A column: its name, DuckDB type, and meaning in one line.
 
-    source, of events only, is the SQL that gives it: over j, the event's JSON as `extract.SHAPE` reads it, b,
-    the body in it, and the other columns of `extract.ARRIVING`.
+    source, of events only, is the SQL that gives it: over b, the body's JSON as `extract.SHAPE` reads it, and
+    the other columns of `extract.ARRIVING`.
     """
 
     name: str
@@ -42,13 +42,11 @@ _DESTINATION = (
 _OUTCOME = """CASE WHEN b.kind = 'login.accepted' THEN 'success'
     WHEN b.kind = 'login.failed' OR b.allowed = false THEN 'failure'
     WHEN b.kind IN ('privilege.sudo', 'privilege.su', 'collector.act') THEN 'success' END"""
-_BODY = """coalesce(exact,
-    substring(line, instr(line, '"body":') + 7, length(line) - instr(line, '"body":') - 7))"""
 
 EVENTS = (
     Column("agent", "VARCHAR", "id of the agent, 32 hex digits", "agent"),
     Column("epoch", "BIGINT", "number of the agent's signing key", "epoch"),
-    Column("seq", "BIGINT", "the event's number in (agent, epoch); its uid is agent:epoch:seq", "j.seq"),
+    Column("seq", "BIGINT", "the event's number in (agent, epoch); its uid is agent:epoch:seq", "seq"),
     Column("boot", "VARCHAR", "boot id the statement names", "boot"),
     Column("host", "VARCHAR", "the agent's host name, a label only", "host"),
     Column("ledger_index", "BIGINT", "entry of the ledger the event came in", "ledger_index"),
@@ -57,9 +55,9 @@ EVENTS = (
         "kind", "VARCHAR", "event kind, such as process.exec; also kinds this version does not know", "b.kind"
     ),
     Column("class_uid", "BIGINT", "OCSF class of the kind; 0 is the base event", _CLASS),
-    Column("time", "BIGINT", "when it happened by the host's clock, UTC ns", "j.time"),
+    Column("time", "BIGINT", "when it happened by the host's clock, UTC ns", "time"),
     Column("received", "BIGINT", "when the collector took it in, UTC ns", "received"),
-    Column("mono", "BIGINT", "ns since the host's boot", "j.mono"),
+    Column("mono", "BIGINT", "ns since the host's boot", "mono"),
     Column("pid", "BIGINT", "process that acted", "coalesce(b.pid, b.actor.pid)"),
     Column(
         "start",
@@ -153,7 +151,7 @@ EVENTS = (
     Column("pod", "VARCHAR", "uid of its Kubernetes pod", "coalesce(b.pod, b.actor.pod)"),
     Column("outcome", "VARCHAR", "success or failure, where the event says", _OUTCOME),
     Column("contested", "BOOLEAN", "came after an equivocation of its agent; names no person", "contested"),
-    Column("body", "VARCHAR", "the exact JSON of the body", _BODY),
+    Column("body", "VARCHAR", "the exact JSON of the body", "coalesce(exact, json)"),
 )
 ALERTS = (
     Column("id", "VARCHAR", "hash of rule, version, entity and evidence; a replay gives the same"),
@@ -161,6 +159,7 @@ ALERTS = (
     Column("entity", "VARCHAR", "what it is about, in the rule's own words"),
     Column("revision", "BIGINT", "0, 1, … as more became known; the newest of (rule, entity) holds"),
     Column("version", "BIGINT", "version of the rule"),
+    Column("staged", "BOOLEAN", "its rule was only tried: it alerts nobody"),
     Column("severity", "VARCHAR", "informational, low, medium, high, critical"),
     Column("title", "VARCHAR", "in a few words"),
     Column("summary", "VARCHAR", "in a sentence"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
@@ -22,7 +23,9 @@ from .ledger.reader import LedgerItem
 
 STATEMENTS = frozenset({EntryType.BATCH, EntryType.EQUIVOCATION, EntryType.ACT})
 """Entries whose payload is an envelope with a statement."""
-_INT64 = 1 << 63
+Stamps = tuple["array[int]", "array[int]", "array[int]"]
+"""seq, time and mono of some events, each 64 bits wide."""
+NO_STAMPS: Stamps = (array("q"), array("q"), array("q"))
 _FAULTS_KEPT = 10
 _PART = 32_768
 """Bytes of NDJSON that are decoded at once."""
@@ -31,8 +34,8 @@ _PART = 32_768
 class Batch(msgspec.Struct, frozen=True):
     """A statement with what could be read of its data, but for the events themselves.
 
-    texts hold the events as NDJSON as msgspec writes it. exact has the bytes of each event's body where
-    other bytes came, None where text has them.
+    texts hold the events as NDJSON as msgspec writes it, stamps their numbers and times. exact has the bytes
+    of each event's body where other bytes came, None where text has them.
 
     state: decoded; partial (some lines are no events); undecodable; absent (no data: dropped or expired);
     evidence (a second statement with the place of an accepted one: kept, never merged). faults say why.
@@ -47,6 +50,7 @@ class Batch(msgspec.Struct, frozen=True):
     texts: tuple[bytes, ...] = ()
     exact: tuple[bytes | None, ...] = ()
     faults: tuple[str, ...] = ()
+    stamps: tuple[Stamps, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +81,7 @@ class Reading:
         self.digest = statement.digest(opened.payload)
         self._texts: list[bytes] = []
         self._exact: list[bytes | None] = []
+        self._stamps: list[Stamps] = []
         self._lines = 0
         self._malformed: list[str] = []
         self._lost = 0
@@ -100,21 +105,46 @@ class Reading:
 
     def _take(self, raw: bytes) -> list[Event[Any]]:
         decoded = codec.decode(raw)
-        events: list[Event[Any]] = [_event(event) for event in decoded.events]
-        exact = None if _is_plain(decoded) else _bodies(raw, decoded)
-        if not _all_fit(self._item.type, events):
-            exact = exact or _bodies(raw, decoded)
-            keep = [at for at, event in enumerate(events) if _all_fit(self._item.type, [event])]
-            self._unfit += len(events) - len(keep)
-            events, exact = [events[at] for at in keep], [exact[at] for at in keep]
-        text = codec.encode(events)
+        if decoded.is_plain:
+            events: list[Event[Any]] = decoded.events  # type: ignore[assignment]  # of plain lines all are
+            stamps = _stamps(events)
+            if stamps is not None and (self._item.type is EntryType.ACT or not _has_act(events)):
+                self._store(raw, decoded, events, stamps)
+                return events
+        return self._take_fit(raw, decoded)
+
+    def _take_fit(self, raw: bytes, decoded: Decoded) -> list[Event[Any]]:
+        """Take those lines that are events and may be stored."""
+        events = [_event(event) for event in decoded.events]
+        exact = _bodies(raw, decoded)
+        keep = [at for at, event in enumerate(events) if self._may_be_stored(event)]
+        self._unfit += len(events) - len(keep)
+        events = [events[at] for at in keep]
+        self._store(raw, decoded, events, _stamps(events) or NO_STAMPS, [exact[at] for at in keep])
+        return events
+
+    def _may_be_stored(self, event: Event[Any]) -> bool:
+        """Tell whether an event may be stored as it is: only the collector itself records acts."""
+        is_foreign_act = type(event.body) is Act and self._item.type is not EntryType.ACT
+        return not is_foreign_act and _stamps([event]) is not None
+
+    def _store(
+        self,
+        raw: bytes,
+        decoded: Decoded,
+        events: list[Event[Any]],
+        stamps: Stamps,
+        exact: list[bytes] | None = None,
+    ) -> None:
+        """Keep what the rows of events are made of; exact is known where some lines are left out."""
+        text = codec.encode_plain(events)
         if exact is None and text != raw:
             exact = _bodies(raw, decoded)
         self._texts.append(text)
+        self._stamps.append(stamps)
         self._exact.extend(exact if exact is not None else repeat(None, len(events)))
         self._note(decoded)
         self._lines += raw.count(b"\n")
-        return events
 
     def _note(self, decoded: Decoded) -> None:
         self._lost += len(decoded.malformed)
@@ -140,6 +170,7 @@ class Reading:
             tuple(self._texts),
             tuple(self._exact),
             faults,
+            tuple(self._stamps),
         )
 
     def _faults(self) -> tuple[str, ...]:
@@ -156,11 +187,6 @@ class Reading:
         return tuple(faults)
 
 
-def _is_plain(decoded: Decoded) -> bool:
-    """Tell whether all lines were events of this version, so that they may be what msgspec would write."""
-    return not decoded.malformed and not any(isinstance(event, Unknown) for event in decoded.events)
-
-
 def _event(event: Event[Any] | Unknown) -> Event[Any]:
     if not isinstance(event, Unknown):
         return event
@@ -171,7 +197,7 @@ def _event(event: Event[Any] | Unknown) -> Event[Any]:
 
 def _bodies(raw: bytes, decoded: Decoded) -> list[bytes]:
     """Return the bytes of each event's body as they came, in the order of decoded.events."""
-    if not _is_plain(decoded):
+    if not decoded.is_plain:
         bad = {line.number for line in decoded.malformed}
         lines = [
             line for number, line in enumerate(raw.split(b"\n"), 1) if line.strip() and number not in bad
@@ -180,19 +206,17 @@ def _bodies(raw: bytes, decoded: Decoded) -> list[bytes]:
     return [bytes(line.body) for line in _lines.decode_lines(raw)]
 
 
-def _all_fit(entry: EntryType, events: list[Event[Any]]) -> bool:
-    """Tell whether every event may be stored as it is: only the collector itself records acts."""
-    if entry is not EntryType.ACT and Act in {type(event.body) for event in events}:
-        return False
-    return _stamps_fit(events)
+def _has_act(events: list[Event[Any]]) -> bool:
+    return Act in {type(event.body) for event in events}
 
 
-def _stamps_fit(events: list[Event[Any]]) -> bool:
-    if not events:
-        return True
-    stamps = (
-        [event.seq for event in events],
-        [event.time for event in events],
-        [event.mono for event in events],
-    )
-    return all(min(values) >= -_INT64 and max(values) < _INT64 for values in stamps)
+def _stamps(events: list[Event[Any]]) -> Stamps | None:
+    """Return seq, time and mono of events; None where one has more than 64 bits."""
+    try:
+        return (
+            array("q", [event.seq for event in events]),
+            array("q", [event.time for event in events]),
+            array("q", [event.mono for event in events]),
+        )
+    except OverflowError:
+        return None

@@ -7,10 +7,13 @@ from typing import Protocol
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.collector import Act
 
 from .alert import Alert
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
+from .rulebook import Book
+from .sigma.ruleset import Ruleset
 
 
 class Engine(Protocol):
@@ -39,6 +42,18 @@ class Engine(Protocol):
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
+        ...
+
+    def decided(self) -> Book:
+        """Return what people decided of rules, as far as the ledger was read."""
+        ...
+
+    def broken(self, now: int) -> list[Act]:
+        """Return acts to be recorded by now (UTC ns): rules that broke their budget are to be staged."""
+        ...
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
         ...
 
     def dump(self) -> bytes:

@@ -9,7 +9,7 @@ from evidence.kinds.connection import Close
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Ancestor, Exec
 
-from .organisation import Organisation, Window
+from .organisation import Human, Organisation, Window
 from .rule import BEGIN, Step, Story
 
 DAY = 86_400.0
@@ -21,6 +21,9 @@ WINDOW = Organisation(change_windows=(Window(BEGIN - _NS, BEGIN + int(400 * DAY)
 """All that happens in an example is announced."""
 SERVICE = Organisation(service_accounts=("alice",))
 """alice is the account of a robot."""
+PEERS = ("pam", "pat", "paul", "petra")
+TEAM = Organisation(people=tuple(Human(name, (name,), role="data") for name in ("alice", *PEERS)))
+"""alice has colleagues who do the same work."""
 AWAY = Endpoint(ip="203.0.113.9", port=443)
 
 
@@ -59,6 +62,17 @@ def login(user: str = "alice", ip: str = "198.51.100.7", key: str | None = "SHA2
 def opened(user: str = "alice", uid: int = 1000, session: int = 7) -> SessionOpen:
     """Return the opening of a session over ssh."""
     return SessionOpen(program="sshd", user=user, auid=uid, session=session, pid=70)
+
+
+def colleagues() -> tuple[Step, ...]:
+    """Return alice's session, and those of her colleagues: numbers 20 and on, user ids 2020 and on."""
+    theirs = [Step(0, opened(name, 2020 + at, 20 + at)) for at, name in enumerate(PEERS)]
+    return (Step(0, opened()), *theirs)
+
+
+def colleague(at: int, day: int, exe: str) -> Actor:
+    """Return a colleague's process, by their place in PEERS, in a session of that day."""
+    return Actor(pid=90 + at, exe=exe, uid=2020 + at, auid=2020 + at, session=200 + 10 * day + at)
 
 
 def sent(count: int, flow: int = 1, to: Endpoint = AWAY, actor: Actor | None = None) -> Close:

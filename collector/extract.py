@@ -6,6 +6,7 @@ also where a stranger repeats a key; the body column keeps the exact bytes that 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,11 @@ from . import columns
 
 ARRIVING = pa.schema(
     [
-        ("line", pa.string()),
+        ("json", pa.string()),
         ("exact", pa.string()),
+        ("seq", pa.int64()),
+        ("time", pa.int64()),
+        ("mono", pa.int64()),
         ("agent", pa.string()),
         ("epoch", pa.int64()),
         ("boot", pa.string()),
@@ -38,27 +42,22 @@ ARRIVING = pa.schema(
         ("person_evidence", pa.list_(pa.string())),
     ]
 )
-"""What is handed over for each event. line is its JSON, exact the body's where line does not hold it."""
+"""What is handed over for each event. json is its body as msgspec writes it, exact as it came if not so."""
 _TEXT, _NUMBER = "VARCHAR", "BIGINT"
 _END = {"ip": _TEXT, "port": _NUMBER, "name": _TEXT}
 SHAPE: dict[str, Any] = {
-    "seq": _NUMBER,
-    "time": _NUMBER,
-    "mono": _NUMBER,
-    "body": {
-        **dict.fromkeys(("kind", "exe", "command", "cwd", "sha256", "user", "login", "target"), _TEXT),
-        **dict.fromkeys(("fingerprint", "direction", "protocol", "name", "path", "tree"), _TEXT),
-        **dict.fromkeys(("unit", "container", "container_runtime", "pod", "host_exe"), _TEXT),
-        **dict.fromkeys(("pid", "start", "ppid", "parent_start", "uid", "euid", "auid", "session"), _NUMBER),
-        **dict.fromkeys(("flow", "bytes_out", "bytes_in", "duration"), _NUMBER),
-        "allowed": "BOOLEAN",
-        "argv": [_TEXT],
-        "after": {"sha256": _TEXT},
-        **dict.fromkeys(("local", "remote", "source", "server"), _END),
-        "actor": {
-            **dict.fromkeys(("exe", "cmd_line", "unit", "container", "container_runtime", "pod"), _TEXT),
-            **dict.fromkeys(("pid", "start", "uid", "auid", "session"), _NUMBER),
-        },
+    **dict.fromkeys(("kind", "exe", "command", "cwd", "sha256", "user", "login", "target"), _TEXT),
+    **dict.fromkeys(("fingerprint", "direction", "protocol", "name", "path", "tree"), _TEXT),
+    **dict.fromkeys(("unit", "container", "container_runtime", "pod", "host_exe"), _TEXT),
+    **dict.fromkeys(("pid", "start", "ppid", "parent_start", "uid", "euid", "auid", "session"), _NUMBER),
+    **dict.fromkeys(("flow", "bytes_out", "bytes_in", "duration"), _NUMBER),
+    "allowed": "BOOLEAN",
+    "argv": [_TEXT],
+    "after": {"sha256": _TEXT},
+    **dict.fromkeys(("local", "remote", "source", "server"), _END),
+    "actor": {
+        **dict.fromkeys(("exe", "cmd_line", "unit", "container", "container_runtime", "pod"), _TEXT),
+        **dict.fromkeys(("pid", "start", "uid", "auid", "session"), _NUMBER),
     },
 }
 """The fields that columns are made of; one that does not fit is NULL there, and the body has it."""
@@ -74,21 +73,32 @@ def select(relation: str) -> str:
     """Return the SQL that makes rows of the events table from a relation with the schema ARRIVING."""
     chosen = ", ".join(f'{column.source} AS "{column.name}"' for column in columns.EVENTS)
     shape = msgspec.json.encode(SHAPE).decode()
-    read = f"SELECT *, json_transform(line, '{shape}') AS j FROM {relation}"  # noqa: S608 - our own names
-    return f"SELECT {chosen} FROM (SELECT *, j.body AS b FROM ({read}))"  # noqa: S608 - our own names
+    read = f"SELECT *, json_transform(json, '{shape}') AS b FROM {relation}"  # noqa: S608 - our own names
+    return f"SELECT {chosen} FROM ({read})"  # noqa: S608 - our own names
 
 
-def lines(text: bytes) -> pa.Array:
-    """Return each line of NDJSON that msgspec wrote, as an array of text."""
-    return pc.split_pattern(pa.array([text], pa.binary()), b"\n").values[:-1].cast(pa.string())
+def bodies(text: bytes) -> pa.Array:
+    """Return the body of each line of NDJSON that msgspec wrote, as an array of text.
+
+    A line is ``{"seq":…,"body":{…}}`` with its body last: no key of a body is called so, and within texts
+    quotes are escaped and lines not broken.
+    """
+    lines = pc.split_pattern(pa.array([text], pa.binary()), b"}\n").values[:-1]
+    return pc.list_element(pc.split_pattern(lines, b',"body":', max_splits=1), 1).cast(pa.string())
+
+
+def numbers(values: Sequence[array[int]]) -> pa.Array:
+    """Return 64-bit numbers as one array."""
+    joined = b"".join(one.tobytes() for one in values)
+    return pa.Array.from_buffers(pa.int64(), len(joined) // 8, [None, pa.py_buffer(joined)])
 
 
 def rows(events: Sequence[Event[Any]]) -> pa.Table:
     """Return events as rows of the events table, with what events alone give."""
-    table = pa.table({"line": lines(codec.encode(events))})
+    made = {name: pa.array([getattr(event, name) for event in events]) for name in ("seq", "time", "mono")}
+    made["json"] = bodies(codec.encode(events))
     arriving = pa.table(
-        [table["line"] if field.name == "line" else pa.nulls(len(events), field.type) for field in ARRIVING],
-        schema=ARRIVING,
+        [made.get(field.name, pa.nulls(len(events), field.type)) for field in ARRIVING], schema=ARRIVING
     )
     connection = duckdb.connect()
     connection.register("arriving", arriving)

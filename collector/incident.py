@@ -12,7 +12,10 @@ SEVERITIES: tuple[Severity, ...] = ("informational", "low", "medium", "high", "c
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A session as it is known by now; its person may have been learnt after its alerts were stored."""
+    """A session as it is known by now; its person may have been learnt after its alerts were stored.
+
+    source is the address its own login came from.
+    """
 
     agent: str
     boot: str
@@ -20,6 +23,7 @@ class Session(msgspec.Struct, frozen=True):
     host: str
     user: str | None = None
     person: Person | None = None
+    source: str | None = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -64,18 +68,25 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     because: tuple[str, ...] = ()
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """Bytes that went to a destination and came from it; a flow that two rules tell of counts once."""
+class Moved(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bytes that went to a destination and came from it; a flow that two rules tell of counts once.
+
+    via are the hosts of the person's own way that they went over. inside is the host of that way on which
+    they stayed, as far as is known: those did not leave.
+    """
 
     destination: str
     bytes_out: int
     bytes_in: int
+    via: tuple[str, ...] = ()
+    inside: str | None = None
 
 
 class Incident(msgspec.Struct, frozen=True):
     """One story. person is None where nobody is known; how are all ways they are known, the surest first.
 
-    begin and end are UTC ns of the hosts' clocks; bytes are sums over moved. evidence are uids of events.
+    begin and end are UTC ns of the hosts' clocks; bytes are sums over what moved and left. evidence are uids
+    of events. also are the ids by which it is found too: it had them, or would have by what is known now.
     """
 
     id: str
@@ -99,6 +110,7 @@ class Incident(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     evidence: tuple[str, ...]
     risk: tuple[risk.Point, ...]
+    also: tuple[str, ...] = ()
 
 
 def rank(severity: Severity) -> int:

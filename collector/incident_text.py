@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .incident import Incident
+from .incident import Incident, Moved
 from .session_work import size
 
 _WAYS = {
@@ -36,11 +36,17 @@ def _who(incident: Incident) -> str:
 
 
 def _bytes(incident: Incident) -> str:
-    targets = [one for one in incident.moved if one.bytes_out]
-    if not targets:
-        return ""
-    listed = _some(tuple(f"{size(one.bytes_out)} to {one.destination}" for one in targets))
-    return f"{size(incident.bytes_out)} left: {listed}." if len(targets) > 1 else f"{listed} left."
+    left = [one for one in incident.moved if one.bytes_out and one.inside is None]
+    stayed = [one for one in incident.moved if one.bytes_out and one.inside is not None]
+    listed = _some(tuple(f"{size(one.bytes_out)} to {one.destination}{_over(one)}" for one in left))
+    total = f"{size(incident.bytes_out)} left: " if len(left) > 1 else ""
+    said = [f"{total}{listed}{'' if total else ' left'}."] if left else []
+    said += [f"{size(one.bytes_out)} went back to {one.inside} ({one.destination})." for one in stayed]
+    return " ".join(said)
+
+
+def _over(one: Moved) -> str:
+    return f" over {', '.join(one.via)}" if one.via else ""
 
 
 def _found(incident: Incident) -> str:

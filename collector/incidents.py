@@ -7,24 +7,21 @@ less than a day between neighbours; low ones join a story but make none.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from . import attack, incident_text, risk, telling, wording
+from . import risk, telling, wording
 from .alert import IF_SURE, INFERRED_BY, Alert, Severity
-from .incident import SEVERITIES, Entry, Incident, Moved, Place, Seen, Session, rank
+from .incident import SEVERITIES, Incident, Seen, Session, rank
+from .incident_ids import identity, root_of
 from .jobs import WEAK
-from .record import Hop, How, Person
+from .moved_bytes import SessionKey
+from .record import Person
+from .story import ALERTING, Known, Story, order
 
 GAP = 86_400_000_000_000
 """Nanoseconds; findings of one person that lie further apart are two incidents."""
-_ALERTING = SEVERITIES.index("medium")
-_MANY_TACTICS = 3
-_STRENGTH: tuple[How, ...] = ("kernel", "hop", "key", "job", "uid", "inferred")
-SessionKey = tuple[str, str | None, int | None]
-_Sessions = dict[SessionKey, Session]
 
 
 def assemble(
@@ -37,24 +34,29 @@ def assemble(
     """Return the incidents, the newest first; of alerts and sessions the newest revisions count.
 
     Sessions come oldest revision first. Where a person's risk crosses its limits is judged anew: whose
-    findings they are may have been learnt since it was told. What is_hidden is left out and adds no risk.
+    findings they are may have been learnt since it was told. What is_hidden is left out and adds no risk, but
+    its id still leads to the story it would be in.
     """
-    by_session: _Sessions = {(one.agent, one.boot, one.session): one for one in sessions}
-    by_uid = {one.uid: one for one in seen}
+    known = Known({(one.agent, one.boot, one.session): one for one in sessions}, list(seen))
     stories: dict[str, list[Alert]] = {}
+    aside: dict[str, list[Alert]] = {}
     for alert in _newest(alerts):
-        if alert.rule == risk.RULE.id:
-            continue
-        known = _known(_booted(alert, by_uid), by_session)
-        if is_hidden(known):
-            continue
-        stories.setdefault(_root(known), []).append(known)
+        if alert.rule != risk.RULE.id:
+            resolved = _resolved(_booted(alert, known.by_uid), known.sessions)
+            (aside if is_hidden(resolved) else stories).setdefault(root_of(resolved), []).append(resolved)
     made = [
-        _Story(root, part, by_session, by_uid).tell(limits)
-        for root, found in stories.items()
+        Story(whose, part, known).tell(limits, _ids(whose, part, aside.get(whose, ())))
+        for whose, found in stories.items()
         for part in _episodes([*found, *(one for one in _crossings(found, limits) if not is_hidden(one))])
     ]
     return tuple(sorted(made, key=lambda one: (-one.end, one.id)))
+
+
+def _ids(whose: str, part: Sequence[Alert], aside: Iterable[Alert]) -> set[str]:
+    """Return every id that leads to a story, by its own findings and by those hidden beside them."""
+    times = [one.time for one in part]
+    near = [one for one in aside if min(times) - GAP < one.time < max(times) + GAP]
+    return {identity(whose, one) for one in (*part, *near)}
 
 
 def canonical(incidents: Iterable[Incident]) -> bytes:
@@ -83,7 +85,7 @@ def _booted(alert: Alert, seen: dict[str, Seen]) -> Alert:
     return msgspec.structs.replace(alert, boot=boots[0]) if boots else alert
 
 
-def _known(alert: Alert, sessions: _Sessions) -> Alert:
+def _resolved(alert: Alert, sessions: dict[SessionKey, Session]) -> Alert:
     """Return the alert with its session's person as known by now; a job's is not the session's."""
     if alert.person is None or alert.person.session is None:
         return alert
@@ -95,6 +97,8 @@ def _known(alert: Alert, sessions: _Sessions) -> Alert:
         severity = msgspec.convert(alert.details[IF_SURE], Severity)
     elif alert.person.how not in risk.BY_SESSION:
         return alert
+    elif later.person.how == "inferred":
+        severity = SEVERITIES[min(rank(severity), ALERTING)]
     summary = wording.resaid(alert.summary, alert.person, later.person)
     return msgspec.structs.replace(alert, person=later.person, summary=summary, severity=severity)
 
@@ -128,167 +132,20 @@ def _crossings(found: Sequence[Alert], limits: risk.Limits) -> Iterator[Alert]:
         )
 
 
-def _root(alert: Alert) -> str:
-    """Return whose story an alert belongs to; a user id says nothing beyond its host."""
-    person = alert.person
-    if person is None:
-        return f"host|{alert.agent}"
-    return f"uid|{alert.agent}|{person.name}" if person.how == "uid" else f"person|{person.name}"
-
-
 def _episodes(found: list[Alert]) -> list[list[Alert]]:
     """Return findings of one root as stories: alerting ones less than a day apart, low ones near them."""
-    ordered = sorted(found, key=_order)
+    ordered = sorted(found, key=order)
     made: list[list[Alert]] = []
     for one in ordered:
-        if rank(one.severity) >= _ALERTING:
+        if rank(one.severity) >= ALERTING:
             if made and one.time - made[-1][-1].time < GAP:
                 made[-1].append(one)
             else:
                 made.append([one])
     ends = [(part[0].time - GAP, part[-1].time + GAP) for part in made]
     for one in ordered:
-        if rank(one.severity) < _ALERTING:
+        if rank(one.severity) < ALERTING:
             near = [at for at, (begin, end) in enumerate(ends) if begin < one.time < end]
             if near:
                 made[near[0]].append(one)
     return made
-
-
-def _order(alert: Alert) -> tuple[int, str, str]:
-    return alert.time, alert.rule, alert.entity
-
-
-class _Story:
-    """One incident in the making: its findings, and what is known of their sessions and events."""
-
-    def __init__(self, root: str, found: list[Alert], sessions: _Sessions, seen: dict[str, Seen]) -> None:
-        self._anchor = f"{root}|{found[0].rule}|{found[0].entity}"
-        self._found = sorted(found, key=_order)
-        self._sessions = sessions
-        uids = sorted({uid for one in found for uid in _evidence(one)})
-        self._evidence = tuple(uids)
-        self._seen = [seen[uid] for uid in uids if uid in seen]
-
-    def tell(self, limits: risk.Limits) -> Incident:
-        """Return the incident."""
-        people = [one.person for one in self._found if one.person is not None]
-        moved = self._moved()
-        techniques = sorted({attack.present(one) for alert in self._found for one in alert.attack})
-        parts = [one for alert in self._found if (one := risk.part(alert)) is not None]
-        places = self._places()
-        made = Incident(
-            id=hashlib.sha256(self._anchor.encode()).hexdigest()[:16],
-            severity=self._severity(),
-            summary="",
-            person=people[0].name if people else None,
-            how=tuple(sorted({one.how for one in people}, key=_STRENGTH.index)),
-            source=next((one.source for one in people if one.source), None),
-            fingerprint=next((one.fingerprint for one in people if one.fingerprint), None),
-            begin=self._found[0].time,
-            end=self._found[-1].time,
-            hosts=tuple(dict.fromkeys(one.host for one in places)),
-            accounts=tuple(sorted(self._accounts(places))),
-            places=places,
-            timeline=tuple(_entry(one) for one in self._found),
-            techniques=tuple(techniques),
-            tactics=attack.tactics(techniques),
-            moved=moved,
-            bytes_out=sum(one.bytes_out for one in moved),
-            bytes_in=sum(one.bytes_in for one in moved),
-            files=tuple(sorted({one.path for one in self._seen if one.path and _is_file(one.kind)})),
-            evidence=self._evidence,
-            risk=risk.history(parts, limits.per_rule),
-        )
-        return msgspec.structs.replace(made, summary=incident_text.summary(made))
-
-    def _severity(self) -> Severity:
-        """Return the highest, a step more where several rules saw many tactics; inferred stays medium."""
-        alerting = [one for one in self._found if rank(one.severity) >= _ALERTING]
-        highest = max(rank(one.severity) for one in alerting)
-        if len(attack.tactics(one.attack[0] for one in alerting if one.attack)) >= _MANY_TACTICS:
-            highest = min(highest + 1, len(SEVERITIES) - 1)
-        if all(one.person is not None and one.person.how == "inferred" for one in alerting):
-            highest = min(highest, _ALERTING)
-        return SEVERITIES[highest]
-
-    def _places(self) -> tuple[Place, ...]:
-        """Return the sessions on the way and those where something was found, in that order."""
-        made: dict[SessionKey, Place] = {}
-        for one in self._found:
-            person = one.person
-            for hop in person.chain if person is not None else ():
-                made.setdefault((hop.agent, hop.boot, hop.session), _hop(hop))
-            session = person.session if person is not None else None
-            key = (one.agent, one.boot, session)
-            known = self._sessions.get(key)
-            user, how = known.user if known is not None else None, person.how if person is not None else None
-            because = person.because if person is not None else ()
-            made.setdefault(key, Place(one.agent, one.host, one.boot, session, user, how, because))
-        return tuple(made.values())
-
-    def _accounts(self, places: Sequence[Place]) -> set[str]:
-        users = [*(one.user for one in places), *(one.user for one in self._seen)]
-        return {user for user in users if user is not None}
-
-    def _moved(self) -> tuple[Moved, ...]:
-        """Return bytes by destination: in each session the most that an alert or its flows say."""
-        names = {one.name: one.remote for one in self._seen if one.name and one.remote}
-        flows: dict[tuple[str, str | None, int], Seen] = {}
-        for one in self._seen:
-            if one.flow is not None:
-                key = (one.agent, one.boot, one.flow)
-                flows[key] = max(
-                    flows.get(key, one), one, key=lambda other: (other.bytes_out, other.bytes_in)
-                )
-        out: dict[tuple[SessionKey, str], int] = {}
-        for alert in self._found:
-            if alert.destination is not None:
-                session = alert.person.session if alert.person is not None else None
-                target = address(names.get(alert.destination, alert.destination))
-                place = ((alert.agent, alert.boot, session), target)
-                out[place] = max(out.get(place, 0), alert.bytes_out or 0)
-        told: dict[str, tuple[int, int]] = {}
-        for (session_key, target), most in out.items():
-            own = [one for one in flows.values() if one.remote == target and _session(one) == session_key]
-            sent = max(most, sum(one.bytes_out for one in own))
-            before = told.get(target, (0, 0))
-            told[target] = (before[0] + sent, before[1] + sum(one.bytes_in for one in own))
-        return tuple(Moved(target, *told[target]) for target in sorted(told))
-
-
-def address(destination: str) -> str:
-    """Return a destination without its port."""
-    return destination.partition(":")[0] if destination.count(":") == 1 else destination
-
-
-def _session(one: Seen) -> SessionKey:
-    return one.agent, one.boot, one.session
-
-
-def _hop(hop: Hop) -> Place:
-    return Place(hop.agent, hop.host, hop.boot, hop.session, hop.user, hop.how, hop.because)
-
-
-def _is_file(kind: str) -> bool:
-    return kind.startswith("file.") or kind == "state.changed"
-
-
-def _evidence(one: Alert) -> tuple[str, ...]:
-    """Return the events that show a finding, and those that show its person as known by now."""
-    person = one.person
-    ways = (person.because, *(hop.because for hop in person.chain)) if person is not None else ()
-    return tuple(sorted({*one.evidence, *(uid for because in ways for uid in because)}))
-
-
-def _entry(one: Alert) -> Entry:
-    return Entry(
-        one.time,
-        one.host,
-        one.severity,
-        one.rule,
-        one.title,
-        one.summary,
-        _evidence(one),
-        one.id,
-    )

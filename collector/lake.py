@@ -22,12 +22,12 @@ from .errors import StoreError
 from .files import make_folder, sync_folder
 from .snapshot import VIEWS, Snapshot
 
-SMALL_FILE = 16 << 20
-"""Bytes; files from this size on are not merged again, so that no byte is rewritten for ever."""
+SMALL_FILE = 6 << 20
+"""Bytes; files from this size on are not merged again: at a full rate a commit writes one so large."""
 _TARGET_FILE = 32 << 20
 """Bytes that are merged into one file; bounds what a merge needs of memory."""
-_ROW_GROUP = 30_720
-"""Rows of a row group, which its writer holds in memory: a quarter of DuckDB's default, and merged faster."""
+_ROW_GROUP = 15_360
+"""Rows of a row group: its writer holds it in memory, and a query for one host reads it or leaves it out."""
 _CONFIG: dict[str, str | int | bool] = {
     # A merge of _TARGET_FILE beside a commit takes about 500 MB; neither may fail for want of it.
     "memory_limit": "1GB",

@@ -22,6 +22,8 @@ _ADDRESSES_LIMIT = 65_536
 """Addresses whose network is remembered; judging one anew costs more than all rules together."""
 _HOSTS_LIMIT = 20_000
 _HOURS_LIMIT = 4096
+_PEERS_LIMIT = 64
+"""Persons with whom one is compared."""
 _WILD = frozenset("*?[")
 _HOUR = 3_600 * 10**9
 _SECOND = 10**9
@@ -104,6 +106,7 @@ class Known:
             name: human.name for human in organisation.people for name in (*human.accounts, *human.keys)
         }
         self._humans = {human.name: human for human in organisation.people}
+        self._peers = _peers(organisation.people)
         self._zones = {one.timezone: zone(one.timezone) for one in organisation.people if one.timezone}
         self._services = frozenset(organisation.services)
         self._service_accounts = frozenset(organisation.service_accounts)
@@ -130,6 +133,10 @@ class Known:
         """Return the groups of a person."""
         human = self._humans.get(name)
         return human.groups if human is not None else ()
+
+    def peers(self, name: str) -> tuple[str, ...]:
+        """Return who else has a person's role, or else one of their groups."""
+        return self._peers.get(name, ())
 
     def local_hour(self, person: str, time: int) -> int | None:
         """Return the hour (0 to 23) of a person's own clock at time (UTC ns); None where it is not known."""
@@ -201,6 +208,22 @@ class Known:
             return True
         groups = self.groups(person) if person is not None else ()
         return any(one[6:] in groups if one.startswith("group:") else one == person for one in names)
+
+
+def _peers(people: Iterable[Human]) -> dict[str, tuple[str, ...]]:
+    """Return by person those of the same role; for who has none, or is alone in it, of a common group."""
+    roles: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
+    for one in people:
+        roles.setdefault(one.role or "", []).append(one.name)
+        for group in one.groups:
+            groups.setdefault(group, []).append(one.name)
+    found: dict[str, tuple[str, ...]] = {}
+    for one in people:
+        same = roles[one.role] if one.role and len(roles[one.role]) > 1 else []
+        others = same or [name for group in one.groups for name in groups[group]]
+        found[one.name] = tuple(name for name in dict.fromkeys(others) if name != one.name)[:_PEERS_LIMIT]
+    return found
 
 
 def zone(name: str) -> dt.tzinfo:

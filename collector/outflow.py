@@ -14,7 +14,7 @@ from .baselines import FirstSeen, day_of
 from .bounded import remember
 from .record import Record
 from .rule import Finding, Parameter, Site
-from .session_work import describe, key, size
+from .session_work import Acting, describe, key, size
 from .volume import Grown, Volume
 from .windows import Item, Series
 
@@ -40,7 +40,7 @@ class Outflow(msgspec.Struct):
     sessions: dict[str, Work] = {}
     used: FirstSeen = msgspec.field(default_factory=FirstSeen)
 
-    def work(self, record: Record) -> Work:
+    def work(self, record: Acting) -> Work:
         """Return what is known of the session of an event that has a person, from now on if nothing was."""
         session = key(record) or ""
         work = self.sessions.get(session)
@@ -90,7 +90,7 @@ def signs_before(work: Work, volume: Volume, window: float) -> list[Item]:
 
 
 def moved(
-    record: Record,
+    record: Acting,
     address: str,
     volume: Volume,
     *,
@@ -116,4 +116,5 @@ def moved(
         bytes_out=volume.out,
         details={**named, **({"signs": said} if said else {})},
         severity=severity,
+        boot=record.boot,
     )

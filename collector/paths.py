@@ -40,6 +40,16 @@ class Paths:
         return self.root / "organisation.json"
 
     @property
+    def sigma(self) -> Path:
+        """JSON: Sigma rules as they were parsed last, by the digests of their files."""
+        return self.root / "sigma.json"
+
+    @property
+    def sigma_recorded(self) -> Path:
+        """The digest of the Sigma rules that were recorded last as an act."""
+        return self.root / "sigma.recorded"
+
+    @property
     def ledger_key(self) -> Path:
         """Seed of the key that signs checkpoints, 32 raw bytes."""
         return self.root / "keys" / "ledger.key"

@@ -18,19 +18,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pyarrow as pa
+
+from evidence.errors import EvidenceError
+from evidence.kinds.collector import Act
 
 from . import files, generation, paths, snapshot, tables
 from .alert import Alert
 from .columns import TableName
 from .engine import Engine
-from .errors import StoreError
+from .errors import CollectorError, StoreError
 from .fold import Fold, Folded
 from .lake import Commit, Lake
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
+from .rulebook import Book
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
+from .sigma.ruleset import Ruleset
 
 GRACE_SECONDS = 900
 """How long merged and replaced files stay for readers of an older snapshot."""
@@ -62,6 +68,18 @@ class Operator(Protocol):
 
     def look(self) -> Known | None:
         """Return what is told from now on, if that has changed; never waits."""
+        ...
+
+    def close(self) -> None:
+        """End what looks."""
+        ...
+
+
+class Rules(Protocol):
+    """The folder of Sigma rules, as the pipeline follows it."""
+
+    def look(self) -> Ruleset | None:
+        """Return the rules that are in force from now on, if that has changed; never waits."""
         ...
 
     def close(self) -> None:
@@ -101,14 +119,21 @@ class Pipeline:
         clock: Callable[[], int] = time.time_ns,
         notify: Callable[[Sequence[Alert]], None] | None = None,
         operator: Operator | None = None,
+        record: Callable[[Act], object] | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """Open the lake in folder; readers is the path of the snapshot file. It closes operator at its end.
+        """Open the lake in folder; readers is the path of the snapshot file.
+
+        It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
+        that breaks its budget goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
         self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
         self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
+        self._record, self._asked = record, set[str | None]()
+        self._rules = rules
         self._lake = Lake(folder)
         self._stop = threading.Event()
         self._storer = ThreadPoolExecutor(1, "store")
@@ -119,6 +144,7 @@ class Pipeline:
         started = time.monotonic()
         self._committed = self._ticked = self._merged = self._saved = started
         self._fold = self._resume(make_engine)
+        self._book = self._fold.decided()
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
         """Return a fold that has seen what the lake has; alerts it raised on the way are pending.
@@ -183,6 +209,26 @@ class Pipeline:
     def tick(self) -> None:
         """Let the engine notice what did not happen by now; the ledger must have been read to its end."""
         self._pending.alerts.extend(self._fold.tick(self._clock()))
+        self._stage()
+
+    def _stage(self) -> None:
+        """Have rules staged that broke their budget; each once, until that is read from the ledger."""
+        if self._record is None:
+            return
+        acts = self._fold.broken(self._clock())
+        for act in acts:
+            if act.object not in self._asked:
+                self._asked.add(act.object)
+                self._storer.submit(self._attempt, act)
+        self._asked &= {act.object for act in acts}
+
+    def _attempt(self, act: Act) -> None:
+        try:
+            if self._record is not None:
+                self._record(act)
+        except (CollectorError, EvidenceError, OSError) as error:
+            self._asked.discard(act.object)
+            _log.warning("rule %s is not staged yet, trying again: %s", act.object, error)
 
     def _learn(self) -> None:
         """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""
@@ -190,6 +236,10 @@ class Pipeline:
         if known is not None:
             self.flush()
             self._fold.learn(known)
+        ruleset = self._rules.look() if self._rules is not None else None
+        if ruleset is not None:
+            self.flush()
+            self._fold.enforce(ruleset)
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -223,7 +273,9 @@ class Pipeline:
         state: bytes | None = None
         if self._committed >= self._saved + self._settings.checkpoint_seconds:
             state, self._saved = self._fold.dump(), self._committed
-        self._storing = self._storer.submit(self._store, pending, self._fold.position, state)
+        self._storing = self._storer.submit(
+            self._store, pending, self._fold.position, self._fold.decided(), state
+        )
 
     def _settle(self) -> None:
         """Wait for the commit under way, and raise what it met."""
@@ -231,7 +283,7 @@ class Pipeline:
             self._storing.result()
             self._storing = None
 
-    def _store(self, pending: Pending, position: int, state: bytes | None) -> None:
+    def _store(self, pending: Pending, position: int, book: Book, state: bytes | None) -> None:
         rows: dict[TableName, pa.Table] = {
             "events": tables.events(pending.folded),
             "batches": tables.batches(pending.folded),
@@ -246,6 +298,7 @@ class Pipeline:
                 if attempt == _TRIES or self._stop.wait(1.0):
                     raise
                 _log.warning("commit failed, trying again: %s", error)
+        self._book = book
         self._publish(position)
         if state is not None:
             self._save(state)
@@ -262,7 +315,8 @@ class Pipeline:
         """Write what readers see; if that fails they see the former for now, and nothing is lost."""
         at = self._lake.position() if position is None else position
         try:
-            snapshot.write(self._readers, self._lake.snapshot(at, self._clock()))
+            shown = msgspec.structs.replace(self._lake.snapshot(at, self._clock()), book=self._book)
+            snapshot.write(self._readers, shown)
         except OSError as error:
             _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
 
@@ -304,6 +358,8 @@ class Pipeline:
         self._merger.shutdown()
         if self._operator is not None:
             self._operator.close()
+        if self._rules is not None:
+            self._rules.close()
         self._lake.close()
 
 
@@ -311,8 +367,11 @@ def serve(
     settings: Settings,
     make_engine: Callable[[], Engine],
     ready: Callable[[], None],
+    *,
     notify: Callable[[Sequence[Alert]], None] | None = None,
     operator: Operator | None = None,
+    record: Callable[[Act], object] | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
 
@@ -329,6 +388,8 @@ def serve(
             settings.pipeline,
             notify=notify,
             operator=operator,
+            record=record,
+            rules=rules,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())

@@ -126,7 +126,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     def uid(self, event: Event[Any]) -> str:
         """Return the stable name of an event from here, ``agent:epoch:seq``."""
-        return _uid(self.agent, self.epoch, event.seq)
+        return uid_of(self.agent, self.epoch, event.seq)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -150,7 +150,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     @property
     def uid(self) -> str:
         """The event's stable name, ``agent:epoch:seq``."""
-        return _uid(self.agent, self.epoch, self.event.seq)
+        return uid_of(self.agent, self.epoch, self.event.seq)
 
 
 @functools.lru_cache(_SHARED)
@@ -159,5 +159,6 @@ def _key(agent: str, boot: str, number: int) -> str:
 
 
 @functools.lru_cache(_SHARED)
-def _uid(agent: str, epoch: int, seq: int) -> str:
+def uid_of(agent: str, epoch: int, seq: int) -> str:
+    """Return the stable name of an event."""
     return f"{agent}:{epoch}:{seq}"

@@ -7,7 +7,7 @@ what it is not shown it would have ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from evidence.kind import Body
@@ -17,15 +17,15 @@ from evidence.kinds.process import Exec
 from .bounded import remember
 from .record import Record
 from .rule import Correlation, Detection, Finding, Site
-from .session_work import base_name, program
+from .session_work import program, senders_of
 
 LIMIT = 10_000
 """Of what is remembered; nearly all events are of few programs."""
-Ask = Callable[[Record], Sequence[Finding]]
-"""Has a rule judge an event; may raise whatever the rule does."""
+Ask = Callable[[Record, Site], Iterable[Finding] | Finding | None]
+"""Has a rule judge an event, its state included; may raise whatever the rule does, also while it is read."""
 Asked = tuple[Detection | Correlation, Ask]
 _CONNECTIONS = frozenset({Open, Close, Report})
-_Like = tuple[type[Body], bool, str, str, str | None]
+_Like = tuple[type[Body], bool, str, str, tuple[str | None, str | None]]
 
 
 class Routes:
@@ -49,7 +49,8 @@ class Routes:
             return self._of_exec(by_program, body) if found is None else found
         if kind in _CONNECTIONS:
             known, actor = self._is_known(body.remote.ip), body.actor
-            like = (kind, known, body.direction, body.protocol, actor.exe if actor is not None else None)
+            programs = (None, None) if actor is None else (actor.exe, actor.became)
+            like = (kind, known, body.direction, body.protocol, programs)
             found = self._connections.get(like)
             return self._of_connection(like, body) if found is None else found
         return self._by_kind.get(kind, ())
@@ -83,8 +84,7 @@ def wants(rule: Detection | Correlation, body: Body, site: Site) -> bool:
         return False
     if wanted.direction not in (None, body.direction) or wanted.protocol not in (None, body.protocol):
         return False
-    exe = body.actor.exe if body.actor is not None else None
-    return wanted.programs is None or base_name(exe or "") in wanted.programs
+    return wanted.programs is None or not wanted.programs.isdisjoint(senders_of(body))
 
 
 def is_unusual(body: Exec) -> bool:

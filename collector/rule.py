@@ -200,3 +200,6 @@ class Correlation(msgspec.Struct, frozen=True):
     programs: Callable[[Site], frozenset[str] | None] = any_program
     unusual: bool = False
     connections: Callable[[Site], Connections] = any_connection
+
+
+Rule = Detection | Correlation

@@ -33,11 +33,15 @@ from . import (
     paths,
     pipeline,
     provision,
+    recorded,
     recorded_suppressions,
     registrar,
     roll,
     serving,
+    sigma_folder,
+    snapshot,
     tls,
+    triage,
 )
 from .analysis import Analysis, site
 from .api.routes import routes as api_routes
@@ -53,9 +57,11 @@ from .paths import Paths
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
+from .sigma_watch import SigmaWatch
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
+from .triages import Triages
 from .users import Users
 
 _BACKLOG = 1024
@@ -100,8 +106,16 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
-    pipeline.serve(settings, lambda: Analysis(settings.detection, told.known), ready, operator=told)
+    record = organisation_watch.recorder(settings)
+    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
+    pipeline.serve(
+        settings,
+        lambda: Analysis(settings.detection, told.known, rules.ruleset),
+        ready,
+        operator=told,
+        rules=rules,
+        record=record,
+    )
 
 
 def run_console(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -122,6 +136,9 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         functools.partial(_keep_renewing, settings, places),
     )
     known = organisation_watch.reader(settings)
+    book = functools.partial(snapshot.book, places.snapshot)
+    triages = Triages(StateDb(places.state_db))
+    recorded.bring(places.ledger, triages, triage.change)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -130,7 +147,11 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         console=settings.console,
         clock=time.time_ns,
         suppressions=recorded_suppressions.suppressions(places),
-        site=lambda: site(settings.detection, known()),
+        site=lambda: site(settings.detection, known(), book()),
+        book=book,
+        triages=triages,
+        four_eyes=settings.detection.four_eyes,
+        sigma=lambda: sigma_folder.in_force(settings),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

@@ -45,7 +45,7 @@ def main() -> None:
     """Answer the task on stdin to what is stdout at the start; nothing else comes there."""
     answers = keep_stdout()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    confine(task)
+    confine(task.limits.seconds, task.limits.memory_bytes)
     try:
         answer = _answer(task)
     except MemoryError:
@@ -64,8 +64,8 @@ def keep_stdout() -> BinaryIO:
     return kept
 
 
-def confine(task: Task) -> None:
-    """Give up network, privileges to gain, and everything the limits do not grant."""
+def confine(seconds: float, memory_bytes: int) -> None:
+    """Give up network, privileges to gain, and everything these limits do not grant."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # An unprivileged process needs its own user namespace for that; where that is forbidden, DuckDB's
@@ -73,8 +73,8 @@ def confine(task: Task) -> None:
     if libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    cpu = int(task.limits.seconds * (os.cpu_count() or 1)) + 2
-    space = 2 * task.limits.memory_bytes + _OWN_BYTES
+    cpu = int(seconds * (os.cpu_count() or 1)) + 2
+    space = 2 * memory_bytes + _OWN_BYTES
     for limit, value in (
         (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_AS, space),

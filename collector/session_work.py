@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Container
+from typing import Protocol
 
 from evidence.kind import Endpoint
-from evidence.kinds.connection import Close, Report
+from evidence.kinds.connection import Close, Open, Report
 from evidence.kinds.file import Read
 from evidence.kinds.process import Exec
 
@@ -30,7 +31,31 @@ READERS = (
 """Programs that read secrets as their duty."""
 
 
-def key(record: Record) -> str | None:
+class Acting(Protocol):
+    """A person at work on a host: a `Record`, or a `SessionRevision`."""
+
+    @property
+    def agent(self) -> str:
+        """Id of the host's agent."""
+        ...
+
+    @property
+    def boot(self) -> str:
+        """Boot id."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Name of the host."""
+        ...
+
+    @property
+    def person(self) -> Person | None:
+        """Who it is."""
+        ...
+
+
+def key(record: Acting) -> str | None:
     """Return what groups the events of one person's session on one host; None where no person is known."""
     person = record.person
     if person is None:
@@ -93,7 +118,7 @@ def leaving(record: Record, site: Site, senders: Container[str] | None = None) -
     flow = moving(record)
     if flow is None or flow.direction != "out" or not flow.bytes_out:
         return None
-    if senders is not None and sender(flow) not in senders:
+    if senders is not None and not any(name in senders for name in senders_of(flow)):
         return None
     return None if is_known(flow.remote, site) else flow
 
@@ -121,6 +146,15 @@ def is_known(remote: Endpoint, site: Site) -> bool:
 def sender(body: Close | Report) -> str:
     """Return the base name of the program that owns a flow; empty where it is not known."""
     return base_name(body.actor.exe) if body.actor is not None and body.actor.exe else ""
+
+
+def senders_of(body: Open | Close | Report) -> tuple[str, ...]:
+    """Return the base names of the program that owns a flow and of what it has become since."""
+    actor = body.actor
+    if actor is None:
+        return ("",)
+    name = base_name(actor.exe or "")
+    return (name,) if actor.became is None else (name, base_name(actor.became))
 
 
 def command(body: Close | Report) -> str:

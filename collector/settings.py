@@ -57,7 +57,7 @@ class Pipeline(_Section, frozen=True):
     """How the pipeline commits: about once a second, or at commit_rows."""
 
     commit_seconds: Seconds = 1.0
-    commit_rows: Positive = 30_000
+    commit_rows: Positive = 60_000
     merge_seconds: Seconds = 120.0
     checkpoint_seconds: Seconds = 30.0
 
@@ -70,6 +70,12 @@ class Detection(_Section, frozen=True):
     """Networks (CIDR) of backup hosts and known services; what stays on the host is no destination."""
     people: dict[str, tuple[str, ...]] = {}
     """Person's name to the accounts and key fingerprints that are theirs."""
+    sigma: Path | None = None
+    """A folder of Sigma rules, as SigmaHQ lays it out; read anew when it changes. None: no Sigma rules."""
+    sigma_placeholders: dict[str, tuple[str, ...]] = {}
+    """The site's values for %name% in Sigma rules with the expand modifier."""
+    four_eyes: bool = False
+    """A decision on a rule takes effect only when another person approves it."""
 
 
 class OrganisationFiles(_Section, frozen=True):

@@ -16,6 +16,7 @@ from . import columns
 from .columns import TableName
 from .errors import StoreError
 from .files import write as write_whole
+from .rulebook import Book
 
 VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches", "sessions")
 _NEWEST = "QUALIFY row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1"
@@ -27,12 +28,16 @@ CREATE MACRO utc(nanoseconds) AS make_timestamp_ns(nanoseconds);
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The lake at one moment: its snapshot id, the next ledger index, UTC ns, files by table (absolute)."""
+    """The lake at one moment: its snapshot id, the next ledger index, UTC ns, files by table (absolute).
+
+    book is what people decided of rules until then.
+    """
 
     id: int
     position: int
     time: int
     tables: dict[str, tuple[str, ...]]
+    book: Book = Book()
 
 
 _decoder = msgspec.json.Decoder(Snapshot)
@@ -57,6 +62,14 @@ def read(path: Path) -> Snapshot:
         raise StoreError(f"{path}: no snapshot of the lake ({error})") from error
 
 
+def book(path: Path) -> Book:
+    """Return what people decided of rules by now; nothing where there is no snapshot yet."""
+    try:
+        return read(path).book
+    except StoreError:
+        return Book()
+
+
 def files(snapshot: Snapshot) -> Iterator[Path]:
     """Yield every file the snapshot's views read."""
     for name in VIEWS:
@@ -66,6 +79,8 @@ def files(snapshot: Snapshot) -> Iterator[Path]:
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """Return a database in memory with the views events, alerts, batches and sessions over its files.
 
+    session_revisions has the former revisions of sessions too.
+
     ``ns('2026-11-22 10:00')`` gives a UTC time in the lake's nanoseconds, ``utc(time)`` the reverse.
     """
     connection = duckdb.connect(
@@ -73,18 +88,24 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     )
     for name in VIEWS:
         connection.execute(f"CREATE VIEW {name} AS {_select(name, snapshot.tables.get(name, ()))}")
+    revisions = _rows("sessions", snapshot.tables.get("sessions", ()))
+    connection.execute(f"CREATE VIEW session_revisions AS {revisions}")
     connection.execute(_MACROS)
     return connection
 
 
 def _select(name: TableName, paths: tuple[str, ...]) -> str:
+    newest = _NEWEST if name == "sessions" and paths else ""
+    return f"{_rows(name, paths)} {newest}"
+
+
+def _rows(name: TableName, paths: tuple[str, ...]) -> str:
     if not paths:
         empty = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns.TABLES[name])
         return f"SELECT {empty} WHERE false"
     chosen = ", ".join(f'"{column.name}"' for column in columns.TABLES[name])
     listed = ", ".join(_quote(path) for path in paths)
-    newest = _NEWEST if name == "sessions" else ""
-    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false) {newest}"  # noqa: S608 - quoted
+    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
 
 
 def _quote(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from . import incidents, queries, suppression
+from . import alert_queries, incidents, queries, session_queries, suppression
 from .alert import IF_SURE, Alert
+from .conditions import Where
 from .incident import Incident, Seen, Session
 from .organisation import Known
 from .queries import Query, Span
@@ -19,51 +20,107 @@ from .suppression import Suppression
 Row = dict[str, Any]
 Ask = Callable[[Query], list[Row]]
 ALERTS_LIMIT = 50_000
-"""Alerts, the newest, from which stories are made."""
+"""Alerts from which stories are made at once."""
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
 _detail = msgspec.json.Decoder(dict[str, str])
 
 
-def read(ask: Ask, span: Span, active: Iterable[Suppression], known: Known, limits: Limits) -> list[Incident]:
-    """Return the incidents that end in the span, the newest first; what is suppressed is left out.
+class Found(msgspec.Struct, frozen=True):
+    """Incidents, the newest first; cut: of their persons not all alerts were read, the oldest are missing."""
 
-    Alerts before the span are read too, for a story may begin earlier.
-    """
-    hidden = tuple(active)
-
-    def is_hidden(one: Alert) -> bool:
-        return suppression.hiding(hidden, one, known) is not None
-
-    alerts, sessions = _alerts(ask), _sessions(ask)
-    begin, end = span.start or 0, span.end or 1 << 63
-    wanted = [
-        one for one in incidents.assemble(alerts, sessions, (), limits, is_hidden) if begin <= one.end < end
-    ]
-    uids = sorted({uid for one in wanted for uid in one.evidence})
-    seen = [contributing(row) for row in ask(queries.evidence(uids))] if uids else []
-    made = incidents.assemble(alerts, sessions, seen, limits, is_hidden)
-    return [one for one in made if begin <= one.end < end]
+    incidents: list[Incident]
+    cut: bool = False
 
 
-def of_alert(ask: Ask, row: Row, limits: Limits) -> str | None:
+class Stories:
+    """Incidents as a snapshot tells them; what active suppressions hide is left out."""
+
+    def __init__(self, ask: Ask, active: Iterable[Suppression], known: Known, limits: Limits) -> None:
+        self._ask, self._hiding, self._known, self._limits = ask, tuple(active), known, limits
+
+    def ended_in(self, span: Span) -> Found:
+        """Return the incidents that end in the span.
+
+        Whose findings the span has, all of theirs are read: their stories may begin long before.
+        """
+        found = self._told(span.where(), span.end + incidents.GAP if span.end is not None else None)
+        begin, end = span.start or 0, span.end or 1 << 63
+        return self._whole(found, lambda one: begin <= one.end < end)
+
+    def with_finding(self, found: Sequence[tuple[str, str]]) -> Found:
+        """Return the incidents of those whose these findings, by rule and entity, are."""
+        return self._whole(self._told(alert_queries.these(found), None), lambda _one: True)
+
+    def _told(self, chosen: Where, until: int | None) -> _Read:
+        rows = self._ask(alert_queries.of_stories(chosen, until, ALERTS_LIMIT + 1))
+        return _Read(
+            [alert(row) for row in rows[:ALERTS_LIMIT]],
+            [session(row) for row in self._ask(alert_queries.sessions_of_stories(chosen, until))],
+            len(rows) > ALERTS_LIMIT,
+        )
+
+    def _whole(self, told: _Read, is_wanted: Callable[[Incident], bool]) -> Found:
+        """Return the wanted incidents with what their events, and the sessions on the way, say."""
+        wanted = [one for one in self._assemble(told) if is_wanted(one)]
+        uids = sorted({uid for one in wanted for uid in one.evidence})
+        seen = [contributing(row) for row in self._ask(queries.evidence(uids))] if uids else []
+        way = [one for one in wanted if any(moved.inside for moved in one.moved)]
+        sessions, flows = self._way(way) if way else ([], [])
+        whole = msgspec.structs.replace(told, sessions=[*sessions, *told.sessions])
+        made = self._assemble(whole, [*seen, *flows])
+        return Found([one for one in made if is_wanted(one)], told.cut)
+
+    def _way(self, found: Sequence[Incident]) -> tuple[list[Session], list[Seen]]:
+        """Return the sessions over which bytes may have gone on, and the connections that opened them."""
+        places = sorted(
+            {
+                (place.agent, place.boot, place.session)
+                for one in found
+                for place in one.places
+                if place.boot is not None and place.session is not None
+            }
+        )
+        day = incidents.GAP
+        span = Span(min(one.begin for one in found) - day, max(one.end for one in found) + day)
+        return (
+            [session(row) for row in self._ask(session_queries.sessions_at(places))],
+            [_came_in(row) for row in self._ask(session_queries.flows_of(places, span))],
+        )
+
+    def _assemble(self, told: _Read, seen: Iterable[Seen] = ()) -> tuple[Incident, ...]:
+        return incidents.assemble(told.alerts, told.sessions, seen, self._limits, self._is_hidden)
+
+    def _is_hidden(self, one: Alert) -> bool:
+        return bool(self._hiding) and suppression.hiding(self._hiding, one, self._known) is not None
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """What was read for stories: alerts and their sessions; cut: there are more alerts."""
+
+    alerts: list[Alert]
+    sessions: list[Session]
+    cut: bool
+
+
+def of_alert(ask: Ask, row: Row, known: Known, limits: Limits) -> str | None:
     """Return the id of the incident that an alert belongs to, also of what is suppressed; None: of none."""
-    own = alert(row)
-
-    def is_other(one: Alert) -> bool:
-        if own.person is None or one.person is None:
-            return own.person is not one.person or own.agent != one.agent
-        return own.person.name != one.person.name
-
-    made = incidents.assemble(_alerts(ask), _sessions(ask), (), limits, is_other)
-    return next((one.id for one in made if any(entry.alert == own.id for entry in one.timeline)), None)
+    found = Stories(ask, (), known, limits).with_finding([(row["rule"], row["entity"] or row["id"])])
+    return next(
+        (one.id for one in found.incidents if any(entry.alert == row["id"] for entry in one.timeline)), None
+    )
 
 
-def _alerts(ask: Ask) -> list[Alert]:
-    return [alert(row) for row in ask(queries.every_alert(ALERTS_LIMIT))]
-
-
-def _sessions(ask: Ask) -> list[Session]:
-    return [session(row) for row in ask(queries.sessions_of_alerts())]
+def _came_in(row: Row) -> Seen:
+    return Seen(
+        row["event"],
+        row["agent"],
+        row["boot"],
+        row["session"],
+        flow=row["flow"],
+        remote=row["src_ip"],
+        bytes_out=row["bytes_out"] or 0,
+        bytes_in=row["bytes_in"] or 0,
+    )
 
 
 def alert(row: Row) -> Alert:
@@ -111,13 +168,14 @@ def session(row: Row) -> Session:
         person = Person(
             row["person"], row["how"], row["session"], row["source"], row["fingerprint"], because, chain
         )
-    return Session(row["agent"], row["boot"], row["session"], row["host"] or "", row["user"], person)
+    place = (row["agent"], row["boot"], row["session"], row["host"] or "")
+    return Session(*place, row["user"], person, row["login_source"])
 
 
 def of_revision(one: SessionRevision) -> Session:
     """Return a session as the engine tells it, in the form the lake gives it back."""
     person = msgspec.structs.replace(one.person, because=one.evidence, scheduler=None, key=None)
-    return Session(one.agent, one.boot, one.session, one.host, one.user, person)
+    return Session(one.agent, one.boot, one.session, one.host, one.user, person, one.source)
 
 
 def contributing(row: Row) -> Seen:

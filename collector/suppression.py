@@ -15,7 +15,7 @@ import msgspec
 
 from .alert import Alert
 from .errors import QueryError
-from .incidents import address
+from .moved_bytes import address
 from .organisation import Known
 
 SCOPES = ("rule", "person", "host", "destination", "entity")

@@ -15,11 +15,24 @@ import msgspec
 from .alert import Alert, Severity
 from .bounded import remember
 from .incident import rank
-from .rule import Parameter
+from .rule import Detection, Parameter
 
 PER_HOUR = Parameter(
     "per_hour", 20, "alerts", "of one rule, person and host; a person reads no more, the rest is counted"
 )
+RULE = Detection(
+    id="throttle",
+    version=1,
+    title="Alerts of one rule about one person and host are throttled",
+    severity="informational",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+    parameters=(PER_HOUR,),
+)
+"""It finds nothing: under its name the parameter of all rules is set."""
 HOUR = 3_600_000_000_000
 QUIET = 30_000_000_000
 SLACK = 2_000_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 import msgspec
@@ -34,10 +34,14 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """The events of a batch, and the lines that were none."""
+    """The events of a batch, and the lines that were none.
+
+    is_plain: every line is an event of this version; then there is neither an `Unknown` nor a malformed line.
+    """
 
     events: list[Event[Body] | Unknown]
     malformed: list[Malformed]
+    is_plain: bool = False
 
 
 class _Frame(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +69,11 @@ def encode(events: Iterable[Event[Body] | Unknown]) -> bytes:
     )
 
 
+def encode_plain(events: Sequence[Event[Body]]) -> bytes:
+    """Return events of this version as NDJSON, as `encode` does."""
+    return _encoder.encode_lines(events)
+
+
 def encode_line(event: Event[Body]) -> bytes:
     """Return event as one line, without its end."""
     return _encoder.encode(event)
@@ -73,11 +82,11 @@ def encode_line(event: Event[Body]) -> bytes:
 def decode(data: bytes) -> Decoded:
     """Read NDJSON. The usual batch takes one pass; an unknown or bad line sends it through line by line."""
     try:
-        events: list[Event[Body] | Unknown] = list(_decoder.decode_lines(data))
+        events: Any = _decoder.decode_lines(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_each(data)
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    return Decoded(events, []) if len(events) == lines else _decode_each(data)
+    return Decoded(events, [], is_plain=True) if len(events) == lines else _decode_each(data)
 
 
 def _decode_each(data: bytes) -> Decoded:

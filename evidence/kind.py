@@ -39,7 +39,8 @@ class Actor(Part, frozen=True, kw_only=True):
 
     A process is keyed by (agent, boot, pid, start); start is nanoseconds since boot.
     auid and session are the kernel's login uid and audit session. container is a container's id,
-    container_runtime what runs it, pod the uid of its Kubernetes pod.
+    container_runtime what runs it, pod the uid of its Kubernetes pod. exe is what it ran when it acted;
+    became is what the process ran when that was told, where it had executed another program since.
     """
 
     pid: int | None = None
@@ -53,6 +54,7 @@ class Actor(Part, frozen=True, kw_only=True):
     container: str | None = None
     container_runtime: str | None = None
     pod: str | None = None
+    became: str | None = None
 
 
 class Endpoint(Part, frozen=True, kw_only=True):

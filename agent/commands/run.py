@@ -6,13 +6,12 @@ import gc
 import os
 from functools import partial
 
-from .. import privilege, process, run, vitals
+from .. import privilege, process, vitals
 from ..command import NOT_ENROLLED, Command, Invocation
 from ..errors import NotEnrolled
 from ..layout import Layout
 from ..settings import Settings
 from ..supervise import Child, Supervisor
-from .ship import ship
 
 
 def _run(call: Invocation) -> int:
@@ -24,7 +23,7 @@ def _run(call: Invocation) -> int:
         call.console.warn(
             "not started by root: sensors that need it are degraded, see `vedette-agent status`"
         )
-    watching = partial(call.guard, partial(run.watch, settings, os.getpid()), "watch")
+    watching = partial(call.guard, partial(_watch, settings, os.getpid()), "watch")
     shipping = partial(call.guard, partial(_ship, settings), "ship")
     children = (
         Child("vedette-watch", watching, frozenset({NOT_ENROLLED})),
@@ -45,12 +44,21 @@ def _share_memory() -> None:
     gc.freeze()
 
 
+def _watch(settings: Settings, supervisor: int) -> int:
+    from .. import run  # noqa: PLC0415 - half of its pages would be copied, and the others need none of it
+
+    return run.watch(settings, supervisor)
+
+
 def _ship(settings: Settings) -> int:
+    from .ship import ship  # noqa: PLC0415 - as above
+
     account = privilege.ship_account()
     if account is not None:
         # Only now: the program's own files need not be readable for that user.
         privilege.drop(account)
         process.die_with_parent("vedette-ship")
+    vitals.give_back()
     return ship(settings)
 
 

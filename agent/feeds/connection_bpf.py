@@ -21,7 +21,7 @@ from .connection_trigger import connect_once
 from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
-from .socket_owner import actor_of
+from .socket_owner import holder_of
 from .tally import Tally, kept_counts
 
 _RING_BYTES = 2 << 20
@@ -150,7 +150,7 @@ class BpfFeed:
         if flow.event is FlowEvent.LISTEN:
             self._learn_listener(flow)
         direction = self._direction(flow)
-        actor = actor_of(flow.owner, self._processes, flow.mono)
+        actor = holder_of(flow, direction, self._processes)
         if actor is not None and direction == "in" and flow.event in (FlowEvent.OPEN, FlowEvent.REPORT):
             actor = _in_session(actor)
         return Observed(to_body(flow, direction, actor, self._names), mono=flow.mono)

@@ -19,7 +19,7 @@ from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
 from .flow_reports import FlowReports
-from .socket_owner import actor_of
+from .socket_owner import holder_of
 from .tally import Tally, kept_counts
 
 _RING_BYTES = 64 << 10
@@ -105,8 +105,9 @@ class BpfFeed:
         self._flows.close()
 
     def _observed(self, flow: Flow) -> Observed:
-        actor = actor_of(flow.owner, self._processes, flow.mono)
-        return Observed(to_body(flow, flow.direction or "out", actor, self._names), mono=flow.mono)
+        direction = flow.direction or "out"
+        actor = holder_of(flow, direction, self._processes)
+        return Observed(to_body(flow, direction, actor, self._names), mono=flow.mono)
 
     def _undecodable(self) -> None:
         self._tally.add("undecodable")

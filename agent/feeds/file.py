@@ -28,6 +28,9 @@ _REST, _LONG_REST = 50_000_000, 200_000_000
 _FOREIGN_WINDOW, _FOREIGN = 10_000_000_000, 20_000
 """Records of other places within so many ns, from which on whole filesystems are too much to see."""
 
+_PORTIONS = 16
+"""Portions of the changes in one turn, at most."""
+
 _SUGGESTIONS = {"queue overflow": "watch fewer trees, or raise fs.fanotify.max_queued_events"}
 _NAMED = 200
 """Characters of the trees that one loss names."""
@@ -123,11 +126,22 @@ class FileFeed:
 
     def _gather(self, now: Moment) -> list[Observed]:
         """Hand the changes to the work; return those of the probe."""
-        news = self._changes.read()
-        self._resting = bool(news.changes) or news.foreign > 0
-        self._rest_until = now.mono + (_REST if news.changes else _LONG_REST) if self._resting else 0
-        self._work.rescan("queue overflow", news.lost)
-        self._narrow(news, now)
+        seen: list[Observed] = []
+        ours = foreign = more = False
+        for _ in range(_PORTIONS):
+            news = self._changes.read()
+            ours, foreign, more = ours or bool(news.changes), foreign or news.foreign > 0, news.more
+            self._work.rescan("queue overflow", news.lost)
+            self._narrow(news, now)
+            seen += self._take(news, now)
+            if not more:
+                break
+        self._resting = (ours or foreign) and not more
+        self._rest_until = now.mono + (_REST if ours else _LONG_REST) if self._resting else 0
+        return seen
+
+    def _take(self, news: TreeNews, now: Moment) -> list[Observed]:
+        """Hand a portion of the changes to the work; return those of the probe."""
         actors: dict[int, tuple[Actor | None, str | None]] = {}
         seen: list[Observed] = []
         probe, database = bytes(self._probe) + b"/", self._database + b"/"

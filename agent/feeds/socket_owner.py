@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from evidence.kind import Actor
+from msgspec.structs import replace
 
+from evidence.kind import Actor
+from evidence.kinds.connection import Direction
+
+from ..decode.bpf_connection import Flow
 from ..decode.bpf_owner import Owner
 from ..processes import same_start
 from ..sensor import Processes
+
+
+def holder_of(flow: Flow, direction: Direction, processes: Processes) -> Actor | None:
+    """Return who holds a flow: what it ran when it connected, and what it has become since.
+
+    A shell may open a connection and become what writes to it; netcat may connect and become a shell. Of what
+    was accepted the kernel names who holds it by now, often another process than accepted it.
+    """
+    if direction == "in" or flow.opened is None or flow.owner is None:
+        return actor_of(flow.owner, processes, flow.mono)
+    owner = flow.owner
+    actor = actor_of(owner, processes, flow.opened)
+    became = processes.became(owner.pid, owner.start, flow.opened, flow.mono)
+    return actor if actor is None or became in (None, actor.exe) else replace(actor, became=became)
 
 
 def actor_of(owner: Owner | None, processes: Processes, mono: int) -> Actor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import RungUnavailable
@@ -20,7 +21,7 @@ _ON_CHILD = 0x08000000
 _AT_FDCWD = -100
 _HANDLE_BYTES = 128
 _READ = 64 << 10
-_READS = 64
+READS = 64
 """Reads of one drain: 4 MiB, about 50,000 records."""
 
 _FIX = "give the unit CAP_SYS_ADMIN, or watch fewer trees"
@@ -84,15 +85,13 @@ class Group:
         """Forget all marks of filesystems."""
         self._flush(_MARK_FILESYSTEM)
 
-    def read(self) -> tuple[list[bytes], bool]:
-        """Return what is queued, a piece for each read, and whether there may be more."""
-        pieces: list[bytes] = []
-        for _ in range(_READS):
+    def read(self, most: int = READS) -> Iterator[bytes]:
+        """Yield what is queued, a piece for each read; after `most` of them there may be more."""
+        for _ in range(most):
             try:
-                pieces.append(os.read(self.fd, _READ))
+                yield os.read(self.fd, _READ)
             except BlockingIOError:
-                return pieces, False
-        return pieces, True
+                return
 
     def close(self) -> None:
         """Close the group; its marks go with it."""

@@ -25,7 +25,7 @@ def _open_fanotify(context: Context, *, whole: bool) -> Feed:
     changes = FanotifyTrees(trees, whole=whole)
     reads = None
     try:
-        reads = SensitiveReads(settings, context.processes)
+        reads = SensitiveReads(settings, context.processes, context.clock)
         return _feed(context, trees, changes, reads)
     except RungUnavailable:
         changes.close()

@@ -13,6 +13,7 @@ from ..describe import SEVERITY_STYLES, badge
 from ..errors import Refusal, Unreachable
 from ..screen import Part, Screen
 from ..text import size, utc
+from .triage import standing
 
 _WAIT_SECONDS = 25
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -23,6 +24,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="*", help="a search over the alerts, such as destination:203.0.113.*")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with each new alert until Ctrl-C")
     parser.add_argument("--all", action="store_true", help="also informational and low ones")
+    parser.add_argument("--staged", action="store_true", help="those of rules that are only tried")
     parser.add_argument("--suppressed", action="store_true", help="also what a suppression hides, with why")
     parser.add_argument("--severity", choices=tuple(reversed(SEVERITY_STYLES)), help="this one or higher")
     parser.add_argument("--person", metavar="NAME")
@@ -38,6 +40,7 @@ def _run(call: Call) -> int:
         "query": " ".join(options.query) or None,
         "severity": options.severity,
         "all": options.all or None,
+        "staged": options.staged or None,
         "suppressed": options.suppressed or None,
         "person": options.person,
         "host": options.host,
@@ -112,7 +115,8 @@ def _more(row: dict[str, Any]) -> str:
     """Return how many more of these were held back, and why it is suppressed."""
     more, by = row.get("details", {}).get("more"), row.get("suppressed")
     hidden = f"  suppressed by {by['author']}: {by['reason']}" if by else ""
-    return (f" ({more})" if more else "") + hidden
+    where = f"  [{standing(row['triage'])}]" if "triage" in row else ""
+    return (f" ({more})" if more else "") + hidden + where
 
 
 def _one(screen: Screen, row: dict[str, Any]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from .. import http
 from ..command import FINE, Call, Command, limit, times
 from ..describe import SEVERITY_STYLES, badge
+from ..listing import Row, listed
 from ..screen import Part, Screen
 from ..text import size, utc
 
@@ -35,27 +35,25 @@ def _run(call: Call) -> int:
         suppressed=options.suppressed or None,
         limit=options.limit,
     )
-    rows = list(reversed(answer["rows"]))
-    if call.screen.as_json:
-        for row in rows:
-            call.screen.value(row)
-        return FINE
-    if not rows:
-        call.screen.note("no incidents; widen --from, or see what was found at all: vedette alerts --all")
-        return FINE
-    _table(call.screen, rows)
-    if answer["truncated"]:
-        call.screen.note(f"only the newest {len(rows)}; raise --limit, or narrow it with --from and --to")
-    call.screen.note(f"the story of one: vedette show {rows[-1]['id']}")
+    rows = listed(
+        call.screen,
+        answer,
+        _table,
+        nothing="no incidents; widen --from, or see what was found at all: vedette alerts --all",
+    )
+    if rows and not call.screen.as_json:
+        if answer.get("cut"):
+            call.screen.note("somebody has more alerts than are read at once: the oldest are not told")
+        call.screen.note(f"the story of one: vedette show {rows[-1]['id']}")
     return FINE
 
 
-def _table(screen: Screen, rows: list[dict[str, Any]]) -> None:
+def _table(screen: Screen, rows: list[Row]) -> None:
     heads = ("last", "severity", "person", "hosts", "bytes out", "findings", "id", "what")
     screen.table(heads, [_cells(row) for row in rows], right=("bytes out", "findings"))
 
 
-def _cells(row: dict[str, Any]) -> list[Part]:
+def _cells(row: Row) -> list[Part]:
     hosts = row["hosts"]
     more = f" +{len(hosts) - _LISTED}" if len(hosts) > _LISTED else ""
     titles = dict.fromkeys(entry["title"] for entry in row["timeline"])
@@ -71,7 +69,7 @@ def _cells(row: dict[str, Any]) -> list[Part]:
     ]
 
 
-def who(incident: dict[str, Any]) -> str:
+def who(incident: Row) -> str:
     """Return the person and the ways they are known."""
     return f"{incident['person']} ({', '.join(incident['how'])})" if incident.get("person") else "-"
 

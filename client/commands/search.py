@@ -8,6 +8,7 @@ from rich.text import Text
 
 from .. import describe, http
 from ..command import FINE, Call, Command, limit, times
+from ..listing import listed
 from ..screen import Part, Screen
 from ..text import utc
 
@@ -25,17 +26,12 @@ def _run(call: Call) -> int:
         return _fields(call.screen, api)
     query = " ".join(options.query)
     answer = api.get("/v1/search", query=query, begin=options.begin, end=options.end, limit=options.limit)
-    rows = list(reversed(answer["rows"]))
-    if call.screen.as_json:
-        for row in rows:
-            call.screen.value(row)
-        return FINE
-    if not rows:
-        call.screen.note("nothing fits; `vedette search --fields` lists the names a query may use")
-        return FINE
-    events(call.screen, rows)
-    if answer["truncated"]:
-        call.screen.note(f"only the newest {len(rows)}; narrow it with --from and --to, or raise --limit")
+    listed(
+        call.screen,
+        answer,
+        events,
+        nothing="nothing fits; `vedette search --fields` lists the names a query may use",
+    )
     return FINE
 
 

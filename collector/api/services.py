@@ -11,8 +11,11 @@ from evidence.kinds.collector import Act
 
 from ..bundler import Story
 from ..rule import Site
+from ..rulebook import Book
 from ..settings import Console
+from ..sigma.ruleset import Ruleset
 from ..suppressions import Suppressions
+from ..triages import Triages
 from ..users import Users
 
 
@@ -31,7 +34,8 @@ class Services:
     """The parts an endpoint may use. record makes an act durable in the ledger, or raises CollectorError.
 
     clock gives UTC ns; snapshot is the file that names the store's newest Parquet files; site is what the
-    operator tells by now.
+    operator tells and what is set by now, book what people decided of rules. four_eyes: each decision on a
+    rule needs another's approval. sigma gives the Sigma rules in force.
     """
 
     users: Users
@@ -42,3 +46,7 @@ class Services:
     clock: Callable[[], int]
     suppressions: Suppressions
     site: Callable[[], Site]
+    book: Callable[[], Book]
+    triages: Triages
+    four_eyes: bool = False
+    sigma: Callable[[], Ruleset] = Ruleset

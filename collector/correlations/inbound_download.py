@@ -8,19 +8,31 @@ import msgspec
 from msgspec.structs import replace
 
 from evidence.kind import Actor, Endpoint
-from evidence.kinds.connection import Close, Report
+from evidence.kinds.connection import Close, Open, Report
 from evidence.kinds.file import Read
-from evidence.kinds.login import SessionOpen
+from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..baselines import Daily, day_of, robust_z
-from ..bounded import remember
+from ..baselines import day_of
+from ..examples import PEERS, TEAM, colleague, colleagues, opened
+from ..organisation import NetworkLabel, Organisation
 from ..outflow import SECOND, Outflow, Work, moved, signs_before
-from ..record import Record
+from ..person_days import PersonDays
+from ..record import Person, Record, SessionRevision
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
-from ..volume import Volume
+from ..session_work import (
+    ARCHIVERS,
+    READERS,
+    SIGNS,
+    Acting,
+    is_foreign,
+    is_known,
+    key,
+    moving,
+    program,
+    sender,
+)
 
 _BYTES = Parameter("bytes", 20_000_000, "bytes", "a terminal shows 10 MB of logs, rarely more")
 _TRANSFER = Parameter(
@@ -43,14 +55,18 @@ _TRANSFERS = Parameter(
 )
 _READERS = Parameter("readers", READERS, "program names", "these read secrets as their duty")
 _SSHD = frozenset({"sshd", "sshd-session", "dropbear"})
-_PEOPLE_LIMIT = 20_000
 _READ = "read "
+_HOW = "over a connection that came in"
 
 
 class State(Outflow):
-    """By person's name also the bytes fetched a day."""
+    """Also the bytes that each person fetched a day, and what went to logins from known services.
 
-    fetched: dict[str, Daily] = msgspec.field(default_factory=dict)
+    Who logged in from there may turn out to have come from further away: then it was no service.
+    """
+
+    fetched: PersonDays = msgspec.field(default_factory=PersonDays)
+    aside: Outflow = msgspec.field(default_factory=Outflow)
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -63,15 +79,26 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     flow = moving(record)
     if flow is None or record.person is None or flow.direction != "in" or not flow.bytes_out:
         return ()
-    if not _is_judged(flow, site):
+    by_login = sender(flow) in _SSHD
+    if not _is_judged(flow.remote, record.person, site, by_login=by_login):
+        if by_login and site.known.use(flow.remote.ip) == "service":
+            state.aside.count(record, flow, _HOW)
         return ()
-    work, _volume, grown = state.count(record, flow, "over a connection that came in")
-    daily = state.fetched.get(record.person.name)
-    if daily is None:
-        daily = Daily()
-        remember(state.fetched, record.person.name, daily, _PEOPLE_LIMIT)
-    daily.add(grown.day, grown.out)
+    work, _volume, grown = state.count(record, flow, _HOW)
+    state.fetched.add(record.person.name, grown.day, grown.out)
     return _judged(state, work, record, site, [flow.remote.ip])
+
+
+def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
+    """A session turns out to have been reached from another: what it fetched was no service's."""
+    aside = state.aside.sessions.pop(key(session) or "", None) if session.person.chain else None
+    if aside is None:
+        return ()
+    work = state.work(session)
+    for address, volume in aside.volumes.items():
+        work.volumes.setdefault(address, volume)
+        state.fetched.add(session.person.name, day_of(volume.last), volume.out)
+    return _judged(state, work, session, site, list(aside.volumes))
 
 
 def _sign(record: Record, site: Site) -> str | None:
@@ -85,14 +112,18 @@ def _sign(record: Record, site: Site) -> str | None:
     return None
 
 
-def _is_judged(flow: Close | Report, site: Site) -> bool:
-    """Return whether bytes may be taken away by it: a login from our own network is one as good as any."""
-    if sender(flow) in _SSHD:
-        return site.known.use(flow.remote.ip) in (None, "own")
-    return not is_known(flow.remote, site)
+def _is_judged(remote: Endpoint, person: Person, site: Site, *, by_login: bool) -> bool:
+    """Return whether bytes may be taken away by it: a login from our own network is one as good as any.
+
+    Who came over another host of ours is a person, and no known service, whatever network that host is in.
+    """
+    if not by_login:
+        return not is_known(remote, site)
+    use = site.known.use(remote.ip)
+    return use in (None, "own") or (use == "service" and bool(person.chain))
 
 
-def _judged(state: State, work: Work, record: Record, site: Site, addresses: list[str]) -> Iterable[Finding]:
+def _judged(state: State, work: Work, record: Acting, site: Site, addresses: list[str]) -> Iterable[Finding]:
     for address in addresses:
         volume = work.volumes[address]
         if volume.out < site.number(_ID, _RATIO) * volume.into:
@@ -102,17 +133,11 @@ def _judged(state: State, work: Work, record: Record, site: Site, addresses: lis
         least = _SECRET if is_secret else _TRANSFER if signs else _BYTES
         if volume.out < site.number(_ID, least):
             continue
-        if is_secret or _is_unusual(state, record, volume, site):
-            severity: Severity | None = "high" if is_secret else None
+        person = record.person.name if record.person is not None else ""
+        how = state.fetched.judge(person, day_of(volume.last), site.number(_ID, _UNUSUAL), site.known)
+        if is_secret or how != "usual":
+            severity: Severity | None = "high" if is_secret else "low" if how == "as peers" else None
             yield moved(record, address, volume, signs=signs, severity=severity)
-
-
-def _is_unusual(state: State, record: Record, volume: Volume, site: Site) -> bool:
-    """Return whether so much on a day is more than the person's other days explain, if there are enough."""
-    day, person = day_of(volume.last), record.person.name if record.person is not None else ""
-    daily = state.fetched.get(person, Daily())
-    z = robust_z(daily.total(day, day), daily.history(day))
-    return z is None or z >= site.number(_ID, _UNUSUAL)
 
 
 def _programs(site: Site) -> frozenset[str]:
@@ -160,6 +185,36 @@ def _usual(out: int) -> tuple[Step, ...]:
     )
 
 
+def _team(count: int) -> tuple[Step, ...]:
+    """Return colleagues who fetch count each day."""
+    theirs = tuple(
+        Step(day * _DAY + at, _sent(count + day, 900, _HOME, colleague(at, day, "/usr/sbin/sshd"), 50 + day))
+        for day in range(1, 9)
+        for at in range(len(PEERS))
+    )
+    return (*colleagues(), *theirs)
+
+
+def _over_a_hop(to: Endpoint) -> tuple[Step, ...]:
+    """Return alice logging in on web1, and from there on db1, which is taken for a service's network."""
+    ssh = Actor(pid=60, exe="/usr/bin/ssh", uid=1000, auid=1000, session=7)
+    call = Open(
+        flow=5, protocol="tcp", direction="out", local=to, remote=Endpoint(ip="10.0.0.9", port=22), actor=ssh
+    )
+    came = Accepted(program="sshd", user="ops", pid=80, source=to, local=Endpoint(ip="10.0.0.9", port=22))
+    return (
+        Step(0, opened()),
+        Step(1, call),
+        Step(2, came, "db1"),
+        Step(3, SessionOpen(program="sshd", user="ops", pid=80, auid=1500, session=9), "db1"),
+    )
+
+
+_INNER = Endpoint(ip="192.0.2.40", port=40_000)
+_OPS = Actor(pid=81, exe="/usr/sbin/sshd", uid=1500, auid=1500, session=9)
+_FETCHED = Step(60, _sent(60_000_000, 400_000, _INNER, _OPS), "db1")
+
+
 def _report(out: int, into: int) -> Report:
     return Report(
         flow=1,
@@ -182,11 +237,19 @@ CORRELATION = Correlation(
     kinds=(Exec, Read, Close, Report),
     state=State,
     step=_step,
+    revised=_revised,
     parameters=(_BYTES, _TRANSFER, _SECRET, _RATIO, _UNUSUAL, _WINDOW, _TRANSFERS, _READERS),
     programs=_programs,
     connections=_connections,
     hits=(
         Story("sftp get of a tree", (Step(0, _SFTP), Step(60, _sent(60_000_000, 400_000)))),
+        Story("over a hop, in a network that is listed as a service's", (*_over_a_hop(_INNER), _FETCHED)),
+        Story("that they came over a hop is learnt last", (_FETCHED, *_over_a_hop(_INNER))),
+        Story(
+            "more than on their own other days, though others do as much: a hint",
+            (*_team(19_000_000), *_usual(1_000_000), Step(10 * _DAY, _sent(24_000_000, 900, flow=99))),
+            organisation=TEAM,
+        ),
         Story("told while it goes on", (Step(0, _SFTP), Step(60, _report(10_000_000, 100_000)))),
         Story("the transfer program is told late", (Step(60, _sent(9_000_000, 40_000)), Step(1, _SFTP))),
         Story("sftp within sshd: no program is executed", (Step(0, _sent(60_000_000, 400_000)),)),
@@ -216,6 +279,16 @@ CORRELATION = Correlation(
         Story(
             "as much as this person fetches each day",
             (*_usual(19_000_000), Step(10 * _DAY, _sent(24_000_000, 900, flow=99))),
+        ),
+        Story(
+            "no more than others who do the same work, on a first day",
+            (*_team(19_000_000), Step(10 * _DAY, _sent(24_000_000, 900, flow=99))),
+            organisation=TEAM,
+        ),
+        Story(
+            "the backup host pulls, from where somebody is logged in",
+            (*_over_a_hop(_INNER), _FETCHED),
+            organisation=Organisation(networks=(NetworkLabel("192.0.2.40/32", "backup"),)),
         ),
         Story("a small file is fetched", (Step(0, _SFTP), Step(5, _sent(400_000, 9000)))),
         Story(

@@ -18,62 +18,32 @@ from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.state import Changed
 
 from ..bounded import remember
-from ..by_person import is_system_program
 from ..examples import DAY
+from ..key_lineage import (
+    EACH,
+    KEYS,
+    LOGINS,
+    OWNERS,
+    SOURCES,
+    Login,
+    Reading,
+    State,
+    belongs,
+    is_readers,
+    order,
+    owner_of,
+    uses,
+)
 from ..organisation import Human, Organisation
-from ..record import Person, Record, SessionRevision
+from ..record import Record, SessionRevision
 from ..risk import BY_SESSION
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import READERS, base_name, describe, is_foreign
+from ..session_work import READERS, describe, is_foreign
 from ..session_work import key as session_key
 
 _WINDOW = Parameter("window", 7, "days", "a key that was taken is used within a week")
 _READERS = Parameter("readers", READERS, "program names", "these read the files as their duty")
 _NS_OF_DAY = 86_400_000_000_000
-_OWNERS, _KEYS, _LOGINS, _SOURCES = 5000, 20_000, 20_000, 50_000
-_EACH = 20
-_CLIENTS = frozenset({"ssh", "scp", "sftp", "ssh-add", "ssh-agent"})
-_HOME = "/home/"
-_ENDINGS = (".pem", ".key")
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """A read of a private key: when by the collector's clock (UTC ns), the event, by whom, and the path."""
-
-    at: int
-    uid: str
-    person: Person
-    path: str
-    session: str = ""
-    """Of the host's boot, by `session_work.key`: whose it is may be learnt later."""
-
-
-class Login(msgspec.Struct):
-    """A login with a key: when by the collector's clock and by the host's (UTC ns), where, and whose."""
-
-    at: int
-    time: int
-    agent: str
-    host: str
-    user: str
-    key: str
-    source: str | None
-    person: Person | None
-
-
-class State(msgspec.Struct):
-    """readings by account of the owner, logins by uid; used and accounts by fingerprint: logins, owners.
-
-    since has by fingerprint and address when the key first came from there, readers by session whose keys
-    were read in it.
-    """
-
-    readings: dict[str, list[Reading]] = {}
-    logins: dict[str, Login] = {}
-    used: dict[str, list[str]] = {}
-    accounts: dict[str, list[str]] = {}
-    since: dict[str, int] = {}
-    readers: dict[str, list[str]] = {}
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -89,15 +59,15 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
 
 def _read(state: State, record: Record, body: Read, site: Site) -> Iterable[Finding]:
     person = record.person
-    if person is None or not is_foreign(body, site.words(_ID, _READERS)) or _uses(body):
+    if person is None or not is_foreign(body, site.words(_ID, _READERS)) or uses(body):
         return ()
     place = session_key(record) or ""
-    owners = {owner: path for path in (body.path, *body.paths) if (owner := _owner_of(path)) is not None}
+    owners = {owner: path for path in (body.path, *body.paths) if (owner := owner_of(path)) is not None}
     for owner, path in owners.items():
         known = [one for one in state.readings.get(owner, ()) if one.uid != record.uid]
         known.append(Reading(record.at, record.uid, person, path, place))
-        remember(state.readings, owner, sorted(known, key=_at)[-_EACH:], _OWNERS)
-    remember(state.readers, place, sorted({*state.readers.get(place, ()), *owners})[:_EACH], _OWNERS)
+        remember(state.readings, owner, sorted(known, key=order)[-EACH:], OWNERS)
+    remember(state.readers, place, sorted({*state.readers.get(place, ()), *owners})[:EACH], OWNERS)
     return list(_judge_owners(state, owners, site))
 
 
@@ -111,12 +81,6 @@ def _judge_owners(state: State, owners: Collection[str], site: Site) -> Iterator
         yield from _judge(state, key, site)
 
 
-def _uses(body: Read) -> bool:
-    """Return whether an ssh client uses the key for its own account: who became that account sees no key."""
-    actor = body.actor
-    return actor is not None and actor.uid == body.owner and is_system_program(actor.exe, _CLIENTS)
-
-
 def _login(state: State, record: Record, body: Accepted, site: Site) -> Iterable[Finding]:
     if body.fingerprint is None:
         return ()
@@ -124,20 +88,20 @@ def _login(state: State, record: Record, body: Accepted, site: Site) -> Iterable
     login = Login(
         record.at, record.event.time, record.agent, record.host, body.user, key, source, record.person
     )
-    remember(state.logins, record.uid, login, _LOGINS)
-    remember(state.used, key, [*state.used.get(key, []), record.uid][-_EACH:], _KEYS)
-    _belongs(state, key, body.user)
+    remember(state.logins, record.uid, login, LOGINS)
+    remember(state.used, key, [*state.used.get(key, []), record.uid][-EACH:], KEYS)
+    belongs(state, key, body.user)
     place = f"{key}|{source}"
-    remember(state.since, place, min(record.at, state.since.get(place, record.at)), _SOURCES)
+    remember(state.since, place, min(record.at, state.since.get(place, record.at)), SOURCES)
     return list(_judge(state, key, site))
 
 
 def _listed(state: State, body: Changed, site: Site) -> Iterable[Finding]:
     """Learn whose keys stand in an account's list."""
-    owner = _owner_of(body.path or body.subject, is_list=True)
+    owner = owner_of(body.path or body.subject, is_list=True)
     keys = [line.partition(",")[0] for line in body.added if line.startswith("SHA256:")]
     for key in keys if owner is not None else ():
-        _belongs(state, key, owner or "")
+        belongs(state, key, owner or "")
     return [finding for key in keys for finding in _judge(state, key, site)]
 
 
@@ -181,9 +145,9 @@ def _judge(state: State, key: str, site: Site) -> Iterator[Finding]:
 
 def _used(state: State, uid: str, login: Login, readings: list[Reading], site: Site) -> Iterator[Finding]:
     window = int(site.number(_ID, _WINDOW) * _NS_OF_DAY)
-    fitting = [one for one in readings if 0 <= login.at - one.at <= window and _is_readers(state, login, one)]
+    fitting = [one for one in readings if 0 <= login.at - one.at <= window and is_readers(state, login, one)]
     for place in dict.fromkeys(one.session for one in fitting):
-        own = [one for one in sorted(fitting, key=_at) if one.session == place]
+        own = [one for one in sorted(fitting, key=order) if one.session == place]
         reader, path = own[-1].person, own[-1].path
         yield Finding(
             entity=f"{place}|{login.key}|{uid}",
@@ -197,36 +161,6 @@ def _used(state: State, uid: str, login: Login, readings: list[Reading], site: S
             person=msgspec.structs.replace(reader, session=None),
             details={"path": path, "key": login.key, "account": login.user},
         )
-
-
-def _is_readers(state: State, login: Login, reading: Reading) -> bool:
-    """Return whether a login is the reader's: by its person, or by an address new for the key since."""
-    if login.person is not None and login.person.name == reading.person.name:
-        return True
-    source = login.source
-    is_same = source is not None and source == reading.person.source
-    return is_same and state.since.get(f"{login.key}|{source}", login.at) >= reading.at
-
-
-def _belongs(state: State, key: str, account: str) -> None:
-    known = state.accounts.get(key, [])
-    if account not in known:
-        remember(state.accounts, key, [*known, account][-_EACH:], _KEYS)
-
-
-def _owner_of(path: str, *, is_list: bool = False) -> str | None:
-    """Return the account whose private key a path is, or whose list of keys; None for other files."""
-    home, _, name = path.rpartition("/.ssh/")
-    is_private = name.startswith("id_") or name.endswith(_ENDINGS)
-    if not home or (not is_list and (not is_private or name.endswith(".pub"))):
-        return None
-    if home == "/root":
-        return "root"
-    return base_name(home) if home.startswith(_HOME) else None
-
-
-def _at(reading: Reading) -> tuple[int, str]:
-    return reading.at, reading.uid
 
 
 _ID = "key-used-elsewhere"

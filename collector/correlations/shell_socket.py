@@ -10,7 +10,7 @@ from evidence.kinds.connection import Close, Report
 from ..outflow import Outflow, moved
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import leaving, sender
+from ..session_work import leaving, sender, senders_of
 
 _BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page sends less")
 _SHELLS = Parameter("shells", "bash sh dash zsh ksh mksh ash busybox fish", "program names", "shells")
@@ -27,7 +27,8 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     flow = leaving(record, site, site.words(_ID, _SHELLS)) or leaving(record, site, site.words(_ID, _SILENT))
     if flow is None or _is_question(flow):
         return ()
-    _work, volume, _grown = state.count(record, flow, f"from a socket of {sender(flow)} itself")
+    program = " that became ".join(senders_of(flow))
+    _work, volume, _grown = state.count(record, flow, f"from a socket of {program} itself")
     if volume.out < site.number(_ID, _BYTES):
         return ()
     return (moved(record, flow.remote.ip, volume),)
@@ -55,6 +56,9 @@ _ASKED = Close(
     bytes_out=4000,
     actor=Actor(pid=50, exe="/bin/busybox", uid=1000, auid=1000, session=7),
 )
+
+
+_BECAME_A_SHELL = Actor(pid=50, exe="/usr/bin/nc", became="/usr/bin/bash", uid=1000, auid=1000, session=7)
 
 
 def _sent(
@@ -86,6 +90,7 @@ CORRELATION = Correlation(
         Story("cat file > /dev/tcp/…, run within bash", (Step(0, _sent(80_000)),)),
         Story("the socket of the shell was given to cat", (Step(0, _sent(80_000, "/usr/bin/cat")),)),
         Story("in small pieces", tuple(Step(n, _sent(300, flow=n)) for n in range(5))),
+        Story("netcat connected and became a shell", (Step(0, _sent(2000, actor=_BECAME_A_SHELL)),)),
         Story("busybox", (Step(0, _sent(2000, "/bin/busybox")),)),
     ),
     misses=(

@@ -12,9 +12,11 @@ from evidence.kinds.file import Read
 from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
-from ..baselines import Daily, day_of, robust_z
-from ..bounded import remember
+from ..alert import Severity
+from ..baselines import day_of
+from ..examples import PEERS, TEAM, colleague, colleagues
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..person_days import PersonDays, Usual
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
 from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, leaving
@@ -32,13 +34,12 @@ _UNUSUAL = Parameter(
 _WINDOW = Parameter("window", 86_400, "seconds", "what is packed or read to be taken leaves within a day")
 _PACKERS = Parameter("archivers", ARCHIVERS, "program names", "packing comes before taking away")
 _READERS = Parameter("readers", READERS, "program names", "these read secrets as their duty")
-_PEOPLE_LIMIT = 20_000
 
 
 class State(Outflow):
-    """By person's name also the bytes sent a day."""
+    """Also the bytes that each person sent a day."""
 
-    sent: dict[str, Daily] = msgspec.field(default_factory=dict)
+    sent: PersonDays = msgspec.field(default_factory=PersonDays)
 
 
 def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
@@ -52,11 +53,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if flow is None or record.person is None:
         return ()
     work, _volume, grown = state.count(record, flow)
-    daily = state.sent.get(record.person.name)
-    if daily is None:
-        daily = Daily()
-        remember(state.sent, record.person.name, daily, _PEOPLE_LIMIT)
-    daily.add(grown.day, grown.out)
+    state.sent.add(record.person.name, grown.day, grown.out)
     return _judged(state, work, record, site, [flow.remote.ip])
 
 
@@ -79,21 +76,21 @@ def _judged(state: State, work: Work, record: Record, site: Site, addresses: lis
         if volume.out < least or not is_new(_ID, state, record, volume, site):
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
-        if signs or _is_unusual(state, record, volume, site):
-            yield moved(record, address, volume, signs=signs)
+        how = "unusual" if signs else _compared(state, record, volume, site)
+        if how != "usual":
+            severity: Severity | None = "medium" if how == "as peers" else None
+            yield moved(record, address, volume, signs=signs, severity=severity)
 
 
-def _is_unusual(state: State, record: Record, volume: Volume, site: Site) -> bool:
-    """Return whether so much on a day is more than the person's other days explain.
+def _compared(state: State, record: Record, volume: Volume, site: Site) -> Usual:
+    """Return whether the person's other days, or those of their peers, explain so much on a day.
 
     Without a sign that means nothing before there is a history of destinations.
     """
     day, person = day_of(volume.last), record.person.name if record.person is not None else ""
     if not state.used.has_history(person, day, int(site.number(_ID, _HISTORY))):
-        return False
-    daily = state.sent.get(person, Daily())
-    z = robust_z(daily.total(day, day), daily.history(day))
-    return z is None or z >= site.number(_ID, _UNUSUAL)
+        return "usual"
+    return state.sent.judge(person, day, site.number(_ID, _UNUSUAL), site.known)
 
 
 def _programs(site: Site) -> frozenset[str]:
@@ -119,7 +116,7 @@ _CRON = SessionOpen(program="cron", user="alice", auid=1000, session=7, pid=40)
 _DAY = 86_400.0
 
 
-def _sent(count: int | None, to: Endpoint = _TO, flow: int = 1) -> Close:
+def _sent(count: int | None, to: Endpoint = _TO, flow: int = 1, actor: Actor = _ALICE) -> Close:
     return Close(
         flow=flow,
         protocol="tcp",
@@ -128,7 +125,7 @@ def _sent(count: int | None, to: Endpoint = _TO, flow: int = 1) -> Close:
         remote=to,
         bytes_out=count,
         bytes_in=300,
-        actor=_ALICE,
+        actor=actor,
     )
 
 
@@ -137,6 +134,20 @@ def _usual(count: int) -> tuple[Step, ...]:
     return tuple(
         Step(day * _DAY, _sent(count + day, Endpoint(ip="198.51.100.1"), flow=day)) for day in range(10)
     )
+
+
+_OLD = Endpoint(ip="198.51.100.1")
+
+
+def _team(count: int) -> tuple[Step, ...]:
+    """Return alice, who seldom sends anything, and colleagues who send count each day."""
+    seldom = tuple(Step(day * _DAY, _sent(900, _OLD, flow=day)) for day in (1, 8))
+    theirs = tuple(
+        Step(day * _DAY + at, _sent(count + day, _OLD, 50 + day, colleague(at, day, "/usr/bin/curl")))
+        for day in range(1, 9)
+        for at in range(len(PEERS))
+    )
+    return (*colleagues(), *seldom, *theirs)
 
 
 def _report(count: int) -> Report:
@@ -180,6 +191,20 @@ CORRELATION = Correlation(
             (*_usual(4_000_000), Step(10 * _DAY, _sent(80_000_000, flow=99))),
         ),
         Story(
+            "far more than any of those who do the same work",
+            (*_team(900_000), Step(10 * _DAY, _sent(80_000_000, flow=99))),
+            organisation=TEAM,
+        ),
+        Story(
+            "more than on their own other days, though others do as much: medium",
+            (
+                *_team(60_000_000),
+                *_usual(4_000_000),
+                Step(10 * _DAY, _sent(80_000_000, flow=99)),
+            ),
+            organisation=TEAM,
+        ),
+        Story(
             "a flow that is still open has sent enough",
             (
                 Step(0, _TAR),
@@ -209,6 +234,11 @@ CORRELATION = Correlation(
         Story(
             "a new destination, but no more than on other days",
             (*_usual(4_800_000), Step(10 * _DAY, _sent(6_000_000, flow=99))),
+        ),
+        Story(
+            "no more than others who do the same work, by somebody who seldom sends anything",
+            (*_team(60_000_000), Step(10 * _DAY, _sent(80_000_000, flow=99))),
+            organisation=TEAM,
         ),
         Story(
             "sudo reads the shadow file to check a password",

@@ -1,11 +1,11 @@
-"""What agent and collector say of themselves: OCSF's base events, and acts of users as API activity. Pure."""
+"""What agent, collector and logs say, as OCSF's base events; acts of users as API activity. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..kinds import agent, collector
+from ..kinds import agent, collector, log
 from .parties import endpoint
 from .shape import API, BASE, INFORMATIONAL, LOW, MEDIUM, OTHER, Shape, Shapes
 
@@ -33,5 +33,6 @@ SHAPES: Shapes = {
     agent.ConfigChange: _plain(LOW),
     agent.Certificate: _plain(MEDIUM),
     agent.Sensor: _plain(INFORMATIONAL),
+    log.Message: _plain(INFORMATIONAL),
     collector.Act: (API, _act),
 }

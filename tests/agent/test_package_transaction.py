@@ -47,7 +47,10 @@ class Programs:
         exe = self.started.get(pid, "/bin/sh")
         return Actor(pid=pid, start=mono, exe=exe, auid=1000, session=7)
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:  # noqa: ARG002 - of the protocol
+        return ()
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:  # noqa: ARG002 - as above
         return None
 
 

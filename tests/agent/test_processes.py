@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.decode.proc_files import Snapshot
-from agent.processes import LATE, TTL, ProcessTable, same_start
+from agent.processes import FORMER, LATE, TTL, ProcessTable, same_start
 from evidence.kinds.process import Ancestor, Exec, Exit
 
 TICK = 10_000_000
@@ -50,6 +50,32 @@ def test_names_who_a_pid_was_at_a_moment() -> None:
     assert (second.exe, second.auid) == ("/b", 2000)
     assert table.actor(5, 21 + LATE) is None
     assert table.actor(6) is None
+
+
+def test_a_process_that_executes_again_and_again_was_each_in_its_time() -> None:
+    table = ProcessTable(100, nothing)
+    programs = [f"/{number}" for number in range(FORMER + 3)]
+    for number, exe in enumerate(programs):
+        table.observe(Exec(pid=5, start=10, exe=exe), 20 + 10 * number)
+    last = len(programs) - 1
+    for number in range(last - FORMER, last + 1):
+        actor = table.actor(5, 25 + 10 * number)
+        assert actor is not None
+        assert actor.exe == programs[number]
+    now = 20 + 10 * last
+    assert [one.exe for one in table.formers(5, now - 20, now)] == programs[-3:-1]
+    assert table.formers(5, now, now + 10) == table.formers(6, 0, now) == ()
+
+
+def test_what_a_process_has_become_is_told_of_those_that_executed_since() -> None:
+    table = ProcessTable(100, nothing)
+    table.observe(Exec(pid=5, start=10, exe="/bin/nc"), 20)
+    assert table.became(5, 10, since=25, until=40) is None
+    assert table.became(5, 10, since=15, until=40) == "/bin/nc", "what was forked has executed first"
+    table.observe(Exec(pid=5, start=10, exe="/bin/sh"), 30)
+    assert table.became(5, 10, since=25, until=40) == "/bin/sh"
+    assert table.became(5, 10, since=25, until=28) is None
+    assert table.became(5, 11, since=25, until=40) is None, "another process with this pid"
 
 
 def test_a_process_was_what_it_ran_before_its_last_exec() -> None:

@@ -29,7 +29,10 @@ class ExecTable:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
         return Actor(pid=pid, start=5, exe="/bin/cat", auid=1000, session=7)
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:  # noqa: ARG002 - of the protocol
+        return ()
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:  # noqa: ARG002 - as above
         return None
 
 
@@ -42,7 +45,10 @@ class LateTable:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - of the protocol
         return Actor(pid=pid, exe="/bin/cat") if pid in self.told else None
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:  # noqa: ARG002 - of the protocol
+        return ()
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:  # noqa: ARG002 - as above
         return None
 
 
@@ -59,11 +65,15 @@ def settings(folder: Path, patterns: tuple[str, ...], decoys: tuple[str, ...]) -
 def opened(tmp_path: Path) -> Iterator[Callable[..., SensitiveReads]]:
     feeds: list[SensitiveReads] = []
 
-    def start(*patterns: str, decoys: tuple[str, ...] = (), table: Processes | None = None) -> SensitiveReads:
+    def start(
+        *patterns: str,
+        decoys: tuple[str, ...] = (),
+        table: Processes | None = None,
+        at: Callable[[], Moment] = clock,
+    ) -> SensitiveReads:
+        wanted = settings(tmp_path, patterns, decoys)
         try:
-            feeds.append(
-                SensitiveReads(settings(tmp_path, patterns, decoys), ExecTable() if table is None else table)
-            )
+            feeds.append(SensitiveReads(wanted, ExecTable() if table is None else table, at))
         except RungUnavailable as reason:
             pytest.skip(f"fanotify: {reason}")
         feeds[-1].read(clock())
@@ -130,40 +140,72 @@ def test_a_reader_whose_exec_is_told_later_is_waited_for(
     assert nameless.body.actor.exe is None
 
 
-SUDO, SHELL = "/usr/bin/sudo", "/usr/bin/bash"
+SUDO, SHELL, SCRIPT = "/usr/bin/sudo", "/usr/bin/bash", "/usr/bin/python3"
+ID, CAT = "/usr/bin/id", "/usr/bin/cat"
 
 
 @told_who
 @pytest.mark.parametrize(
     ("programs", "reader", "ago"),
     [
-        ((SHELL, SUDO), SUDO, 0.01),  # the shell becomes sudo, which reads
-        ((SUDO, "/usr/bin/id"), SUDO, 0.01),  # sudo has read, then becomes the command
-        ((SUDO, "/usr/bin/id"), SUDO, -0.1),  # it does after the read
-        ((SUDO, "/usr/bin/id"), "/usr/bin/id", 30),  # long before
-        ((SUDO, "/usr/bin/cat"), "/usr/bin/cat", 0.01),  # told to read the file itself
-        ((SHELL, "/usr/bin/id"), SHELL, -0.1),
+        ((SHELL, SUDO), SUDO, (0.01,)),  # the shell becomes sudo, which reads
+        ((SUDO, ID), SUDO, (0.01,)),  # sudo has read, then becomes the command
+        ((SUDO, SHELL, ID), SUDO, (0.02, 0.01)),  # or what becomes the command
+        ((SUDO, ID), SUDO, (-0.1,)),  # it does after the read
+        ((SUDO, ID), ID, (0.3,)),  # long before
+        ((SUDO, CAT), CAT, (0.01,)),  # told to read the file itself
+        ((SHELL, ID), SHELL, (-0.1,)),
+        ((SCRIPT, SHELL, ID), SCRIPT, (-0.001, -0.002)),  # twice after the read
     ],
 )
 def test_the_reader_is_what_the_process_was_when_it_read(
-    tmp_path: Path, opened: Callable[..., SensitiveReads], programs: tuple[str, str], reader: str, ago: float
+    tmp_path: Path,
+    opened: Callable[..., SensitiveReads],
+    programs: tuple[str, ...],
+    reader: str,
+    ago: tuple[float, ...],
 ) -> None:
     (tmp_path / "shadow").write_text("secret")
-    table = ProcessTable(16, lambda _: None)
-    feed = opened("shadow", table=table)
+    table, moments = ProcessTable(16, lambda _: None), [clock()]
+    feed = opened("shadow", table=table, at=lambda: moments[-1])
+    moments.append(after(moments[0], 10))
     with subprocess.Popen(["cat", tmp_path / "shadow"], stdout=subprocess.DEVNULL) as process:
         process.wait()
-    now = clock()
+    now = moments[-1]
     start = now.mono - 60_000_000_000
-    named = (str(tmp_path / "shadow"),) if programs[1].endswith("cat") else ()
-    former, latter = (Exec(pid=process.pid, start=start, exe=exe, argv=(exe, *named)) for exe in programs)
-    table.observe(former, start)
-    assert list(feed.read(now)) == [], "the second exec is told after the read"
-    table.observe(latter, now.mono - int(ago * 1e9))
+    told = [
+        Exec(pid=process.pid, start=start, exe=exe, argv=(exe, f"{tmp_path}/shadow") if exe == CAT else ())
+        for exe in programs
+    ]
+    table.observe(told[0], start)
+    assert list(feed.read(now)) == [], "the other execs are told after the read"
+    for body, seconds in zip(told[1:], ago, strict=True):
+        table.observe(body, now.mono - int(seconds * 1e9))
     (event,) = [one.body for one in feed.read(after(now, 0.2))]
     assert isinstance(event, Read)
     assert event.actor is not None
     assert event.actor.exe == reader
+
+
+@told_who
+def test_what_was_read_since_an_exec_is_not_the_former_programs(
+    tmp_path: Path, opened: Callable[..., SensitiveReads]
+) -> None:
+    (tmp_path / "shadow").write_text("secret")
+    table, moments = ProcessTable(16, lambda _: None), [clock()]
+    feed = opened("shadow", table=table, at=lambda: moments[-1])
+    with subprocess.Popen(["cat", tmp_path / "shadow"], stdout=subprocess.DEVNULL) as process:
+        process.wait()
+    start = moments[0].mono - 60_000_000_000
+    table.observe(Exec(pid=process.pid, start=start, exe=SUDO), start)
+    table.observe(Exec(pid=process.pid, start=start, exe=ID), moments[0].mono - 1)
+    now = after(moments[0], 0.01)
+    moments.append(now)
+    assert list(feed.read(now)) == []
+    (event,) = [one.body for one in feed.read(after(now, 0.2))]
+    assert isinstance(event, Read)
+    assert event.actor is not None
+    assert event.actor.exe == ID, "nothing was queued when sudo became it"
 
 
 @told_who

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -117,3 +119,10 @@ def test_the_second_is_stopped_once_the_first_has_ended(tmp_path: Path) -> None:
 
     code, _ = supervised((Child("watch", slow), Child("ship", after)), act)
     assert code == 0
+
+
+def test_the_supervisor_loads_nothing_of_what_only_its_children_need() -> None:
+    listed = "import sys, agent.cli, agent.commands.run; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", listed], check=True, capture_output=True, text=True).stdout
+    heavy = {"agent.run", "agent.ship_process", "cryptography", "ssl", "sqlite3", "evidence.seal"}
+    assert heavy.isdisjoint(shown.split())

@@ -84,11 +84,9 @@ def _install() -> None:
 
 
 def _rows(folder: Path, collector: FakeCollector, options: argparse.Namespace) -> Sequence[dict[str, object]]:
-    storm = folder / "storm"
-    subprocess.run(["gcc", "-O2", "-pthread", Path(__file__).with_name("storm.c"), "-o", storm], check=True)
-    watched, baseline = folder / "watched", folder / "baseline"
+    storm, watched, baseline = build(folder), folder / "watched", folder / "baseline"
     watched.mkdir()
-    _fill(baseline, options.baseline)
+    fill(baseline, options.baseline)
     rows: list[dict[str, object]] = []
     for kind in (Vedette, Auditd, Laurel, Execsnoop):
         if options.only not in (None, kind.name):
@@ -102,7 +100,15 @@ def _rows(folder: Path, collector: FakeCollector, options: argparse.Namespace) -
     return rows
 
 
-def _fill(folder: Path, count: int) -> None:
+def build(folder: Path) -> Path:
+    """Return the program of the workloads, compiled in folder."""
+    storm = folder / "storm"
+    subprocess.run(["gcc", "-O2", "-pthread", Path(__file__).with_name("storm.c"), "-o", storm], check=True)
+    return storm
+
+
+def fill(folder: Path, count: int) -> None:
+    """Make count small files, a thousand in each folder."""
     for number in range(count):
         file = folder / f"{number // 1000:03d}" / f"{number % 1000:03d}"
         if number % 1000 == 0:
@@ -127,17 +133,17 @@ def _compare(sensor: Sensor, storm: Path, repetitions: int) -> list[dict[str, ob
 
 def _alone(sensor: Sensor, storm: Path, measured: dict[str, Measured]) -> None:
     for workload, found in measured.items():
-        found.alone.append(_run(storm, workload, sensor.watched))
+        found.alone.append(run(storm, workload, sensor.watched))
 
 
 def _under(sensor: Sensor, storm: Path, workload: str, found: Measured) -> float:
     """Run a workload twice under a sensor, for its time and for its cost; return the memory then in MB."""
     count = COUNTS[workload]
-    found.under.append(_run(storm, workload, sensor.watched))
+    found.under.append(run(storm, workload, sensor.watched))
     time.sleep(_REST)
     with _counted():
         before, bytes_before, began = sensor.spent(), sensor.wrote(0, 0), time.time_ns()
-        _run(storm, workload, sensor.watched)
+        run(storm, workload, sensor.watched)
         ended = time.time_ns()
         memory = sensor.memory()
         time.sleep(_REST)
@@ -158,7 +164,7 @@ def _counted() -> Iterator[None]:
         STATISTICS.write_text(was)
 
 
-def _run(storm: Path, workload: str, folder: Path) -> float:
+def run(storm: Path, workload: str, folder: Path) -> float:
     """Return the seconds one run of a workload takes."""
     command = [str(storm), workload, str(COUNTS[workload]), str(folder)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

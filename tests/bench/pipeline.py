@@ -16,17 +16,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import http.client
 import json
 import multiprocessing
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Semaphore
 from pathlib import Path
 
@@ -43,6 +47,10 @@ EVENTS = 1000
 BACKLOG = 90
 """Batches that may be acknowledged and not yet stored: about three seconds of load."""
 LIMITS = '{"agent_batches_per_minute": 1000000, "agent_bytes_per_minute": 1000000000000}'
+_GONE = (ssl.SSLEOFError, ConnectionError, http.client.RemoteDisconnected)
+"""The server ends connections that are idle for two minutes; an agent then makes another, and so do we."""
+_SEAL_SECONDS = 900
+"""All senders have sealed their load by then, or one has died."""
 WARM_UP = 0.1
 """Part of the time that is not counted."""
 _CHILD = """
@@ -107,18 +115,29 @@ def _statement(host: Host, head: Head, raw: bytes, data: bytes) -> Statement:
 def send(served: Served, load: Load, start: Barrier, allowed: Semaphore) -> None:
     """Send everything, one connection a host, each batch once it is allowed; the answer must be 200."""
     ready = load.requests()
-    clients = {}
+    clients: dict[str, http.client.HTTPSConnection] = {}
     start.wait()
     for host, body in ready:
         allowed.acquire()
-        if host.agent not in clients:
-            clients[host.agent] = served.client(host)
-        client = clients[host.agent]
-        client.request("POST", endpoints.BATCHES, body)
-        answer = client.getresponse()
-        said = answer.read()
-        if answer.status != 200:
+        try:
+            status, said = _post(served, clients, host, body)
+        except _GONE:
+            clients.pop(host.agent).close()
+            status, said = _post(served, clients, host, body)
+        if status != HTTPStatus.OK:
             raise RuntimeError(f"refused: {said[:400]!r}")
+
+
+def _post(
+    served: Served, clients: dict[str, http.client.HTTPSConnection], host: Host, body: bytes
+) -> tuple[int, bytes]:
+    """Return the answer to a batch, over the host's connection or a new one."""
+    if host.agent not in clients:
+        clients[host.agent] = served.client(host)
+    client = clients[host.agent]
+    client.request("POST", endpoints.BATCHES, body)
+    answer = client.getresponse()
+    return answer.status, answer.read()
 
 
 @contextlib.contextmanager
@@ -151,12 +170,14 @@ def measure(folder: Path, seconds: float, rate: int) -> tuple[float, dict[str, f
     start, allowed = context.Barrier(SENDERS + 1), context.Semaphore(0)
     with serve(station, limits=LIMITS) as served, storing(station.paths.root) as pipeline:
         loads = [Load(hosts[at::SENDERS], range(at, total, SENDERS)) for at in range(SENDERS)]
-        senders = [context.Process(target=send, args=(served, load, start, allowed)) for load in loads]
+        senders = [
+            context.Process(target=send, args=(served, load, start, allowed), daemon=True) for load in loads
+        ]
         for sender in senders:
             sender.start()
-        start.wait()
+        start.wait(_SEAL_SECONDS)
         first = _position(station)
-        found, waits = _drive(station, first, total, rate, allowed)
+        found, waits = _drive(station, first, total, rate, allowed, senders=senders)
         extra = {
             "alert_p50_s": waits[len(waits) // 2],
             "alert_p99_s": waits[len(waits) * 99 // 100],
@@ -169,16 +190,30 @@ def measure(folder: Path, seconds: float, rate: int) -> tuple[float, dict[str, f
 
 
 def _drive(
-    station: Station, first: int, total: int, rate: int, allowed: Semaphore
+    station: Station,
+    first: int,
+    total: int,
+    rate: int,
+    allowed: Semaphore,
+    *,
+    senders: Sequence[BaseProcess],
 ) -> tuple[float, list[float]]:
     """Let batches go at the rate, never more than BACKLOG ahead of the store.
 
     Returns events a second, and for how many seconds each batch was under way, sorted.
+
+    Raises:
+        RuntimeError: a sender ended with an error, so that the rest would be waited for in vain.
     """
     began = time.monotonic()
     let_go, stored, marks = list[float](), 0, list[tuple[float, int]]()
     waits: list[float] = []
     while stored < total:
+        dead = [sender.exitcode for sender in senders if sender.exitcode]
+        if dead:
+            raise RuntimeError(
+                f"{len(dead)} of {SENDERS} senders ended (exit {dead[0]}) with {stored} stored"
+            )
         due = int((time.monotonic() - began) * rate / EVENTS)
         for _ in range(max(0, min(due, stored + BACKLOG, total) - len(let_go))):
             allowed.release()

@@ -17,6 +17,7 @@ from typing import Any
 from collector.analysis import Analysis
 from collector.organisation import Known, NetworkLabel, Organisation
 from collector.record import Origin
+from collector.rule import Finding
 from collector.settings import Detection
 from evidence.event import Event
 from evidence.kind import Body
@@ -58,13 +59,14 @@ def feed(analysis: Analysis, load: Sequence[Batch]) -> tuple[float, int]:
 def timed(analysis: Analysis, spent: dict[str, list[float]]) -> None:
     """Have each rule of the engine measured in spent: seconds, and calls."""
 
-    def around(rule: str, ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def around(rule: str, ask: Callable[..., Any]) -> Callable[..., Any]:
         one, clock = spent.setdefault(rule, [0.0, 0]), time.perf_counter
 
-        def asked(record: Any) -> Any:
+        def asked(record: Any, site: Any) -> Any:
             began = clock()
             try:
-                return ask(record)
+                found = ask(record, site)
+                return found if found is None or isinstance(found, Finding) else tuple(found)
             finally:
                 one[0] += clock() - began
                 one[1] += 1

@@ -133,11 +133,11 @@ class Auditd(Sensor):
 
     def spent(self) -> float:
         """Return the daemon's, its plugins' and the kernel's audit thread's."""
-        return sum(cpu_ns(pid) for pid in [*_family(self._daemon.pid), _kauditd()])
+        return sum(cpu_ns(pid) for pid in [*family(self._daemon.pid), _kauditd()])
 
     def memory(self) -> float:
         """Return that of daemon and plugins."""
-        return sum(map(pss, _family(self._daemon.pid))) / 1024
+        return sum(map(pss, family(self._daemon.pid))) / 1024
 
     def wrote(self, began: int, ended: int) -> float:  # noqa: ARG002 - all that is in the log
         """Return the size of the log."""
@@ -222,6 +222,11 @@ class Vedette(Sensor):
         )
         enrol(self._config, collector.token.line())
 
+    @property
+    def pid(self) -> int:
+        """Return that of the supervisor."""
+        return self._agent.pid
+
     def start(self) -> None:
         """Start it, and let it take its baseline and come to rest."""
         command = [sys.executable, "-m", "agent.cli", "run", "--config", str(self._config)]
@@ -235,11 +240,11 @@ class Vedette(Sensor):
 
     def spent(self) -> float:
         """Return that of supervisor, watch, ship and of the programs in the kernel."""
-        return sum(cost(_family(self._agent.pid)).values())
+        return sum(cost(family(self._agent.pid)).values())
 
     def memory(self) -> float:
         """Return that of all its processes."""
-        return sum(map(pss, _family(self._agent.pid))) / 1024
+        return sum(map(pss, family(self._agent.pid))) / 1024
 
     def wrote(self, began: int, ended: int) -> float:
         """Return the bytes of the signed, compressed batches."""
@@ -260,8 +265,9 @@ def _flows(body: Body) -> int:
     return (body.flows or 1) if isinstance(body, Close) and body.direction == "out" else 0
 
 
-def _family(pid: int) -> list[int]:
-    return [pid, *(one for child in children(pid) for one in _family(child))]
+def family(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    return [pid, *(one for child in children(pid) for one in family(child))]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

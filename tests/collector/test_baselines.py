@@ -18,7 +18,6 @@ from collector.baselines import (
     Days,
     FirstSeen,
     LastSeen,
-    beside_peers,
     cusum,
     day_of,
     day_seen,
@@ -182,12 +181,9 @@ def test_robust_z_is_the_formula(value: int, others: list[int], floor: int) -> N
     assert robust_z(value, others[::-1], floor=floor, least=1) == expected
 
 
-def test_z_needs_history_and_peers() -> None:
+def test_z_needs_history() -> None:
     assert robust_z(10**9, [1000] * 6) is None
     assert (robust_z(10**9, [1000] * 7) or 0) > 3500
-    team = dict.fromkeys("abcd", 1000)
-    assert beside_peers("e", team | {"e": 10**9}) == robust_z(10**9, [1000] * 4, least=4)
-    assert beside_peers("a", team) is None
 
 
 def test_it_survives_storing() -> None:

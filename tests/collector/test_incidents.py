@@ -69,6 +69,63 @@ def test_low_findings_join_a_story_and_make_none() -> None:
     assert incident.id == alone.id, "what is low does not rename a story"
 
 
+def test_every_id_it_had_leads_to_it() -> None:
+    first = [alert("b", hours=20), alert("c", hours=43)]
+    (before,) = assemble(first, limits=CALM)
+    (other,) = assemble([alert("e", hours=-20)], limits=CALM)
+    (after,) = assemble([*first, alert("e", hours=-20), alert("a")], limits=CALM)
+    assert after.id == other.id != before.id
+    assert before.id in after.also
+    assert other.id not in after.also
+    (hidden,) = assemble([*first, alert("a")], limits=CALM, is_hidden=lambda one: one.rule == "a")
+    (shown,) = assemble([*first, alert("a")], limits=CALM)
+    assert hidden.id == before.id
+    assert shown.id in hidden.also, "what is suppressed takes no link away"
+
+
+def test_a_story_made_by_risk_keeps_its_ids_when_an_earlier_finding_comes() -> None:
+    low = [alert(f"r{n}", severity="low", hours=n / 10) for n in range(12)]
+    (before,) = assemble(low)
+    (after,) = assemble([*low, alert("r12", severity="low", hours=-0.1)])
+    assert before.id in (after.id, *after.also)
+    (louder,) = assemble([*low, alert("a", hours=-1)])
+    assert before.id in louder.also
+
+
+def test_what_went_back_over_a_hop_is_followed_to_where_it_went_on() -> None:
+    db = Person("alice", "hop", 9, source="198.51.100.7", chain=(HOP,))
+    fetched = alert(
+        "inbound", agent="db1-id", host="db1", boot="b9", person=db, destination="10.0.0.2", bytes_out=900
+    )
+    sessions = [
+        Session("bastion-id", "b0", 3, "bastion", "alice", Person("alice", "kernel", 3), "198.51.100.7"),
+        Session("db1-id", "b9", 9, "db1", "deploy", db, "10.0.0.2"),
+    ]
+
+    def told(*seen: Seen) -> list[tuple[str, int, tuple[str, ...], str | None]]:
+        (incident,) = assemble([fetched], sessions, seen)
+        assert incident.bytes_out == sum(one.bytes_out for one in incident.moved if one.inside is None)
+        return [(one.destination, one.bytes_out, one.via, one.inside) for one in incident.moved]
+
+    def back(sent: int) -> Seen:
+        return Seen("u9", "bastion-id", "b0", 3, flow=4, remote="198.51.100.7", bytes_out=sent)
+
+    assert told() == [("10.0.0.2", 900, (), "bastion")]
+    assert told(back(950)) == [("198.51.100.7", 900, ("bastion",), None)]
+    assert told(back(300)) == [("10.0.0.2", 600, (), "bastion"), ("198.51.100.7", 300, ("bastion",), None)]
+    (incident,) = assemble([fetched], sessions, [back(950)])
+    assert "900 bytes to 198.51.100.7 over bastion left." in incident.summary
+    assert "u9" in incident.evidence
+    (stayed,) = assemble([fetched], sessions)
+    assert "900 bytes went back to bastion (10.0.0.2)." in stayed.summary
+
+
+def test_a_finding_whose_person_turns_out_inferred_is_medium() -> None:
+    revision = Session("web1-id", "b1", 7, "web1", "deploy", Person("alice", "inferred", 7))
+    (incident,) = assemble([alert("a", severity="critical")], [revision])
+    assert [one.severity for one in incident.timeline] == ["medium"]
+
+
 def test_low_findings_of_many_rules_are_a_story_by_the_risk_they_add_up_to() -> None:
     low = [alert(f"r{n}", severity="low", hours=n / 10, attack=("T1048",)) for n in range(12)]
     (incident,) = assemble(low)

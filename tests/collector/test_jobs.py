@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import jobs
+from collector import jobs, launches, schedules
 from collector.analysis import Analysis, to_alert
 from collector.attribution import Attribution, State
 from collector.job_commands import at_due, cron_line, is_same_command, started
@@ -351,8 +351,8 @@ def test_what_is_remembered_of_a_host_is_bounded() -> None:
     cause = jobs.Cause(Person("alice", "kernel"), "a1:1:1", NOON)
     for number in range(3000):
         lines = [f"@daily root /bin/{number}-{line}" for line in range(3)]
-        jobs.written(host, f"/etc/cron.d/{number}", cause, lines, ())
-        jobs.launched(host, Exec(pid=1, argv=("docker", "exec", "c", str(number))), cause)
+        schedules.written(host, f"/etc/cron.d/{number}", jobs.Mark(number, 1, cause), lines, ())
+        launches.launched(host, Exec(pid=1, argv=("docker", "exec", "c", str(number))), cause)
         jobs.link(host, Exec(pid=number, start=1), jobs.Caused(cause.person, "job", None))
     assert len(host.written) <= 128
     assert len(host.lines) <= 1024

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from collector import provision, recorded_suppressions
+from collector import provision, recorded
 from collector.keeper import Keeper
 from collector.recorded_suppressions import ADD, END, change, detail, suppressions
 from collector.state_db import StateDb
@@ -67,7 +67,7 @@ def test_what_is_known_stays_and_only_new_entries_are_read(
         size = keeper.ledger.size
     assert suppressions(station.paths).rows() == [made("ab12", 10**18)]
     assert known.position() == size
-    monkeypatch.setattr(recorded_suppressions, "Reading", None)  # a second start opens no act again
+    monkeypatch.setattr(recorded, "Reading", None)  # a second start opens no act again
     assert suppressions(station.paths).rows() == [made("ab12", 10**18)]
 
 

@@ -194,7 +194,7 @@ def test_the_engine_tells_it_and_keeps_it_over_a_restart() -> None:
     story = access_granted.DETECTION.hits[0]
     kind = type(story.steps[0].body)
     engine._by_kind[kind] = tuple(  # noqa: SLF001 - three low rules that find the same
-        (msgspec.structs.replace(low, id=f"low{n}"), lambda record: (found_by(record, engine),))
+        (msgspec.structs.replace(low, id=f"low{n}"), lambda record, _site: found_by(record, engine))
         for n in range(3)
     )
     alerts = play_story(story, engine)

@@ -9,7 +9,9 @@ from collector.analysis import Analysis
 from collector.correlations import (
     agent_silent,
     agent_stopped,
+    clock_set_back,
     lateral_edge,
+    log_shrunk,
     persistence_egress,
     shared_credential,
     suid_planted,
@@ -24,10 +26,12 @@ from evidence.event import stamp
 
 SECOND = 1_000_000_000
 EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
-    (agent_silent.CORRELATION, ("high", "low", "high", "high")),
+    (log_shrunk.CORRELATION, ("high",) * 4 + ("medium", "high", "high", "low")),
+    (agent_silent.CORRELATION, ("high", "low", "high", "high", "high", "high")),
     (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
     (lateral_edge.CORRELATION, ("medium", "low", "low")),
-    (persistence_egress.CORRELATION, ("medium", "medium", "medium", "low", "low", "medium")),
+    (clock_set_back.CORRELATION, ("medium", "medium", "medium", "low")),
+    (persistence_egress.CORRELATION, (*["medium"] * 4, "low", "low", "medium")),
     (shared_credential.CORRELATION, ("high", "high", "low", "medium")),
     (suid_planted.CORRELATION, ("high", "high", "medium", "medium", "medium", "medium", "high", "medium")),
     (container_escape.DETECTION, (*["medium"] * 6, *["high"] * 5)),

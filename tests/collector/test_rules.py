@@ -123,7 +123,7 @@ def test_a_rule_that_fails_is_told_and_blinds_no_other() -> None:
     broken = msgspec.structs.replace(access_granted.DETECTION, id="broken", find=fails)
     story = access_granted.DETECTION.hits[0]
     kind = type(story.steps[0].body)
-    asked = (broken, lambda record: (fails(record, engine.site),))
+    asked = (broken, fails)
     engine._by_kind[kind] = (asked, *engine._by_kind[kind])  # noqa: SLF001 - no rule of ours fails
     assert [alert.rule for alert in play(story, engine)] == ["rule-fault", "access-granted"]
     assert play(story, engine) == [], "once for each host and kind of error"

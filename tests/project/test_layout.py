@@ -26,6 +26,7 @@ PURE = (
     "agent/state_sources",
     "collector/detections",
     "collector/correlations",
+    "collector/sigma",
 )
 IMPURE_MODULES = frozenset(
     {"os", "io", "socket", "time", "random", "secrets", "subprocess", "pathlib", "shutil"}

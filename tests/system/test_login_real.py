@@ -34,7 +34,10 @@ class NoProcesses:
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:  # noqa: ARG002 - the contract's names
         return None
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:  # noqa: ARG002 - of the protocol
+        return ()
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:  # noqa: ARG002 - as above
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ... import conditions, fetch, fields, queries, risk, stories
+from ... import alert_queries, conditions, fetch, fields, queries, risk, stories
 from ...conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
@@ -44,11 +44,13 @@ def _alerts(call: Call) -> msgspec.Struct | Stream:
         if values["since"] is None:
             many = wanted + 1 if everything or not hiding else max(wanted + 1, SCANNED)
             found = call.rows(
-                connection, queries.alerts(condition, queries.Span(values["from"], values["to"]), many)
+                connection, alert_queries.alerts(condition, queries.Span(values["from"], values["to"]), many)
             )
-            last = call.rows(connection, queries.newest_alert())
+            last = call.rows(connection, alert_queries.newest_alert())
         else:
-            found = call.rows(connection, queries.alerts_after(condition, *_cursor(values["since"]), wanted))
+            found = call.rows(
+                connection, alert_queries.alerts_after(condition, *_cursor(values["since"]), wanted)
+            )
             last = found[-1:]
     rows = shown(call, found, hiding, everything=everything)
     cursor = f"{last[0]['detected']}.{last[0]['id']}" if last else values["since"] or "0."
@@ -57,7 +59,8 @@ def _alerts(call: Call) -> msgspec.Struct | Stream:
 
 def _condition(values: dict[str, Any], now: int) -> Where:
     query = values["query"] or ""
-    parts = [conditions.condition(query, fields.ALERTS, now)]
+    tried = alert_queries.STAGED if values["staged"] else alert_queries.LIVE
+    parts = [conditions.condition(query, fields.ALERTS, now), tried]
     lowest = values["severity"]
     if lowest is None and not values["all"] and not conditions.names(query, "severity"):
         lowest = ALERTING
@@ -77,13 +80,13 @@ def _cursor(text: str) -> tuple[int, str]:
 
 def _show(call: Call) -> msgspec.Struct | Stream:
     with call.connect() as connection:
-        alert = find(call.rows(connection, queries.alert(call.values["id"])), call.values["id"], "id")
+        alert = find(call.rows(connection, alert_queries.alert(call.values["id"])), call.values["id"], "id")
         uids = list(alert["evidence"] or ())
         events = call.rows(connection, queries.events(uids))
         entries = sorted({row["ledger_index"] for row in events})
         batches = call.rows(connection, queries.batches(entries))
-        limits = risk.limits(call.services.site())
-        incident = stories.of_alert(functools.partial(call.rows, connection), alert, limits)
+        site, ask = call.services.site(), functools.partial(call.rows, connection)
+        incident = stories.of_alert(ask, alert, site.known, risk.limits(site))
     held = {row["event"] for row in events}
     return Story(
         fetch.plain(shown(call, [alert], active(call), everything=True)[0]),
@@ -121,6 +124,7 @@ ENDPOINTS = (
             TO,
             Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
             Parameter("all", "flag", "also informational and low ones, which alert nobody", default=False),
+            Parameter("staged", "flag", "those of rules that are only tried", default=False),
             Parameter("suppressed", "flag", "also what a suppression hides, with why", default=False),
             Parameter("person", "text", "who did it"),
             Parameter("host", "text", "host name"),

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import analysis, correlations, detections, queries, recall
+from ... import alert_queries, analysis, correlations, detections, queries, recall
 from ...explain import Explanation, Rule, explain
 from ...rule import Correlation, Detection
 from ...users import Role
@@ -26,7 +26,9 @@ def _explain(call: Call) -> msgspec.Struct | Stream:
     with call.connect() as connection:
         if call.values["alert"]:
             alert = find(
-                call.rows(connection, queries.alert(call.values["alert"])), call.values["alert"], "alert"
+                call.rows(connection, alert_queries.alert(call.values["alert"])),
+                call.values["alert"],
+                "alert",
             )
             name, uid = alert["rule"], uid or _last_event(alert)
         rule = _rule(name)

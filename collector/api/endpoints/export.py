@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ... import conditions, export, fetch, fields, proof, queries, stories
+from ... import alert_queries, conditions, export, fetch, fields, proof, queries, session_queries, stories
 from ...bundler import Story
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
@@ -44,7 +44,9 @@ def _bundle(call: Call) -> msgspec.Struct | Stream:
         return Stream(BUNDLE, f"vedette-{about.incident[:12]}.bundle", chunks)
     if values["alert"]:
         with call.connect() as connection:
-            alert = find(call.rows(connection, queries.alert(values["alert"])), values["alert"], "alert")
+            alert = find(
+                call.rows(connection, alert_queries.alert(values["alert"])), values["alert"], "alert"
+            )
         chunks = call.services.bundle(tuple(alert["evidence"] or ()), None, None)
         return Stream(BUNDLE, f"vedette-{alert['id'][:12]}.bundle", chunks)
     if values["from"] is None or values["to"] is None:
@@ -55,13 +57,11 @@ def _bundle(call: Call) -> msgspec.Struct | Stream:
 def _story(call: Call, asked: str) -> Story:
     """Return the incident, and every session that its person had in its time."""
     with call.connect() as connection:
-        alerts = {row["id"] for row in call.rows(connection, queries.alert(asked))}
-        every = incidents.read(call, connection, queries.Span(), suppressed=True)
-        found = incidents.find(every, asked, alerts)
+        found = incidents.find(call, connection, asked, suppressed=True)
         rows = []
         if found.person is not None:
             span = queries.Span(found.begin - proof.BEFORE, found.end)
-            rows = call.rows(connection, queries.sessions_of(found.person, span))
+            rows = call.rows(connection, session_queries.sessions_of(found.person, span))
     return proof.story(found, [(stories.session(row), row["opened"]) for row in rows])
 
 

@@ -8,20 +8,29 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import fetch, queries, risk, stories
+from ... import alert_queries, fetch, queries, risk
 from ...incident import SEVERITIES, Incident, rank
+from ...stories import Stories
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter, limit
 from ..shown import active
 
+_DAY = 86_400_000_000_000
+_DAYS = (30, 365)
+"""Days in which the newest incidents are looked for first."""
+
 
 class Incidents(msgspec.Struct, frozen=True):
-    """Stories, the newest first; truncated says that there are more than were asked for."""
+    """Stories, the newest first; truncated says that there are more than were asked for.
+
+    cut says that somebody has more alerts than were read: what is oldest in their stories is missing.
+    """
 
     rows: list[Incident]
     truncated: bool = False
+    cut: bool = False
 
 
 class IncidentStory(msgspec.Struct, frozen=True):
@@ -36,35 +45,42 @@ class IncidentStory(msgspec.Struct, frozen=True):
 def _list(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
-        span = queries.Span(values["from"], values["to"])
-        found = read(call, connection, span, suppressed=values["suppressed"])
+        found = _stories(call, connection, suppressed=values["suppressed"])
+        for span in _spans(values["from"], values["to"], call.services.clock()):
+            told = found.ended_in(span)
+            rows = [one for one in told.incidents if _is_asked(one, values)]
+            if len(rows) > wanted:
+                break
+    return Incidents(rows[:wanted], len(rows) > wanted, told.cut)
+
+
+def _spans(start: int | None, end: int | None, now: int) -> list[queries.Span]:
+    """Return spans to look in one after the other; the last has all that was asked for."""
+    if start is not None:
+        return [queries.Span(start, end)]
+    newest = min(now, end) if end is not None else now
+    return [*(queries.Span(newest - days * _DAY, end) for days in _DAYS), queries.Span(None, end)]
+
+
+def _is_asked(one: Incident, values: dict[str, Any]) -> bool:
     lowest = rank(values["severity"]) if values["severity"] else 0
-    rows = [
-        one
-        for one in found
-        if rank(one.severity) >= lowest
+    return (
+        rank(one.severity) >= lowest
         and values["person"] in (None, one.person)
         and (values["host"] is None or values["host"] in one.hosts)
-    ]
-    return Incidents(rows[:wanted], len(rows) > wanted)
+    )
 
 
-def read(
-    call: Call, connection: duckdb.DuckDBPyConnection, span: queries.Span, *, suppressed: bool
-) -> list[Incident]:
-    """Return the incidents that end in the span, without what is suppressed now unless that is wanted."""
+def _stories(call: Call, connection: duckdb.DuckDBPyConnection, *, suppressed: bool) -> Stories:
+    """Return the stories, without what is suppressed now unless that is wanted."""
     site = call.services.site()
     hiding = () if suppressed else active(call)
-    return stories.read(functools.partial(call.rows, connection), span, hiding, site.known, risk.limits(site))
+    return Stories(functools.partial(call.rows, connection), hiding, site.known, risk.limits(site))
 
 
 def _show(call: Call) -> msgspec.Struct | Stream:
-    asked = call.values["id"]
     with call.connect() as connection:
-        alerts = {row["id"] for row in call.rows(connection, queries.alert(asked))}
-        found = find(
-            read(call, connection, queries.Span(), suppressed=call.values["suppressed"]), asked, alerts
-        )
+        found = find(call, connection, call.values["id"], suppressed=call.values["suppressed"])
         events = call.rows(connection, queries.evidence(found.evidence))
         batches = call.rows(connection, queries.batches(sorted({row["ledger_index"] for row in events})))
     held = {row["event"] for row in events}
@@ -76,8 +92,24 @@ def _show(call: Call) -> msgspec.Struct | Stream:
     )
 
 
-def find(found: list[Incident], asked: str, alerts: set[str]) -> Incident:
-    """Return the one incident whose id begins with asked, or that one of the alerts belongs to.
+def find(call: Call, connection: duckdb.DuckDBPyConnection, asked: str, *, suppressed: bool) -> Incident:
+    """Return the one incident that has or had an id that begins with asked, or that has such an alert.
+
+    Raises:
+        ApiError: there is none, or more than one.
+    """
+    named = [
+        row
+        for query in (alert_queries.alert(asked), alert_queries.of_incident(asked))
+        for row in call.rows(connection, query)
+    ]
+    stories = _stories(call, connection, suppressed=suppressed)
+    found = stories.with_finding([(row["rule"], row["entity"] or row["id"]) for row in named])
+    return the_one(found.incidents, asked, {row["id"] for row in named})
+
+
+def the_one(found: list[Incident], asked: str, alerts: set[str]) -> Incident:
+    """Return the one incident that asked names, or that one of the alerts belongs to.
 
     Raises:
         ApiError: there is none, or more than one.
@@ -85,8 +117,11 @@ def find(found: list[Incident], asked: str, alerts: set[str]) -> Incident:
     fitting = [
         one
         for one in found
-        if one.id.startswith(asked) or any(entry.alert in alerts for entry in one.timeline)
+        if any(name.startswith(asked) for name in (one.id, *one.also))
+        or any(entry.alert in alerts for entry in one.timeline)
     ]
+    exact = [one for one in fitting if asked in (one.id, *one.also)]
+    fitting = exact or fitting
     if not fitting:
         raise ApiError(
             404,
@@ -130,7 +165,11 @@ ENDPOINTS = (
         IncidentStory,
         parameters=(
             Parameter(
-                "id", "text", "its id, or that of an alert of it, or the beginning", place="path", high=128
+                "id",
+                "text",
+                "its id or a former one, or that of an alert of it, or the beginning",
+                place="path",
+                high=128,
             ),
             _SUPPRESSED,
         ),

@@ -10,10 +10,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from collector import columns, snapshot
+from collector import columns, rulebook, snapshot
+from collector.rulebook import Book
 from collector.snapshot import Snapshot
 from evidence.kind import Actor, Body, Endpoint
 from evidence.kinds.agent import Heartbeat, Start
+from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close, Open
 from evidence.kinds.file import Read
 from evidence.kinds.login import Accepted, Failed
@@ -243,6 +245,14 @@ class Lake:
         self._folder = folder
         self._tables: dict[str, tuple[str, ...]] = {}
         self._number = 0
+        self._book = Book()
+
+    def record(self, act: Act) -> None:
+        """Let an act take effect, as it does once the pipeline has read it."""
+        book = rulebook.apply(self._book, act, NOW)
+        if book is not self._book:
+            self._book = book
+            self._publish()
 
     def add(self, name: columns.TableName, table: pa.Table | list[dict[str, Any]]) -> None:
         """Add rows to a table of the lake, and tell readers."""
@@ -251,7 +261,11 @@ class Lake:
         path = self._folder / f"{name}-{self._number}.parquet"
         pq.write_table(made, path)
         self._tables[name] = (*self._tables.get(name, ()), str(path))
-        snapshot.write(self.snapshot, Snapshot(self._number, self._number, NOW, dict(self._tables)))
+        self._publish()
+
+    def _publish(self) -> None:
+        shown = Snapshot(self._number, self._number, NOW, dict(self._tables), self._book)
+        snapshot.write(self.snapshot, shown)
 
 
 def make(folder: Path) -> Lake:

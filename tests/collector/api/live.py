@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from collector import snapshot
 from collector.analysis import site
 from collector.api.routes import routes
 from collector.api.services import Services
@@ -25,6 +26,7 @@ from collector.errors import LedgerError
 from collector.settings import Console, Detection
 from collector.state_db import StateDb
 from collector.suppressions import Suppressions
+from collector.triages import Triages
 from collector.users import Role, Users
 from evidence.bundle import Subject
 from evidence.bundle import build as make_bundle
@@ -41,8 +43,9 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Acts:
-    """Takes acts as the ledger does; told to fail, it refuses them."""
+    """Takes acts as the ledger does, and lets readers know; told to fail, it refuses them."""
 
+    lake: Lake
     kept: list[Act] = field(default_factory=list)
     broken: bool = False
 
@@ -50,6 +53,7 @@ class Acts:
         if self.broken:
             raise LedgerError("the ledger cannot be reached")
         self.kept.append(act)
+        self.lake.record(act)
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,19 @@ def bundle(
 
 @contextmanager
 def serve(
-    folder: Path, console: Console | None = None, tls: tuple[Path, Path] | None = None
+    folder: Path,
+    console: Console | None = None,
+    tls: tuple[Path, Path] | None = None,
+    *,
+    four_eyes: bool = False,
 ) -> Iterator[Live]:
     """Serve a lake with the story, for the users vera (viewer), ann (analyst) and adam (admin)."""
     StateDb(folder / "state.db").create()
     users = Users(StateDb(folder / "state.db"), PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     for name, role in (("vera", Role.VIEWER), ("ann", Role.ANALYST), ("adam", Role.ADMIN)):
         users.add(name, PASSWORD, role, lake.NOW)
-    made, acts = lake.make(folder), Acts()
+    made = lake.make(folder)
+    acts = Acts(made)
     services = Services(
         users,
         acts,
@@ -116,7 +125,10 @@ def serve(
         console or Console(query_seconds=10.0),
         Clock(),
         Suppressions(StateDb(folder / "state.db")),
-        lambda: site(Detection()),
+        lambda: site(Detection(), None, snapshot.book(made.snapshot)),
+        lambda: snapshot.book(made.snapshot),
+        Triages(StateDb(folder / "state.db")),
+        four_eyes,
     )
     mounted = routes(services)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from collector import incident_ids, stories
 from evidence import bundle
 
 from . import lake
@@ -53,6 +54,71 @@ def test_a_person_learnt_after_the_alert_owns_it(live: Live) -> None:
     (incident,) = live.get("/v1/incidents", person="carol").json()["rows"]
     assert incident["hosts"] == ["bastion", lake.HOST]
     assert incident["accounts"] == ["alice", "carol"]
+
+
+def test_an_id_it_had_under_another_name_leads_to_it(live: Live) -> None:
+    (before,) = live.get("/v1/incidents").json()["rows"]
+    place = {"agent": lake.AGENT, "boot": lake.BOOT, "session": lake.SESSION, "host": lake.HOST}
+    live.lake.add(
+        "alerts", [lake.alert_row(0, lake.NOW) | {"boot": lake.BOOT, "revision": 1, "id": "f" * 64}]
+    )
+    for number, name in ((1, "bob"), (2, "carol")):
+        known = {"user": "alice", "person": name, "how": "hop", "revised": lake.NOW + number}
+        live.lake.add("sessions", [place | known])
+    (after,) = live.get("/v1/incidents").json()["rows"]
+    assert (after["person"], after["id"] == before["id"]) == ("carol", False)
+    bobs = incident_ids.identity("person|bob", stories.alert({"boot": None} | lake.alert_row()))
+    for asked in (before["id"], before["id"][:9], bobs, after["id"]):
+        assert live.get(f"/v1/incidents/{asked}").json()["incident"]["id"] == after["id"]
+        assert live.get("/v1/bundle", incident=asked).status_code == 200
+
+
+def test_a_window_is_exact_and_an_old_incident_is_found(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = 86_400 * 10**9
+    old = [
+        lake.alert_row(100 + n)
+        | {"time": lake.NOW - (800 + n) * day, "person": f"person{n % 9}", "boot": "b0"}
+        for n in range(40)
+    ]
+    long = [
+        lake.alert_row(200 + n) | {"time": lake.NOW - n * day // 2, "boot": lake.BOOT} for n in range(1, 99)
+    ]
+    live.lake.add("alerts", [*old, *long])
+    (one,) = live.get("/v1/incidents", **{"from": "2h", "person": "alice"}).json()["rows"]
+    assert one["begin"] == lake.NOW - 49 * day, "it is whole, though it began long before"
+    some = live.get("/v1/incidents", to="2025-01-01").json()
+    assert (len(some["rows"]), some["truncated"], some["cut"]) == (40, False, False)
+    monkeypatch.setattr(stories, "ALERTS_LIMIT", 20)
+    assert live.get("/v1/incidents", to="2025-01-01").json()["cut"]
+    oldest = some["rows"][-1]
+    assert live.get(f"/v1/incidents/{oldest['id']}").json()["incident"] == oldest
+
+
+def test_what_turns_out_to_be_inferred_is_at_most_medium_in_every_list(live: Live) -> None:
+    place = {"agent": lake.AGENT, "boot": lake.BOOT, "session": lake.SESSION, "host": lake.HOST}
+    live.lake.add("alerts", [lake.alert_row(0, lake.NOW) | {"boot": lake.BOOT, "revision": 1}])
+    live.lake.add("sessions", [place | {"person": "bob", "how": "inferred", "revised": lake.NOW}])
+    (row,) = live.get("/v1/alerts").json()["rows"]
+    assert (row["severity"], row["person"], row["how"]) == ("medium", "bob", "inferred")
+    assert live.get("/v1/alerts", severity="high").json()["rows"] == []
+    assert live.get("/v1/incidents").json()["rows"][0]["severity"] == "medium"
+
+
+def test_what_was_inferred_and_turns_out_sure_weighs_as_much_in_every_list(live: Live) -> None:
+    place = {"agent": lake.AGENT, "boot": lake.BOOT, "session": lake.SESSION, "host": lake.HOST}
+    inferred = {
+        "how": "inferred",
+        "severity": "medium",
+        "details": '{"if_sure":"critical","inferred_by":"u1"}',
+    }
+    told = {"boot": lake.BOOT, "revision": 1}
+    live.lake.add("alerts", [lake.alert_row(0, lake.NOW) | told | inferred])
+    (row,) = live.get("/v1/alerts").json()["rows"]
+    assert row["severity"] == "medium"
+    sure = {"person": "bob", "how": "hop", "revised": lake.NOW, "evidence": ["u0", "u1"]}
+    live.lake.add("sessions", [place | sure])
+    (row,) = live.get("/v1/alerts", severity="critical").json()["rows"]
+    assert (row["person"], row["how"]) == ("bob", "hop")
 
 
 def test_a_suppression_hides_stored_findings_and_never_evidence(live: Live) -> None:

@@ -16,10 +16,7 @@ from collector.lake import Commit, Lake
 
 
 def rows(*seqs: int) -> pa.Table:
-    listed = [
-        {"agent": f"{seq % 3:032x}", "line": f'{{"seq":{seq},"time":{seq},"body":{{"kind":"k"}}}}'}
-        for seq in seqs
-    ]
+    listed = [{"agent": f"{seq % 3:032x}", "seq": seq, "time": seq, "json": '{"kind":"k"}'} for seq in seqs]
     return pa.Table.from_pylist(listed, extract.ARRIVING)
 
 

@@ -15,12 +15,15 @@ from collector.ledger.reader import LedgerItem
 from collector.organisation import Known
 from collector.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
+from collector.rulebook import Book
 from collector.settings import Pipeline as Settings
+from collector.sigma.ruleset import Ruleset
 from evidence import codec, dsse, enrolment, frame, statement
 from evidence.entry import EntryType
 from evidence.event import Event, stamp
 from evidence.keys import PrivateKey
 from evidence.kind import Body, Endpoint
+from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec
 from evidence.statement import Head, Statement
@@ -102,6 +105,7 @@ class UidEngine:
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
         self.opened: list[SessionRevision] = []
+        self.overspent: list[Act] = []
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -129,6 +133,15 @@ class UidEngine:
 
     def learn(self, known: Known) -> None:
         self.known = known
+
+    def enforce(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+
+    def decided(self) -> Book:
+        return Book()
+
+    def broken(self, now: int) -> list[Act]:
+        return [act for act in self.overspent if now]
 
     def dump(self) -> bytes:
         return "\n".join(f"{agent} {at}" for agent, at in self.seen.items()).encode()

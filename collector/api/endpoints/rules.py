@@ -1,0 +1,89 @@
+"""The rules: what each finds, its parameters with what is in force, and what people decided of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ... import analysis, parameters, rulebook
+from ...parameters import Described
+from ...rule import Value
+from ...rulebook import Proposal, Setting, Standing
+from ...users import Role
+from ..endpoint import Call, Endpoint, Stream
+from ..errors import ApiError
+from ..parameter import Parameter
+
+
+class InForce(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A parameter: what it is, its value for everybody, and who set it for whom."""
+
+    parameter: Described
+    value: Value
+    settings: list[Setting] = []
+
+
+class ListedRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rule, whether it is live, and its parameters."""
+
+    id: str
+    version: int
+    title: str
+    severity: str
+    attack: tuple[str, ...]
+    kinds: tuple[str, ...]
+    state: rulebook.State
+    standing: Standing | None = None
+    parameters: list[InForce] = []
+
+
+class RuleList(msgspec.Struct, frozen=True):
+    """All rules by id, and the decisions that wait for another's approval."""
+
+    rows: list[ListedRule]
+    proposals: list[Proposal]
+
+
+def _list(call: Call) -> msgspec.Struct | Stream:
+    wanted = call.values["rule"]
+    rows = [one for one in _listed(call) if wanted is None or one.id == wanted]
+    if wanted is not None and not rows:
+        raise ApiError(404, "not_found", f"rule: there is no rule {wanted!r}", "rule")
+    return RuleList(rows, list(call.services.book().proposals.values()))
+
+
+def _listed(call: Call) -> list[ListedRule]:
+    book, site = call.services.book(), call.services.site()
+
+    def in_force(one: Described) -> InForce:
+        value = site.parameters.get(one.rule, {}).get(one.name, one.default)
+        settings = [each for each in book.settings.values() if (each.rule, each.name) == (one.rule, one.name)]
+        return InForce(one, value, settings)
+
+    return [
+        ListedRule(
+            rule.id,
+            rule.version,
+            rule.title,
+            rule.severity,
+            rule.attack,
+            tuple(str(kind.__struct_config__.tag) for kind in rule.kinds),
+            book.state(rule.id),
+            book.standings.get(rule.id),
+            [in_force(parameters.described(rule.id, one)) for one in rule.parameters],
+        )
+        for rule in analysis.rules()
+    ]
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/rules",
+        "rules",
+        "The rules, their parameters with what is in force, and what was decided of them",
+        Role.VIEWER,
+        _list,
+        RuleList,
+        parameters=(Parameter("rule", "text", "only this one"),),
+    ),
+)

@@ -1,0 +1,162 @@
+"""Stored events as a rule would be shown them: read from the lake in the order they came, entry by entry.
+
+What the rule is not routed is left out in SQL. A person is who the session's newest revision says, with
+their chain; by how much a host's clock was ahead is found anew from the batches, as the fold finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+import msgspec
+
+from evidence.event import Event
+from evidence.kind import Body
+from evidence.kinds import BY_NAME
+
+from . import skew
+from .record import Arrival, Hop, Person, Record, SessionRevision
+from .routes import wants
+from .routes_sql import condition
+from .rule import Rule, Site
+
+CHUNK_EVENTS = 200_000
+"""About how many stored events, of all kinds, are looked through at once."""
+_BY_SESSION = frozenset({"kernel", "hop", "key"})
+_bodies = {name: msgspec.json.Decoder(kind) for name, kind in BY_NAME.items()}
+_chain = msgspec.json.Decoder(tuple[Hop, ...])
+Session = tuple[str, str, int]
+"""Agent, boot and number of an audit session."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the ledger: the arrival of its statement, and the events in it that the rule is shown."""
+
+    arrival: Arrival
+    records: tuple[Record, ...]
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What the lake knows of sessions: whose they are, and when that became known (the oldest first)."""
+
+    persons: dict[Session, Person]
+    revisions: tuple[SessionRevision, ...]
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Half-open, of the collector's clock, UTC ns."""
+
+    since: int
+    until: int
+
+
+def sessions(connection: duckdb.DuckDBPyConnection) -> Past:
+    """Return the newest revision of every session, by when it was made."""
+    found = connection.execute(
+        'SELECT agent, boot, session, host, "user", person, how, source, fingerprint, login_source, '
+        "login_fingerprint, opened, closed, skew, chain, evidence, bytes_out, bytes_in, revised "
+        "FROM sessions WHERE person IS NOT NULL ORDER BY revised"
+    ).fetchall()
+    made = tuple(_revision(row) for row in found)
+    return Past({(one.agent, one.boot, one.session): one.person for one in made}, made)
+
+
+def _revision(row: Sequence[Any]) -> SessionRevision:
+    agent, boot, number, host, user, name, how, source, fingerprint, *own = row
+    login_source, login_key, opened, closed, ahead, chain, because, out, into, revised = own
+    uids = tuple(because or ())
+    person = Person(name, how, number, source, fingerprint, uids, _chain.decode(chain) if chain else ())
+    return SessionRevision(
+        agent, boot, number, host or "", user or "", person, login_source, login_key, opened, closed,
+        ahead or 0, out or 0, into or 0, uids, revised,
+    )  # fmt: skip
+
+
+def entries(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, site: Site, past: Past, span: Span
+) -> Iterator[Entry]:
+    """Yield the entries received in the span, in the ledger's order, each with what the rule is shown."""
+    routed = condition(connection, rule, site)
+    clocks: dict[str, skew.Clock] = {}
+    shown = _Shown(rule, site, past.persons)
+    for batches in _chunks(connection, span):
+        rows = connection.execute(
+            "SELECT ledger_index, kind, seq, time, mono, agent, boot, host, body, person, how, session, "  # noqa: S608 - no value
+            f"person_source, fingerprint, person_evidence FROM events WHERE ledger_index >= ? "
+            f"AND ledger_index <= ? AND NOT contested AND ({routed}) ORDER BY ledger_index, seq",
+            [batches[0][0], batches[-1][0]],
+        )
+        by_entry = _grouped(rows)
+        for batch in batches:
+            yield _entry(batch, by_entry.get(batch[0], ()), shown, clocks)
+
+
+def _chunks(connection: duckdb.DuckDBPyConnection, span: Span) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield entries, some at once, such that about CHUNK_EVENTS events are between the first and the last."""
+    rows = connection.execute(
+        "SELECT ledger_index, agent, epoch, boot, lane, seq, digest, received, sent, coalesce(stored, 0) "
+        "FROM batches WHERE received >= ? AND received < ? ORDER BY ledger_index",
+        [span.since, span.until],
+    ).fetchall()
+    chunk: list[tuple[Any, ...]] = []
+    events = 0
+    for row in rows:
+        chunk.append(row)
+        events += row[9]
+        if events >= CHUNK_EVENTS:
+            yield chunk
+            chunk, events = [], 0
+    if chunk:
+        yield chunk
+
+
+def _grouped(cursor: duckdb.DuckDBPyConnection) -> dict[int, list[tuple[Any, ...]]]:
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for row in cursor.fetchall():
+        found.setdefault(row[0], []).append(row)
+    return found
+
+
+class _Shown:
+    """Makes records of rows, and tells which of them the rule wants."""
+
+    def __init__(self, rule: Rule, site: Site, persons: dict[Session, Person]) -> None:
+        self._rule, self._site, self._persons = rule, site, persons
+        self._made: dict[tuple[Any, ...], Person] = {}
+
+    def record(self, row: tuple[Any, ...], arrival: Arrival, ahead: int) -> Record | None:
+        """Return the row's record, None if the rule would not be shown it."""
+        index, kind, seq, time, mono, agent, boot, host, raw = row[:9]
+        try:
+            body: Body = _bodies[kind].decode(raw)
+        except (KeyError, msgspec.DecodeError):
+            return None
+        if not wants(self._rule, body, self._site):
+            return None
+        event = Event(seq, time, mono, body)
+        person = self._person(agent, boot, row[9:])
+        return Record(agent, arrival.epoch, boot, host or "", index, arrival.received, event, person, ahead)
+
+    def _person(self, agent: str, boot: str, row: tuple[Any, ...]) -> Person | None:
+        name, how, number, source, fingerprint, because = row
+        if name is None:
+            return None
+        if how in _BY_SESSION and (owner := self._persons.get((agent, boot, number))) is not None:
+            return owner
+        told = (name, how, number, source, fingerprint, tuple(because or ()))
+        made = self._made.get(told)
+        if made is None:
+            made = self._made[told] = Person(*told)
+        return made
+
+
+def _entry(
+    batch: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], shown: _Shown, clocks: dict[str, skew.Clock]
+) -> Entry:
+    index, agent, epoch, boot, lane, seq, digest, received, sent, _stored = batch
+    arrival = Arrival(agent, epoch, lane, seq, digest, "", index, received, sent)
+    ahead = skew.learn(clocks, agent, boot or "", sent=sent, received=received)
+    made = [one for row in rows if (one := shown.record(row, arrival, ahead)) is not None]
+    return Entry(arrival, tuple(made))

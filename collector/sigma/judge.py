@@ -1,0 +1,192 @@
+"""Which rules match an event: by view, from memory where the same was judged before, else prefiltered. Pure.
+
+The memory is exact: its key is what of the event the rules of a view look at, and nothing else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from evidence.kind import Body
+
+from ..bounded import remember
+from . import tree
+from .compile import Places, Test, compiled
+from .decide import reduced, views_of
+from .document import Rule
+from .prefilter import Prefilter
+from .view import Field, View
+
+LIMIT = 20_000
+"""What is remembered of one view."""
+Clock = Callable[[], int]
+"""Nanoseconds of some clock that only goes on."""
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """A rule that matches an event, the view it was seen in, what it was judged by, and the whole record."""
+
+    rule: Rule
+    view: View
+    values: dict[str, str]
+    text: str | None = None
+
+
+class Cost(msgspec.Struct):
+    """What a rule cost: how often it was looked at, how often it matched, and the nanoseconds that took."""
+
+    looks: int = 0
+    matches: int = 0
+    spent: int = 0
+
+
+class Count(msgspec.Struct):
+    """How often a view was asked, and answered from memory."""
+
+    asked: int = 0
+    remembered: int = 0
+
+
+class Panel:
+    """The rules of one view."""
+
+    def __init__(
+        self, view: View, rules: Sequence[tuple[Rule, tree.Node]], costs: dict[str, Cost], clock: Clock
+    ) -> None:
+        """Compile the rules, each with what the view leaves of its condition."""
+        self.view, self.count = view, Count()
+        self.rules = tuple(rule for rule, _node in rules)
+        nodes = [node for _rule, node in rules]
+        self._names = tuple(dict.fromkeys(name for node in nodes for name in tree.fields(node)))
+        fields = [_must(view, name) for name in self._names]
+        places: dict[str | None, int] = {name: at for at, name in enumerate(self._names)}
+        if any(tree.has_keywords(node) for node in nodes):
+            places[None] = len(fields)
+            fields.append(view.text)
+        self._row, self._key = _reader(fields)
+        self._tests = _tests(nodes, places)
+        self._costs = [costs.setdefault(rule.id, Cost()) for rule in self.rules]
+        self._prefilter = Prefilter(nodes)
+        self._memory: dict[Any, tuple[Rule, ...]] = {}
+        self._clock = clock
+
+    def of(self, body: Any) -> tuple[Rule, ...]:
+        """Return the rules that match a body of the view's kinds."""
+        if not self.view.has(body):
+            return ()
+        key = self._key(body)
+        self.count.asked += 1
+        found = self._memory.get(key)
+        if found is not None:
+            self.count.remembered += 1
+            return found
+        found = self._judge(self._row(key))
+        remember(self._memory, key, found, LIMIT)
+        return found
+
+    def _judge(self, texts: list[str | None]) -> tuple[Rule, ...]:
+        lower = [text.lower() if text is not None else None for text in texts]
+        found: list[Rule] = []
+        for number in self._prefilter.candidates(lower):
+            begun = self._clock()
+            matches = self._tests[number](texts, lower)
+            cost = self._costs[number]
+            cost.looks += 1
+            cost.spent += self._clock() - begun
+            if matches:
+                cost.matches += 1
+                found.append(self.rules[number])
+        return tuple(found)
+
+    def values(self, body: Any) -> dict[str, str]:
+        """Return the fields that the rules look at, as texts; the view's constants too."""
+        row = self._row(self._key(body))
+        told = {name: text for name, text in zip(self._names, row, strict=False) if text is not None}
+        return dict(self.view.fixed) | told
+
+
+def _tests(nodes: Iterable[tree.Node], places: Places) -> list[Test]:
+    return [compiled(node, places) for node in nodes]
+
+
+def told(field: Field, body: Any) -> str | None:
+    """Return a field's text of a body."""
+    basis = field.basis
+    return field.show(getattr(body, basis) if isinstance(basis, str) else basis(body))
+
+
+def _must(view: View, name: str) -> Field:
+    field = view.field(name)
+    if field is None:
+        raise ValueError(f"view {view.name} has no field {name}")
+    return field
+
+
+def _reader(fields: Sequence[Field]) -> tuple[Callable[[Any], list[str | None]], Callable[[Any], Any]]:
+    """Return a function from a key to the texts of fields, and one from a body to the key."""
+    bases = list(dict.fromkeys(field.basis for field in fields))
+    attributes = [basis for basis in bases if isinstance(basis, str)]
+    functions = [basis for basis in bases if not isinstance(basis, str)]
+    order = {basis: at for at, basis in enumerate([*attributes, *functions])}
+    shown = [(field.show, order[field.basis]) for field in fields]
+    key = _key(attributes, functions)
+    if len(order) == 1:
+        return (lambda only: [show(only) for show, _at in shown]), key
+    return (lambda parts: [show(parts[at]) for show, at in shown]), key
+
+
+def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    if not attributes and not functions:
+        return lambda _body: ()
+    if not functions:
+        return attrgetter(*attributes)
+    if not attributes:
+        first, *rest = functions
+        return first if not rest else lambda body: tuple([one(body) for one in functions])
+    if len(attributes) == 1:
+        get, single = attrgetter(attributes[0]), functions[0]
+        if len(functions) == 1:
+            return lambda body: (get(body), single(body))
+        return lambda body: (get(body), *[one(body) for one in functions])
+    gets = attrgetter(*attributes)
+    return lambda body: (*gets(body), *[one(body) for one in functions])
+
+
+class Judge:
+    """All rules of single events, by the kinds of events that they are about."""
+
+    def __init__(self, rules: Iterable[Rule], clock: Clock) -> None:
+        """Compile rules; those that no view can ever match are asked nowhere."""
+        self.costs: dict[str, Cost] = {}
+        by_view: dict[str, list[tuple[Rule, tree.Node]]] = {}
+        views: dict[str, View] = {}
+        for rule in rules:
+            for view in views_of(rule.logsource):
+                node = reduced(view, rule.condition)
+                if node != tree.FALSE:
+                    views[view.name] = view
+                    by_view.setdefault(view.name, []).append((rule, node))
+        self.panels = [Panel(views[name], of, self.costs, clock) for name, of in by_view.items()]
+        self.by_kind: dict[type[Body], tuple[Panel, ...]] = {}
+        for panel in self.panels:
+            for kind in panel.view.kinds:
+                self.by_kind[kind] = (*self.by_kind.get(kind, ()), panel)
+
+    def of(self, body: Body) -> tuple[Rule, ...]:
+        """Return the rules that match a body, each once."""
+        found: tuple[Rule, ...] = ()
+        for panel in self.by_kind.get(type(body), ()):
+            found += panel.of(body)
+        return tuple({rule.id: rule for rule in found}.values()) if len(found) > 1 else found
+
+    def matched(self, body: Body) -> list[Matched]:
+        """Return the rules that match a body, with what they were judged by, in each view."""
+        return [
+            Matched(rule, panel.view, panel.values(body), told(panel.view.text, body))
+            for panel in self.by_kind.get(type(body), ())
+            for rule in panel.of(body)
+        ]

@@ -1,0 +1,21 @@
+"""Every view of our events in Sigma's words: a module here sets VIEWS, and is found by being here. Pure."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from ..view import View
+
+
+def _scan() -> tuple[View, ...]:
+    found: list[View] = []
+    for module in pkgutil.iter_modules(__path__):
+        for view in importlib.import_module(f"{__name__}.{module.name}").VIEWS:
+            if not isinstance(view, View):
+                raise TypeError(f"collector/sigma/views/{module.name}.py: {view!r} in VIEWS is no View")
+            found.append(view)
+    return tuple(found)
+
+
+ALL: tuple[View, ...] = _scan()
