@@ -28,7 +28,7 @@ BUSY = 64
 IGNORED = 1024
 """Folders that are ignored at once; then it begins anew."""
 
-_PORTION = 8
+_PORTION = 4
 """Reads of a group at once: a busy second's records, with all that is made of them, would be many MB."""
 
 _APPEARED = records.CREATE | records.MOVED_TO | records.RENAME

@@ -23,7 +23,7 @@ _SPACE = re.compile(r"\s")
 _FILE_AND_USER = 3
 _DEEPEST = 4
 """Levels of command lines in words of others (`sh -c "ssh h 'mysql -p…'"`); what is deeper is marked."""
-_HARMLESS, _HARMLESS_LENGTH = 8192, 128
+_HARMLESS, _HARMLESS_LENGTH = 2048, 128
 """Words, and their characters, that are remembered to hold no hint of a secret."""
 
 

@@ -42,6 +42,7 @@ id shows is not the session's."""
 _ROOT = """CASE WHEN person IS NULL THEN 'host|' || agent
     WHEN how = 'uid' THEN 'uid|' || agent || '|' || person ELSE 'person|' || person END"""
 """`incident_ids.root` as SQL."""
+_ALERTING = "severity IN ('medium', 'high', 'critical')"
 LIVE, STAGED = Where("staged IS NOT TRUE"), Where("staged IS TRUE")
 """Alerts, and what rules found that were only tried: it is in no story."""
 _STORIES = f"WITH newest AS (SELECT *, {_ROOT} AS root FROM {NEWEST} WHERE {LIVE.sql}) "  # noqa: S608 - no value
@@ -68,6 +69,25 @@ def alert(prefix: str) -> Query:
     """Return up to two alerts whose id, or that of an earlier revision, begins with prefix."""
     where = Where("(rule, entity) IN (SELECT (rule, entity) FROM alerts WHERE starts_with(id, ?))", (prefix,))
     return select(NEWEST, (where,), "id", 2, "*")
+
+
+def tried(rule: str, since: int) -> Query:
+    """Return how many findings that would alert a rule gave while it was staged, from since (UTC ns) on."""
+    where = f"rule = ? AND detected >= ? AND {STAGED.sql} AND {_ALERTING}"
+    return Query(f"SELECT count(DISTINCT entity) AS findings FROM alerts WHERE {where}", (rule, since))  # noqa: S608 - no value
+
+
+def digest(span: Span) -> Query:
+    """Return by rule what was found in the span: staged or not, how many, of how many persons and hosts."""
+    where = span.where()
+    return Query(
+        "SELECT rule, coalesce(staged, false) AS staged, count(*) AS findings, "  # noqa: S608 - no value
+        f"count(*) FILTER ({_ALERTING}) AS alerts, count(DISTINCT person) AS persons, "
+        "count(DISTINCT agent) AS hosts, max(time) AS last, list(entity) AS entities, "
+        f"arg_max(summary, time) AS example FROM {NEWEST} WHERE {where.sql} "
+        "GROUP BY ALL ORDER BY alerts DESC, rule",
+        where.parameters,
+    )
 
 
 def these(found: Sequence[tuple[str, str]]) -> Where:

@@ -16,7 +16,7 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import attribution, correlations, detections, risk, rulebook, telling
+from . import attribution, budgets, correlations, detections, risk, rulebook, telling
 from .alert import IF_SURE, INFERRED_BY, Alert, Severity
 from .attribution import Attribution
 from .bounded import remember
@@ -51,6 +51,7 @@ class _Dump(msgspec.Struct):
     telling: telling.State
     risk: risk.State
     book: Book = Book()
+    budgets: budgets.State = msgspec.field(default_factory=budgets.State)
     sigma: force.State = msgspec.field(default_factory=force.State)
 
 
@@ -70,7 +71,7 @@ class Analysis:
         self._detections = load(detections, "DETECTION", Detection)
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
-        self._telling, self._risk = telling.State(), risk.State()
+        self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
         self._revised: list[SessionRevision] = []
         self._sigma = Force(sigma or Ruleset(), perf_counter_ns)
 
@@ -80,7 +81,7 @@ class Analysis:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
         persons: list[Person | None] = []
         alerts: list[Alert] = []
-        self._decide(events)
+        alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
         panels_of = self._sigma.judge.by_kind.get
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
@@ -97,13 +98,23 @@ class Analysis:
             alerts.extend(self._judge_session(session, now))
         return persons, alerts
 
-    def _decide(self, events: Sequence[Event[Body]]) -> None:
-        """Take what people decided of rules; an act is a batch of its own, and only the collector has any."""
-        if len(events) == 1 and isinstance(act := events[0].body, Act):
-            book = rulebook.apply(self._book, act, events[0].time)
-            if book is not self._book:
-                self._book = book
-                self._refresh(self.site.known)
+    def _decide(self, events: Sequence[Event[Body]], origin: Origin, now: int) -> list[Alert]:
+        """Take what was decided of rules; an act is a batch of its own, and only the collector has any.
+
+        Return an alert for what no person decided.
+        """
+        if len(events) != 1 or not isinstance(act := events[0].body, Act):
+            return []
+        book = rulebook.apply(self._book, act, events[0].time)
+        if book is self._book:
+            return []
+        self._book = book
+        self._refresh(self.site.known)
+        return [to_alert(_STAGED, _staged(act, origin, events[0]), now)] if act.user == budgets.AUTHOR else []
+
+    def broken(self, now: int) -> list[Act]:
+        """Return what is to be recorded of rules that broke their budget by now."""
+        return budgets.broken(self._budgets, self._book, now)
 
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
@@ -215,6 +226,7 @@ class Analysis:
                 "telling": self._telling,
                 "risk": self._risk,
                 "book": self._book,
+                "budgets": self._budgets,
                 "sigma": self._sigma.state,
             }
         )
@@ -227,6 +239,7 @@ class Analysis:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+        self._budgets = stored.budgets
         self._sigma.load(stored.sigma)
         self._refresh(self.site.known)
 
@@ -261,7 +274,9 @@ class Analysis:
         staged = self._book.state(rule.id) == "staged"
         for finding in findings:
             alert = to_alert(rule, finding, now, staged=staged)
-            yield from telling.tell(self._telling, alert, now, per_hour, of_event=of_event)
+            for told in telling.tell(self._telling, alert, now, per_hour, of_event=of_event):
+                budgets.count(self._budgets, self._book, told, now)
+                yield told
             if staged:
                 continue
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
@@ -290,6 +305,32 @@ _FAULT = Detection(
 
 _SIGMA = msgspec.structs.replace(_FAULT, id="sigma")
 """Stands for all Sigma rules, where the matching itself fails."""
+
+
+_STAGED = Detection(
+    id="rule-staged",
+    version=1,
+    title="A rule broke its budget and alerts no more",
+    severity="medium",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+
+
+def _staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
+    """Return that a rule was staged because it alerted too often."""
+    return Finding(
+        entity=f"{act.object}|{origin.uid(event)}",
+        summary=f"rule {act.object} is only tried from now on: {act.reason}",
+        time=event.time,
+        agent=origin.agent,
+        host=origin.host,
+        evidence=(origin.uid(event),),
+        details={"rule": act.object or "", "reason": act.reason or ""},
+    )
 
 
 def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:

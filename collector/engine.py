@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evidence.event import Event
 from evidence.kind import Body
+from evidence.kinds.collector import Act
 
 from .alert import Alert
 from .organisation import Known
@@ -45,6 +46,10 @@ class Engine(Protocol):
 
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
+        ...
+
+    def broken(self, now: int) -> list[Act]:
+        """Return acts to be recorded by now (UTC ns): rules that broke their budget are to be staged."""
         ...
 
     def enforce(self, ruleset: Ruleset) -> None:

@@ -18,6 +18,7 @@ from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
+from evidence.kinds.collector import Act
 from evidence.statement import Statement
 
 from . import decode, findings, skew
@@ -73,8 +74,10 @@ class _Dump(msgspec.Struct, frozen=True):
 class Fold:
     """Feeds entries to an engine, one by one, in the order of the ledger."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tick: int = TICK) -> None:
+        """Take the engine, and how often it is asked what did not happen: ns of ledger time."""
         self._engine = engine
+        self._every = tick
         self._state = _State()
         self._contest = Contest()
         self._logged: set[str] = set()
@@ -114,13 +117,18 @@ class Fold:
         """Return what people decided of rules, as far as the ledger was read."""
         return self._engine.decided()
 
+    def broken(self, now: int) -> list[Act]:
+        """Return acts to be recorded by now (UTC ns), once all entries were fed."""
+        nothing: list[Act] = []
+        return self._guard(lambda: self._engine.broken(now), nothing, [])
+
     def enforce(self, ruleset: Ruleset) -> None:
         """Hand to the engine the Sigma rules that are in force from the next entry on."""
         self._engine.enforce(ruleset)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""
-        return self.tick(received) if received >= self._state.ticked + TICK else []
+        return self.tick(received) if received >= self._state.ticked + self._every else []
 
     def _enrolled(self, item: LedgerItem) -> None:
         try:

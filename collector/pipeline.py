@@ -21,11 +21,14 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
+from evidence.errors import EvidenceError
+from evidence.kinds.collector import Act
+
 from . import files, generation, paths, snapshot, tables
 from .alert import Alert
 from .columns import TableName
 from .engine import Engine
-from .errors import StoreError
+from .errors import CollectorError, StoreError
 from .fold import Fold, Folded
 from .lake import Commit, Lake
 from .ledger.reader import LedgerItem, LedgerReader
@@ -116,17 +119,20 @@ class Pipeline:
         clock: Callable[[], int] = time.time_ns,
         notify: Callable[[Sequence[Alert]], None] | None = None,
         operator: Operator | None = None,
+        record: Callable[[Act], object] | None = None,
         rules: Rules | None = None,
     ) -> None:
         """Open the lake in folder; readers is the path of the snapshot file.
 
-        It closes operator and rules at its end.
+        It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
+        that breaks its budget goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
         self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
         self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
+        self._record, self._asked = record, set[str | None]()
         self._rules = rules
         self._lake = Lake(folder)
         self._stop = threading.Event()
@@ -203,6 +209,26 @@ class Pipeline:
     def tick(self) -> None:
         """Let the engine notice what did not happen by now; the ledger must have been read to its end."""
         self._pending.alerts.extend(self._fold.tick(self._clock()))
+        self._stage()
+
+    def _stage(self) -> None:
+        """Have rules staged that broke their budget; each once, until that is read from the ledger."""
+        if self._record is None:
+            return
+        acts = self._fold.broken(self._clock())
+        for act in acts:
+            if act.object not in self._asked:
+                self._asked.add(act.object)
+                self._storer.submit(self._attempt, act)
+        self._asked &= {act.object for act in acts}
+
+    def _attempt(self, act: Act) -> None:
+        try:
+            if self._record is not None:
+                self._record(act)
+        except (CollectorError, EvidenceError, OSError) as error:
+            self._asked.discard(act.object)
+            _log.warning("rule %s is not staged yet, trying again: %s", act.object, error)
 
     def _learn(self) -> None:
         """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""
@@ -341,9 +367,10 @@ def serve(
     settings: Settings,
     make_engine: Callable[[], Engine],
     ready: Callable[[], None],
-    notify: Callable[[Sequence[Alert]], None] | None = None,
     *,
+    notify: Callable[[Sequence[Alert]], None] | None = None,
     operator: Operator | None = None,
+    record: Callable[[Act], object] | None = None,
     rules: Rules | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
@@ -361,6 +388,7 @@ def serve(
             settings.pipeline,
             notify=notify,
             operator=operator,
+            record=record,
             rules=rules,
         )
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,6 +38,7 @@ from . import (
     registrar,
     roll,
     serving,
+    sigma_folder,
     snapshot,
     tls,
     triage,
@@ -105,14 +106,15 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
-    told = OrganisationWatch(settings, organisation_watch.recorder(settings))
-    rules = SigmaWatch(settings, organisation_watch.recorder(settings))
+    record = organisation_watch.recorder(settings)
+    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
     pipeline.serve(
         settings,
         lambda: Analysis(settings.detection, told.known, rules.ruleset),
         ready,
         operator=told,
         rules=rules,
+        record=record,
     )
 
 
@@ -149,6 +151,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         book=book,
         triages=triages,
         four_eyes=settings.detection.four_eyes,
+        sigma=lambda: sigma_folder.in_force(settings),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

@@ -58,6 +58,7 @@ def _ship(settings: Settings) -> int:
         # Only now: the program's own files need not be readable for that user.
         privilege.drop(account)
         process.die_with_parent("vedette-ship")
+    vitals.give_back()
     return ship(settings)
 
 

@@ -28,7 +28,7 @@ _REST, _LONG_REST = 50_000_000, 200_000_000
 _FOREIGN_WINDOW, _FOREIGN = 10_000_000_000, 20_000
 """Records of other places within so many ns, from which on whole filesystems are too much to see."""
 
-_PORTIONS = 8
+_PORTIONS = 16
 """Portions of the changes in one turn, at most."""
 
 _SUGGESTIONS = {"queue overflow": "watch fewer trees, or raise fs.fanotify.max_queued_events"}

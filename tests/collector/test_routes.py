@@ -99,6 +99,16 @@ def test_a_connection_is_shown_to_rules_that_want_ones_like_it(
         assert bool(routes.of(_flow("/usr/bin/curl"))) is is_shown
 
 
+def test_what_a_programs_process_has_become_is_seen_too() -> None:
+    rule = next(one for one in RULES if Close in one.kinds)
+    rule = msgspec.structs.replace(rule, connections=lambda _site: Connections(programs=frozenset({"bash"})))
+    routes = Routes({Close: ((rule, lambda _record, _site: ()),)}, Analysis(SETTINGS).site)
+    flow = _flow("/usr/bin/nc")
+    actor = msgspec.structs.replace(flow.actor or Actor(), became="/usr/bin/bash")
+    assert not routes.of(flow)
+    assert routes.of(msgspec.structs.replace(flow, actor=actor))
+
+
 def test_what_the_operator_tells_anew_holds_for_connections_that_were_judged_before() -> None:
     engine = Analysis(SETTINGS)
     before = engine._wanted.of(_flow("/usr/bin/curl", "192.0.2.1"))  # noqa: SLF001 - nothing else shows it

@@ -10,7 +10,7 @@ import msgspec
 
 from evidence.kinds.collector import Act
 
-from ... import analysis, parameters, rulebook
+from ... import alert_queries, analysis, parameters, rulebook
 from ...errors import QueryError
 from ...rulebook import Book, Scope, State
 from ...users import Role
@@ -55,6 +55,9 @@ class Decided(msgspec.Struct, frozen=True):
     in_force: bool
 
 
+_DAY = 86_400_000_000_000
+
+
 class _Decision(msgspec.Struct, frozen=True):
     """What is recorded: the verb, the rule or proposal, why, and all else."""
 
@@ -95,8 +98,27 @@ def _state(call: Call) -> msgspec.Struct | Stream:
     rule = call.values["rule"]
     if rule not in {one.id for one in analysis.rules() if one.kinds}:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")
+    _fits(call, rule, wanted)
     detail = {"state": str(wanted.state)} | ({"budget": str(wanted.budget)} if wanted.budget else {})
     return _decide(call, _Decision(rulebook.STATE, rule, wanted.reason, detail), rule)
+
+
+def _fits(call: Call, rule: str, wanted: WantedState) -> None:
+    """Refuse to let a rule alert that found more each day, while it was staged, than it may from now on."""
+    standing = call.services.book().standings.get(rule)
+    if wanted.state != "live" or wanted.budget is None or standing is None or standing.state != "staged":
+        return
+    days = max(1.0, (call.services.clock() - standing.time) / _DAY)
+    with call.connect() as connection:
+        (row,) = call.rows(connection, alert_queries.tried(rule, standing.time))
+    if row["findings"] > wanted.budget * days:
+        raise ApiError(
+            409,
+            "over_budget",
+            f"budget: staged it gave {row['findings'] / days:.1f} a day, more than {wanted.budget}; "
+            f"see `vedette tune {rule} --parameter NAME --budget {wanted.budget}`",
+            "budget",
+        )
 
 
 def _decide(call: Call, one: _Decision, identity: str) -> Decided:

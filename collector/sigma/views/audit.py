@@ -91,11 +91,11 @@ def _view(name: str, kinds: tuple[type[Body], ...], fields: dict[str, Field], bo
 
 
 _BY_EXEC = {
-    "exe": Field("exe"),
+    "exe": Field("exe", column="exe"),
     "comm": Field(_comm),
     "cwd": Field("cwd"),
-    "cmdline": Field("argv", joined),
-    "proctitle": Field("argv", joined),
+    "cmdline": Field("argv", joined, column="cmd_line"),
+    "proctitle": Field("argv", joined, column="cmd_line"),
     "uid": Field("uid"),
     "euid": Field("euid"),
     "gid": Field("gid"),
@@ -113,7 +113,7 @@ _EXECS = (
         (Exec,),
         {"argc": Field("argv", lambda argv: str(len(argv)))},
         _exec,
-        text=Field("argv", joined),
+        text=Field("argv", joined, column="cmd_line"),
         family=_argument,
         sensor="process",
     ),
@@ -129,12 +129,14 @@ _EXECS = (
     _view(
         "PATH of an exec",
         (Exec,),
-        {"name": Field("exe")},
+        {"name": Field("exe", column="exe")},
         _exec,
         constant={"nametype": "NORMAL"},
         sensor="process",
     ),
-    _view("PROCTITLE", (Exec,), {"proctitle": Field("argv", joined)}, _exec, sensor="process"),
+    _view(
+        "PROCTITLE", (Exec,), {"proctitle": Field("argv", joined, column="cmd_line")}, _exec, sensor="process"
+    ),
 )
 
 _CHANGES: tuple[type[Body], ...] = (Create, Change, Rename, Delete, Attributes, Read)
@@ -199,7 +201,7 @@ _FILES = (
         "PATH",
         _CHANGES,
         {
-            "name": Field("path"),
+            "name": Field("path", column="path"),
             "nametype": Field(_nametype, choices=frozenset({"CREATE", "DELETE", "NORMAL"})),
         },
         _path,
@@ -209,7 +211,7 @@ _FILES = (
         "SYSCALL of a file",
         _CHANGES,
         {
-            "name": Field("path"),
+            "name": Field("path", column="path"),
             **_BY_ACTOR,
             **_calls(_call_of, "mknod", "openat", "unlinkat", "renameat2", "fchmodat"),
         },

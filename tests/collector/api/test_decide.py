@@ -129,3 +129,26 @@ def test_what_a_staged_rule_found_is_in_no_list_and_no_story(live: Live) -> None
     assert [row["id"] for row in live.get("/v1/alerts", staged=True).json()["rows"]] == ["5" * 24]
     (incident,) = live.get("/v1/incidents").json()["rows"]
     assert "tried" not in str(incident)
+
+
+def test_a_rule_goes_live_only_within_the_budget_it_kept_while_staged(live: Live) -> None:
+    assert live.post("/v1/rules/off-hours/state", {"state": "staged", "reason": "try"}).status_code == 200
+    one = lake.alert_row() | {"rule": "off-hours", "staged": True, "detected": lake.NOW + 1}
+    live.lake.add("alerts", [one | {"id": f"{at:024}", "entity": f"e{at}"} for at in range(3)])
+    wanted = {"state": "live", "reason": "two a day at most"}
+    refused = live.post("/v1/rules/off-hours/state", wanted | {"budget": 2})
+    assert (refused.status_code, refused.json()["code"]) == (409, "over_budget")
+    assert "staged it gave 3.0 a day" in refused.json()["message"]
+    assert live.post("/v1/rules/off-hours/state", wanted | {"budget": 3}).status_code == 200
+
+
+def test_the_digest_counts_by_rule_what_was_found(live: Live) -> None:
+    live.post("/v1/rules/off-hours/state", {"state": "staged", "reason": "try"})
+    one = lake.alert_row() | {"rule": "off-hours", "staged": True, "severity": "low"}
+    live.lake.add("alerts", [one | {"id": f"{at:024}", "entity": f"e{at}"} for at in range(3)])
+    live.post(f"/v1/triage/{lake.ALERT}", {"label": "benign"})
+    upload, staged = live.get("/v1/digest", user="vera").json()["rows"]
+    assert (upload["rule"], upload["alerts"], upload["labels"]) == ("upload_by_login", 1, {"benign": 1})
+    assert (staged["rule"], staged["findings"], staged["alerts"]) == ("off-hours", 3, 0)
+    assert (staged["state"], staged["staged"]) == ("staged", True)
+    assert live.get("/v1/digest", to="2020-01-01").json()["rows"] == []

@@ -23,6 +23,7 @@ from evidence.entry import EntryType
 from evidence.event import Event, stamp
 from evidence.keys import PrivateKey
 from evidence.kind import Body, Endpoint
+from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec
 from evidence.statement import Head, Statement
@@ -104,6 +105,7 @@ class UidEngine:
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
         self.opened: list[SessionRevision] = []
+        self.overspent: list[Act] = []
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -137,6 +139,9 @@ class UidEngine:
 
     def decided(self) -> Book:
         return Book()
+
+    def broken(self, now: int) -> list[Act]:
+        return [act for act in self.overspent if now]
 
     def dump(self) -> bytes:
         return "\n".join(f"{agent} {at}" for agent, at in self.seen.items()).encode()
