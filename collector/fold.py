@@ -72,8 +72,10 @@ class _Dump(msgspec.Struct, frozen=True):
 class Fold:
     """Feeds entries to an engine, one by one, in the order of the ledger."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tick: int = TICK) -> None:
+        """Take the engine, and how often it is asked what did not happen: ns of ledger time."""
         self._engine = engine
+        self._every = tick
         self._state = _State()
         self._contest = Contest()
         self._logged: set[str] = set()
@@ -124,7 +126,7 @@ class Fold:
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""
-        return self.tick(received) if received >= self._state.ticked + TICK else []
+        return self.tick(received) if received >= self._state.ticked + self._every else []
 
     def _enrolled(self, item: LedgerItem) -> None:
         try:

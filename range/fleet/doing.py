@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from . import sizes
+from . import draws, sizes
 from .people import Person
 from .place import Place
 from .settings import Volumes
 from .shell import Account, Shell
 from .world import Machine, World
 
+_USED = 3
+"""Hosts of a role that somebody goes on to."""
 DEPLOY = Account("deploy", 1500, "SHA256:deploy-of-the-fleet")
 """The service account that releases are made with."""
 
@@ -39,9 +41,17 @@ class Doing:
         return sizes.file(self.draw, self.volumes, self.person.factor)
 
     def other(self, role: str) -> Machine | None:
-        """Return another machine of a role that runs now."""
+        """Return another machine of a role that runs now: mostly one of the few they always use."""
         found = [one for one in self.world.there(role, self.shell.at) if one is not self.shell.machine]
-        return self.draw.choice(found) if found else None
+        if not found:
+            return None
+        if self.draw.random() < self.world.settings.rates.new_host:
+            return self.draw.choice(found)
+        habit = draws.stream(self.world.settings.seed, "others", self.person.account, role)
+        staying = [one for one in self.world.machines.values() if one.host.role == role]
+        staying = [one for one in staying if not one.host.autoscaled]
+        used = [one for one in habit.sample(staying, min(_USED, len(staying))) if one in found]
+        return draws.zipf(self.draw, used or found)
 
     def think(self) -> None:
         """Let the person think."""

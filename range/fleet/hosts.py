@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from operator import attrgetter
 
 import msgspec
 
@@ -16,6 +17,9 @@ SHARES = {"web": 0.3, "app": 0.32, "db": 0.07, "data": 0.13, "build": 0.08, "bas
 _NETWORKS = {"web": 1, "app": 2, "db": 3, "data": 4, "build": 5, "bastion": 6, "backup": 7}
 _CLOCK = 20_000_000
 """Nanoseconds: what a host's clock is off by, kept by NTP."""
+
+
+_AT = attrgetter("at")
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -44,7 +48,9 @@ class Host(msgspec.Struct, frozen=True, gc=False):
 
     def boot(self, at: int) -> Boot:
         """Return the run that is on at a time (UTC ns)."""
-        return self.boots[max(0, bisect.bisect([one.at for one in self.boots], at) - 1)]
+        if len(self.boots) == 1 or at < self.boots[1].at:
+            return self.boots[0]
+        return self.boots[bisect.bisect(self.boots, at, key=_AT) - 1]
 
     def runs(self, at: int) -> bool:
         """Return whether the host exists at a time (UTC ns)."""

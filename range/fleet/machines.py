@@ -59,7 +59,7 @@ class Traffic(msgspec.Struct, frozen=True):
 
 
 JOBS = (
-    Job("checks.service", 10, (("sh", "-c", "check-all"), ("df", "-P"), ("pgrep", "-c", "sshd"))),
+    Job("checks.service", 8, (("sh", "-c", "check-all"), ("df", "-P"), ("pgrep", "-c", "sshd"))),
     Job("cron.service", 60, (("sh", "-c", "run-parts /etc/cron.hourly"), ("run-parts", "/etc/cron.hourly"))),
     Job("logrotate.service", 1440, (("logrotate", "/etc/logrotate.conf"), ("gzip", "/var/log/app.log.1"))),
     Job("apt-daily.service", 720, (("apt-get", "update"),)),

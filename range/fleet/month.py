@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from operator import attrgetter, itemgetter
 
@@ -27,6 +28,7 @@ class Month:
         self.calendar = calendar.calendar(settings, self.people)
         self.insiders, self._taking = insider.insiders(settings, self.hosts, self.calendar, self.people)
         self.events = 0
+        self._late: list[Entry] = []
 
     def entries(self) -> Iterator[Entry]:
         """Yield enrolments and batches, by the time they come."""
@@ -45,6 +47,7 @@ class Month:
                     work.play(waiting.pop(0))
                 machines.hour(hour)
                 yield from self._hour(agents, world.take(hour // HOUR), hour)
+        yield from self._late
 
     def _hour(self, agents: dict[str, Agent], told: list[Told], hour: int) -> Iterator[Entry]:
         """Yield the entries of an hour, sorted by when they come."""
@@ -55,6 +58,10 @@ class Month:
         by_host: dict[str, list[Told]] = {}
         for one in told:
             by_host.setdefault(one[1].host.name, []).append(one)
-        for name, theirs in by_host.items():
-            made += agents[name].hour(theirs, hour + HOUR)
-        yield from sorted(made, key=_RECEIVED)
+        for name, agent in agents.items():
+            if name in by_host or agent.is_busy:
+                made += agent.hour(by_host.get(name, ()), hour + HOUR)
+        made = sorted([*self._late, *made], key=_RECEIVED)
+        ready = bisect.bisect_left(made, hour + HOUR, key=_RECEIVED)
+        self._late = made[ready:]
+        yield from made[:ready]

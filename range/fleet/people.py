@@ -52,7 +52,7 @@ ROLES: dict[RoleName, Role] = {
     "operator": Role(
         0.2, 5.0, ("web", "app", "db", "data", "build"),
         {"root": 3, "edit": 1, "copy": 1.2, "service": 1, "package": 1, "archive": 0.4, "curl": 1.5,
-         "fetch": 0.4, "schedule": 0.05, "container": 1, "tunnel": 0.1, "secret": 0.15},
+         "fetch": 0.4, "schedule": 0.05, "container": 1, "tunnel": 0.1, "secret": 0.05},
         is_admin=True, by_bastion=0.4,
     ),
     "analyst": Role(
@@ -150,7 +150,7 @@ def _person(settings: Settings, number: int, role: RoleName, places: tuple[Place
     zone, _country, network, _part = draw.choices(_ZONES, [one[3] for one in _ZONES])[0]
     account = _NAMES[number % len(_NAMES)] + (str(number // len(_NAMES)) if number >= len(_NAMES) else "")
     begins = round(draw.gauss(8.5, 1.0))
-    joined = draw.randrange(2, settings.days - 4) if draw.random() < settings.joiners else -100
+    joined = draw.randrange(2, max(3, settings.days - 4)) if draw.random() < settings.joiners else -100
     return Person(
         name=account.capitalize(),
         account=account,

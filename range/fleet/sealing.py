@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from random import Random
 
 import msgspec
 
@@ -13,6 +14,7 @@ from evidence.entry import EntryType
 from evidence.event import Event, stamp
 from evidence.keys import PrivateKey
 from evidence.kind import Body, Lane
+from evidence.kinds.agent import Heartbeat
 from evidence.seal import Circumstances, Place, SealedBatch, seal
 from evidence.statement import Head
 
@@ -26,6 +28,8 @@ from .world import Told
 BATCH_LIMIT = 1000
 """Events of a batch."""
 _EPOCH = 1
+_PER_SECOND = 20.0
+"""Of what is under way as many come in a second: the network and the collector take 50 ms."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -76,41 +80,57 @@ class Agent:
         return Entry(EntryType.ENROLMENT, payload, b"", host.begins)
 
     def hour(self, told: Sequence[Told], end: int) -> Iterator[Entry]:
-        """Yield the batches of an hour's events, which are sorted by time; nothing stays open at its end."""
+        """Yield the batches that are due within an hour, given its events, which are sorted by time."""
         draw = draws.stream(self._settings.seed, "network", self._host.name, end)
-        for at, machine, body in told:
-            yield from self._close(at, draw.expovariate(20.0))
+        for at, _machine, body in told:
+            if any(one.due <= at for one in self._open.values()):
+                yield from self._close(at, draw)
             boot = self._host.boot(at)
             if boot is not self._boot:
-                yield from self._close(None, draw.expovariate(20.0))
+                # what the former run had not sent, its agent sends at once after the start
+                yield from self._close(None, draw, at)
                 self._boot = boot
             self._seq += 1
-            event = stamp(body, seq=self._seq, time=at + self._host.off, mono=machine.start(at))
+            mono = max(1, at - boot.at)
+            event = stamp(body, seq=self._seq, time=at + self._host.off, mono=mono)
             lane = body.lane
-            due = at + int(self._patience(lane, body) * SECOND)
+            due = at + int(self._patience(lane, body, at) * SECOND)
             batch = self._open.get(lane)
             if batch is None:
-                self._open[lane] = _Open(min(due, end), [event])
+                self._open[lane] = _Open(due, [event])
                 continue
             batch.events.append(event)
             batch.due = min(batch.due, due)
             if len(batch.events) >= BATCH_LIMIT:
                 batch.due = at
-        yield from self._close(None, 0.05)
+        yield from self._close(min(end, self._host.ends), draw)
 
-    def _patience(self, lane: Lane, body: Body) -> float:
-        if lane == "priority":
-            return self._settings.person_seconds
+    @property
+    def is_busy(self) -> bool:
+        """Whether something waits to be sealed."""
+        return bool(self._open)
+
+    def _patience(self, lane: Lane, body: Body, at: int) -> float:
+        if lane == "priority" and not isinstance(body, Heartbeat):
+            return self._settings.priority_seconds
         who = getattr(body, "actor", body)
         session = getattr(who, "session", None)
-        return self._settings.bulk_seconds if session is None else self._settings.person_seconds
+        seconds = self._settings.bulk_seconds if session is None else self._settings.person_seconds
+        left = (self._host.ends - at) / SECOND
+        return min(seconds, left)
 
-    def _close(self, now: int | None, late: float) -> Iterator[Entry]:
-        """Seal what is due, the earliest first; all if now is None."""
+    def _close(self, now: int | None, draw: Random, latest: int | None = None) -> Iterator[Entry]:
+        """Seal what is due, the earliest first; all, at latest, if now is None. On its way it is a moment."""
         due = sorted((one.due, lane) for lane, one in self._open.items() if now is None or one.due <= now)
-        for at, lane in due:
+        for when, lane in due:
+            at = when if latest is None else min(when, latest)
             sealed = self._seal(lane, self._open.pop(lane).events, at)
-            yield Entry(EntryType.BATCH, sealed.envelope, sealed.data, at + int(late * SECOND))
+            yield Entry(
+                EntryType.BATCH,
+                sealed.envelope,
+                sealed.data,
+                at + int(draw.expovariate(_PER_SECOND) * SECOND),
+            )
 
     def _seal(self, lane: Lane, events: Sequence[Event[Body]], at: int) -> SealedBatch:
         boot = self._boot or self._host.boots[0]

@@ -94,10 +94,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bulk_seconds: float = 1800.0
     """Machines' events are sealed after so long. Real agents seal within two seconds: for most of a quiet
     fleet's events that is one batch an event, which only makes the ledger large."""
-    person_seconds: float = 2.0
-    """As above, of events of a login session, and of those of the priority lane: as real agents do."""
+    person_seconds: float = 15.0
+    """As above, of events of a login session; so what happened on two hosts comes in any order."""
+    priority_seconds: float = 1.0
+    """As above, of the priority lane: as real agents do."""
     heartbeat_seconds: float = 3600.0
-    """Real agents tell of themselves each minute."""
+    """Real agents tell of themselves each minute; these heartbeats wait with what machines do."""
     volumes: Volumes = Volumes()
     rates: Rates = Rates()
 

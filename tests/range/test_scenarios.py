@@ -72,7 +72,7 @@ def test_no_rule_is_said_to_be_missing_that_exists() -> None:
 
 def test_scenarios_are_chosen_by_name_number_or_all() -> None:
     named = [one.name for one in chosen(["22", "curl-upload"])]
-    assert named == ["curl-upload", "agent-killed", "agent-stopped"]
+    assert named == ["curl-upload", "agent-killed", "agent-killed-whole", "agent-stopped"]
     assert chosen(["all"]) == list(SCENARIOS.values())
     with pytest.raises(RangeFailed, match="no scenario 'nothing'"):
         chosen(["nothing"])

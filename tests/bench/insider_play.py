@@ -1,0 +1,197 @@
+"""A generated month as an analyst sees it: what comes first each day, by incidents and by a baseline."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector import incidents
+from collector.alert import Alert
+from collector.analysis import Analysis
+from collector.fold import Fold, Folded
+from collector.incident import Incident, rank
+from evidence import codec, frame
+from evidence.kinds.connection import Close
+from evidence.seal import RAW_LIMIT
+from range.fleet.hosts import DAY
+from range.fleet.insider import Insider, is_outside
+from range.fleet.month import Month
+from range.fleet.settings import Settings
+from tests.bench import month as months
+
+_TICK = 600 * 10**9
+"""Nanoseconds: a list for a day can wait ten minutes for what did not happen."""
+_HISTORY = 5
+"""Days of a person that the baseline wants before it judges one."""
+_FLOOR = 0.05
+"""Least median absolute deviation of log1p(bytes), for that of few days may be 0."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a day's list has at one place: whom it is about, why it is there, and the rules behind it."""
+
+    person: str | None
+    score: tuple[float, ...]
+    rules: tuple[str, ...]
+    summary: str
+
+
+@dataclass
+class Played:
+    """A month that was folded: what was told by day, and what each person sent to outside by day."""
+
+    month: Month
+    alerts: dict[int, list[Alert]] = field(default_factory=dict)
+    sent: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    @property
+    def days(self) -> range:
+        """The days that are judged: those on which somebody may act."""
+        return range(self.month.settings.first_act, self.month.settings.days)
+
+
+def play(settings: Settings) -> Played:
+    """Make a month and fold it with the collector's engine, entry by entry."""
+    played = Played(Month(settings))
+    with tempfile.TemporaryDirectory(prefix="vedette-fleet-") as folder:
+        told = months.tell(played.month, Path(folder) / "organisation.d")
+        fold = Fold(Analysis(told.detection, months.known(told)), _TICK)
+    for item in months.items(played.month):
+        folded, alerts = fold.feed(item)
+        for alert in alerts:
+            played.alerts.setdefault((alert.detected - settings.begin) // DAY, []).append(alert)
+        if folded is not None and item.data is not None:
+            _count(played, folded, item.data)
+    return played
+
+
+def _count(played: Played, folded: Folded, data: bytes) -> None:
+    """Add what a batch tells of bytes that went to outside to its persons' days."""
+    if all(person is None for person in folded.persons):
+        return
+    events = codec.decode(frame.decompress(data, RAW_LIMIT)).events
+    for event, person in zip(events, folded.persons, strict=True):
+        body = getattr(event, "body", None)
+        if (
+            person is None
+            or not isinstance(body, Close)
+            or not body.bytes_out
+            or not is_outside(body.remote.ip)
+        ):
+            continue
+        day = (event.time - played.month.settings.begin) // DAY
+        days = played.sent.setdefault(person.name, {})
+        days[day] = days.get(day, 0) + body.bytes_out
+
+
+def by_incidents(played: Played) -> dict[int, list[Shown]]:
+    """Return for each day the incidents in which something new was told that day, the worst first.
+
+    They are ordered by severity, then by the person's risk, then by bytes out.
+    """
+    found: dict[int, list[Shown]] = {}
+    so_far: list[Alert] = []
+    for day in range(played.month.settings.days):
+        fresh = played.alerts.get(day, [])
+        so_far += fresh
+        if day in played.days:
+            new = {(one.rule, one.entity) for one in fresh}
+            recent = [one for one in so_far if one.detected >= played.month.settings.begin + (day - 3) * DAY]
+            newest = {one.id for one in recent if (one.rule, one.entity) in new}
+            made = [one for one in incidents.assemble(recent) if _is_fresh(one, newest)]
+            found[day] = sorted((_shown(one) for one in made), key=lambda one: one.score, reverse=True)
+    return found
+
+
+def _is_fresh(one: Incident, newest: set[str]) -> bool:
+    return any(entry.alert in newest and rank(entry.severity) >= rank("medium") for entry in one.timeline)
+
+
+def _shown(one: Incident) -> Shown:
+    points = one.risk[-1].points if one.risk else 0
+    alerting = [entry for entry in one.timeline if rank(entry.severity) >= rank("medium")]
+    rules = tuple(dict.fromkeys(f"{entry.rule} ({entry.severity})" for entry in alerting))
+    return Shown(one.person, (rank(one.severity), points, one.bytes_out), rules, one.summary)
+
+
+def by_baseline(played: Played) -> dict[int, list[Shown]]:
+    """Return for each day the people by the robust z of their bytes out beside their own earlier days."""
+    found: dict[int, list[Shown]] = {}
+    for day in played.days:
+        scored = [(z, name) for name, days in played.sent.items() if (z := robust_z(days, day)) is not None]
+        ordered = sorted(scored, reverse=True)
+        found[day] = [Shown(name, (z,), ("robust z",), f"z {z:.1f}") for z, name in ordered]
+    return found
+
+
+def robust_z(days: dict[int, int], day: int) -> float | None:
+    """Return 0.6745 (x - median) / MAD on log1p(bytes) of a day beside the days before it."""
+    before = [math.log1p(count) for one, count in days.items() if one < day]
+    if day not in days or len(before) < _HISTORY:
+        return None
+    middle = statistics.median(before)
+    spread = statistics.median(abs(one - middle) for one in before)
+    return 0.6745 * (math.log1p(days[day]) - middle) / max(spread, _FLOOR)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Lists at a budget, judged: who was found or missed, and what was shown of who took nothing."""
+
+    found: tuple[Insider, ...]
+    missed: tuple[Insider, ...]
+    false: tuple[Shown, ...]
+    days: int
+
+    @property
+    def recall(self) -> float:
+        """Part of the insiders that were found."""
+        return len(self.found) / max(1, len(self.found) + len(self.missed))
+
+
+def judge(lists: dict[int, list[Shown]], insiders: Sequence[Insider], budget: int) -> Judged:
+    """Judge the first of each day's list: an insider is found on a day of the act or the next."""
+    shown = {day: ordered[:budget] for day, ordered in lists.items()}
+    found = [one for one in insiders if any(_names(shown, one))]
+    true = {(day, one.person) for one in insiders for day in _when(one)}
+    false = [each for day, ordered in shown.items() for each in ordered if (day, each.person) not in true]
+    missed = tuple(one for one in insiders if one not in found)
+    return Judged(tuple(found), missed, tuple(false), len(lists))
+
+
+def _when(one: Insider) -> list[int]:
+    return sorted({day + later for day in one.days for later in (0, 1)})
+
+
+def _names(shown: dict[int, list[Shown]], one: Insider) -> Iterator[bool]:
+    return (one.person == each.person for day in _when(one) for each in shown.get(day, ()))
+
+
+def why_missed(played: Played, lists: dict[int, list[Shown]], one: Insider, budget: int) -> list[str]:
+    """Return in words why an insider was not among the first of a day's list."""
+    p50, p75, p95 = one.own
+    kept = "quiet" if one.quiet else "loud"
+    what = f"{one.person} ({one.role}): {one.technique}, {kept}, {one.bytes:,} bytes on {len(one.days)} days"
+    lines = [f"{what}; own days p50 {p50:,} p75 {p75:,} p95 {p95:,}"]
+    for day in _when(one):
+        fired = sorted(
+            {
+                f"{alert.rule} ({alert.severity})"
+                for alert in played.alerts.get(day, ())
+                if alert.person is not None and alert.person.name == one.person
+            }
+        )
+        ordered = lists.get(day, [])
+        place = next((at for at, each in enumerate(ordered, 1) if each.person == one.person), None)
+        cut = ordered[budget - 1].score if len(ordered) >= budget else None
+        if fired or day in one.days[:2]:
+            where = (
+                f"place {place} of {len(ordered)}, the last shown had {cut}" if place else "in no incident"
+            )
+            lines.append(f"    day {day}: {', '.join(fired) or 'no rule fired'}; {where}")
+    return lines
