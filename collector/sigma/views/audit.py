@@ -90,6 +90,24 @@ def _view(name: str, kinds: tuple[type[Body], ...], fields: dict[str, Field], bo
     )
 
 
+def _making(values: Values) -> Exec:
+    call = values.get("SYSCALL") or values.get("syscall")
+    argv = words.making(call, values.get("a0"))
+    return Exec(
+        pid=4242,
+        exe=values.get("exe") or f"/usr/bin/{argv[0]}",
+        argv=argv,
+        uid=digits(values, "uid"),
+        euid=digits(values, "euid"),
+        auid=digits(values, "auid"),
+    )
+
+
+def _calls(of: Any, *choices: str) -> dict[str, Field]:
+    call = Field(of, choices=frozenset(choices))
+    return {"SYSCALL": call, "syscall": call}
+
+
 _BY_EXEC = {
     "exe": Field("exe", column="exe"),
     "comm": Field(_comm),
@@ -124,6 +142,20 @@ _EXECS = (
         _exec,
         text=Field("exe"),
         constant={"SYSCALL": "execve", "syscall": "execve", "success": "yes"},
+        sensor="process",
+    ),
+    _view(
+        "SYSCALL of a command",
+        (Exec,),
+        _BY_EXEC
+        | {
+            "a0": Field("argv", lambda argv: (words.made_call(argv) or ("", None))[1]),
+            **_calls(lambda body: (words.made_call(body.argv) or (None, ""))[0], *words.MADE_CALLS),
+        },
+        _making,
+        text=Field("exe"),
+        constant={"success": "yes"},
+        has=lambda body: words.made_call(body.argv) is not None,
         sensor="process",
     ),
     _view(
@@ -189,11 +221,6 @@ _BY_ACTOR = {
     "ses": Field(_actor("session"), _identity),
     "pid": Field(_actor("pid")),
 }
-
-
-def _calls(of: Any, *choices: str) -> dict[str, Field]:
-    call = Field(of, choices=frozenset(choices))
-    return {"SYSCALL": call, "syscall": call}
 
 
 _FILES = (
