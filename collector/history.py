@@ -124,7 +124,8 @@ def _batches(
     """Yield the batches after the first of among, up to the second; they may be nearly as many as events."""
     cursor = connection.cursor().execute(
         "SELECT ledger_index, agent, epoch, boot, lane, seq, digest, received, sent FROM batches "
-        "WHERE received >= ? AND received < ? AND ledger_index > ? AND ledger_index <= ? ORDER BY ledger_index",
+        "WHERE received >= ? AND received < ? AND ledger_index > ? AND ledger_index <= ? "
+        "ORDER BY ledger_index",
         [span.since, span.until, *among],
     )
     while some := cursor.fetchmany(_BATCHES):
