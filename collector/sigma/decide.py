@@ -13,6 +13,8 @@ from .views import ALL
 
 def reduced(view: View, node: tree.Node) -> tree.Node:
     """Return the tree as this view's records leave it."""
+    if view.only_for and view.only_for.isdisjoint(tree.fields(node)):
+        return tree.FALSE
     return tree.simplify(node, lambda leaf: _decided(view, leaf))
 
 
