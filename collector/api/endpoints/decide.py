@@ -96,7 +96,9 @@ def _unset(call: Call) -> msgspec.Struct | Stream:
 def _state(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedState = call.body
     rule = call.values["rule"]
-    if rule not in {one.id for one in analysis.rules() if one.kinds}:
+    resting = {one.id for one in analysis.rules() if one.kinds}
+    resting |= {one.id for one in call.services.sigma().everything()}
+    if rule not in resting:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")
     _fits(call, rule, wanted)
     detail = {"state": str(wanted.state)} | ({"budget": str(wanted.budget)} if wanted.budget else {})
