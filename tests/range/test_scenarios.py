@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import correlations, detections
-from collector.analysis import load as rules
-from collector.rule import Correlation, Detection
+from collector import rule_folders
 from range import document, marked
 from range.command import RangeFailed, chosen
 from range.scenario import HOSTS, Scenario, load
@@ -18,8 +16,7 @@ from range.twins import Draw
 
 SCENARIOS = load()
 RULES = {
-    *(str(rule.id) for rule in rules(detections, "DETECTION", Detection)),
-    *(str(rule.id) for rule in rules(correlations, "CORRELATION", Correlation)),
+    *(str(rule.id) for rule in rule_folders.judging()),
 }
 WITHOUT_A_RULE: frozenset[str] = frozenset()
 """Rules that scenarios wait for."""

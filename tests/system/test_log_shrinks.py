@@ -43,7 +43,10 @@ class ByPid:
         except OSError:
             return Actor(pid=pid, exe="/gone")
 
-    def former(self, pid: int, since: int, until: int) -> Actor | None:  # noqa: ARG002 - of the protocol
+    def formers(self, pid: int, since: int, until: int) -> tuple[Actor, ...]:  # noqa: ARG002 - of the protocol
+        return ()
+
+    def became(self, pid: int, start: int | None, since: int, until: int) -> str | None:  # noqa: ARG002 - as above
         return None
 
 
