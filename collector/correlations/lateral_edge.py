@@ -1,7 +1,7 @@
 """A person goes on from one host to another on a way they did not use before.
 
 Judged is the last step of the chain of sessions, once for each session. Medium from the third host on, where
-the way is no bastion's any more; a new second host is a hint.
+the way is no bastion's any more, if they were not on that host before by any way; all else is a hint.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DEEP = 2
 
 
 class State(msgspec.Struct):
-    """ways are by person, as ``from>to`` of agents, and "here" on days with a login.
+    """ways are by person, as ``from>to`` of agents, ``>to`` by any way, and "here" on days with a login.
 
     judged holds by session the way and hosts that it was judged for: a link that is found late changes them.
     """
@@ -53,7 +53,10 @@ def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
 def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
     """Judge a session by its chain, which may become known after the session's last event."""
     person = session.person
-    if not person.chain or person.is_scheduled or person.chain[-1].agent == session.agent:
+    if person.is_scheduled:
+        return ()
+    if not person.chain or person.chain[-1].agent == session.agent:
+        state.ways.saw(person.name, f">{session.agent}", _day(session))
         return ()
     name, way = (
         f"{session.agent}|{session.boot}|{session.session}",
@@ -63,31 +66,43 @@ def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Fin
     if state.judged.get(name) == judged:
         return ()
     remember(state.judged, name, judged, _SESSIONS_LIMIT)
-    time = session.opened if session.opened is not None else session.revised
-    at = time - session.skew
-    day = day_of(min(max(at, session.revised - _OLDEST), session.revised))
+    day, goal = _day(session), f">{session.agent}"
     state.ways.saw(person.name, way, day)
+    state.ways.saw(person.name, goal, day)
     learn, forget = int(site.number(_ID, _LEARN)), int(site.number(_ID, _FORGET))
     if not state.ways.is_new(person.name, way, day, forget=forget, learn=learn):
         return ()
-    if site.known.is_change(session.host, person.name, at):
+    if site.known.is_change(session.host, person.name, _opened(session) - session.skew):
         return ()
-    return (_finding(session, way, time),)
+    is_strange = state.ways.is_new(person.name, goal, day, forget=forget, learn=learn)
+    return (_finding(session, way, is_strange=is_strange),)
 
 
-def _finding(session: SessionRevision, way: str, time: int) -> Finding:
+def _opened(session: SessionRevision) -> int:
+    """Return when a session began by its host's clock, or else when it was told of (UTC ns)."""
+    return session.opened if session.opened is not None else session.revised
+
+
+def _day(session: SessionRevision) -> int:
+    """Return the day on which a session began, as far as its host may say."""
+    at = _opened(session) - session.skew
+    return day_of(min(max(at, session.revised - _OLDEST), session.revised))
+
+
+def _finding(session: SessionRevision, way: str, *, is_strange: bool) -> Finding:
+    """Return that a person took a new way; is_strange: they were not on that host by any other."""
     person = session.person
     hosts = [*[hop.host for hop in person.chain], session.host]
     return Finding(
         entity=f"{session.agent}|{session.boot}|{session.session}|{way}",
         summary=f"{describe(person)} went {' > '.join(hosts)}: "
         f"new for them is the way from {hosts[-2]} to {hosts[-1]}",
-        time=time,
+        time=_opened(session),
         agent=session.agent,
         host=session.host,
         evidence=session.evidence,
         person=person,
-        severity="medium" if len(person.chain) >= _DEEP else "low",
+        severity="medium" if is_strange and len(person.chain) >= _DEEP else "low",
         details={"hosts": " ".join(hosts)[:2000]},
         boot=session.boot,
     )
@@ -145,7 +160,7 @@ _LATER = 10 * DAY
 
 CORRELATION = Correlation(
     id=_ID,
-    version=2,
+    version=3,
     title="New way from host to host",
     severity="medium",
     attack=("T1021.004", "T1563.001"),
@@ -156,6 +171,12 @@ CORRELATION = Correlation(
     parameters=(_LEARN, _FORGET),
     hits=(
         _story("on from the daily host to the database", _DAILY, _goes(_LATER, "bastion>app1>db1", 500)),
+        _story(
+            "from the daily host to one that they always reach otherwise: a hint",
+            _DAILY,
+            *[_goes(day * DAY, "db1", 200 + day) for day in range(9)],
+            _goes(_LATER, "bastion>app1>db1", 500),
+        ),
         _story("a second host that is new: a hint", _DAILY, _goes(_LATER, "bastion>app2", 500)),
         _story(
             "never went anywhere before",
