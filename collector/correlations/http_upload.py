@@ -17,6 +17,7 @@ from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Sto
 from ..session_work import READERS, command, is_foreign, leaving, sender
 
 _BYTES = Parameter("bytes", 100_000, "bytes", "a question with all its headers is under 20 kB, a webhook too")
+_LARGE = Parameter("large", 20_000_000, "bytes", "so much is hardly sent to a stranger by hand: high")
 _CLIENTS = Parameter(
     "clients",
     "curl wget wget2 aria2c http https httpie xh lftp ftp ncftpput tftp ssh scp sftp rsync dbclient pscp "
@@ -60,7 +61,8 @@ def _judged(
         if volume.out < site.number(_ID, _BYTES) or not is_new(_ID, state, record, volume, site):
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
-        severity: Severity | None = "high" if signs else None
+        is_large = volume.out >= site.number(_ID, _LARGE)
+        severity: Severity | None = "high" if signs or is_large else None
         yield moved(record, address, volume, signs=signs, severity=severity)
 
 
@@ -108,7 +110,7 @@ CORRELATION = Correlation(
     kinds=(Read, Close, Report),
     state=Outflow,
     step=_step,
-    parameters=(_BYTES, NEW, FORGET, _CLIENTS, _WINDOW, _READERS),
+    parameters=(_BYTES, _LARGE, NEW, FORGET, _CLIENTS, _WINDOW, _READERS),
     connections=_connections,
     hits=(
         Story("curl -T", (Step(0, _sent(3_000_000, _CURL)),)),
