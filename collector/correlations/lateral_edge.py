@@ -2,12 +2,12 @@
 
 Judged is the last step of the chain of sessions, once for each session. Medium from the third host on, where
 the way is no bastion's any more, if neither they nor a colleague of the same role were on that host before by
-any way; all else is a hint.
+any way; low where they themselves were not; else, where only the way is new, informational.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -17,6 +17,7 @@ from evidence.kinds.connection import Open
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
+from ..alert import Severity
 from ..baselines import DAY as _DAY
 from ..baselines import DEPTH, FirstSeen, day_of, day_seen
 from ..bounded import remember
@@ -77,11 +78,18 @@ def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Fin
         return ()
     if site.known.is_change(session.host, person.name, _opened(session) - session.skew):
         return ()
-    is_strange = all(
+    fresh = [
         state.ways.is_new(name, f">{session.agent}", day, forget=forget, learn=learn)
         for name in _names(session, site)
-    )
-    return (_finding(session, way, is_strange=is_strange),)
+    ]
+    return (_finding(session, way, _severity(fresh, len(session.person.chain))),)
+
+
+def _severity(fresh: Sequence[bool], depth: int) -> Severity:
+    """Return what a new way is worth: fresh is whether the host is new for the person, and for their role."""
+    if not fresh[0]:
+        return "informational"
+    return "medium" if all(fresh) and depth >= _DEEP else "low"
 
 
 def _came(state: State, session: SessionRevision, site: Site) -> None:
@@ -109,8 +117,8 @@ def _day(session: SessionRevision) -> int:
     return day_of(min(max(at, session.revised - _OLDEST), session.revised))
 
 
-def _finding(session: SessionRevision, way: str, *, is_strange: bool) -> Finding:
-    """Return that a person took a new way; is_strange: they were not on that host by any other."""
+def _finding(session: SessionRevision, way: str, severity: Severity) -> Finding:
+    """Return that a person took a new way."""
     person = session.person
     hosts = [*[hop.host for hop in person.chain], session.host]
     return Finding(
@@ -122,7 +130,7 @@ def _finding(session: SessionRevision, way: str, *, is_strange: bool) -> Finding
         host=session.host,
         evidence=session.evidence,
         person=person,
-        severity="medium" if is_strange and len(person.chain) >= _DEEP else "low",
+        severity=severity,
         details={"hosts": " ".join(hosts)[:2000]},
         boot=session.boot,
     )
@@ -193,7 +201,7 @@ CORRELATION = Correlation(
     hits=(
         _story("on from the daily host to the database", _DAILY, _goes(_LATER, "bastion>app1>db1", 500)),
         _story(
-            "from the daily host to one that they always reach otherwise: a hint",
+            "from the daily host to one that they always reach otherwise: informational",
             _DAILY,
             *[_goes(day * DAY, "db1", 200 + day) for day in range(9)],
             _goes(_LATER, "bastion>app1>db1", 500),

@@ -27,7 +27,7 @@ SECOND = 1_000_000_000
 EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
     (agent_silent.CORRELATION, ("high", "low", "high", "high")),
     (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
-    (lateral_edge.CORRELATION, ("medium", "low", "low", "low", "low")),
+    (lateral_edge.CORRELATION, ("medium", "informational", "low", "low", "low")),
     (clock_set_back.CORRELATION, ("medium", "medium", "medium", "low")),
     (persistence_egress.CORRELATION, (*["medium"] * 4, "low", "low", "medium")),
     (shared_credential.CORRELATION, ("high", "high", "low", "medium")),
