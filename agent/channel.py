@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from evidence import endpoints
@@ -40,6 +41,17 @@ class Channel:
         except (OSError, ValueError) as error:
             self.close()
             return Reply(None, problem=f"{self._base}: {_cause(error)}")
+
+    def keep_open(self) -> None:
+        """Make the connection anew if it ended; if that fails, the next call tries again."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.keep_open()
+
+    def filenos(self) -> tuple[int, ...]:
+        """Return what becomes readable when the collector ends the connection."""
+        descriptor = None if self._connection is None else self._connection.fileno()
+        return () if descriptor is None else (descriptor,)
 
     def close(self) -> None:
         """Close the connection; the next post opens one."""

@@ -35,12 +35,17 @@ def _unknown_path(_pid: int, _exe: str) -> str | None:
     return None
 
 
+def _unknown_command(_pid: int, _start: int | None) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What an enrichment may use: process lineage, the redactor, the environment names that may leave.
 
     account gives the account name of a uid, host_path the host's path of what a process of another mount
-    namespace executed; None where they do not know it.
+    namespace executed, parent_command the command line of the parent of an exec; None where they do not know
+    it.
     """
 
     lineage: Lineage
@@ -48,6 +53,7 @@ class Surroundings:
     environment: Container[str]
     account: Callable[[int], str | None]
     host_path: Callable[[int, str], str | None] = _unknown_path
+    parent_command: Callable[[int, int | None], str | None] = _unknown_command
 
 
 Changes = dict[str, Any]

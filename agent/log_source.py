@@ -12,6 +12,7 @@ from .decode.journal import parse_entry
 from .decode.syslog import Line, parse_line
 from .kernel.follow import Cursor, FollowedFile, Notices, split_lines
 from .kernel.journal import Journal
+from .kernel.told import Shrink
 from .sensor import Moment
 
 _RESTART = 5_000_000_000
@@ -28,6 +29,16 @@ class LogSource(Protocol):
 
     def losses(self) -> dict[str, int]:
         """Return what could not be read since the last call, by cause."""
+
+    def shrinks(self, now: Moment) -> list[tuple[Shrink, list[int]]]:
+        """Return how logs lost lines since the last call, with the times of these (UTC ns)."""
+
+    @property
+    def doubting(self) -> bool:
+        """Whether `shrinks` may have something to return in a moment."""
+
+    def settle(self, now: Moment) -> None:
+        """Let `shrinks` return it at once."""
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -58,6 +69,25 @@ class LogFiles:
                 elif raw.strip():
                     self._lost["line without syslog header"] += 1
         return lines
+
+    def shrinks(self, now: Moment) -> list[tuple[Shrink, list[int]]]:
+        """Return how logs lost lines since the last call, with the times of these (UTC ns)."""
+        found = [shrink for file in self._files for shrink in file.shrinks()]
+        return [(shrink, self._times(shrink.lost, now)) for shrink in found]
+
+    def _times(self, lost: tuple[bytes, ...], now: Moment) -> list[int]:
+        lines = [parse_line(raw, now.time, self._zone) for raw in lost]
+        return [line.time for line in lines if line is not None]
+
+    @property
+    def doubting(self) -> bool:
+        """Whether `shrinks` may have something to return in a moment."""
+        return any(file.doubting for file in self._files)
+
+    def settle(self, now: Moment) -> None:
+        """Let `shrinks` return at once what it would in a moment."""
+        for file in self._files:
+            file.settle(now.mono)
 
     def cursors(self) -> dict[str, Cursor]:
         """Return the place up to which each file was read."""
@@ -117,6 +147,18 @@ class JournalLines:
             lost["overlong"] += self._journal.overlong
             self._journal.overlong = 0
         return dict(lost)
+
+    def shrinks(self, now: Moment) -> list[tuple[Shrink, list[int]]]:  # noqa: ARG002 - the source's interface
+        """Return nothing: what journald drops for its cap cannot be told from what others drop."""
+        return []
+
+    @property
+    def doubting(self) -> bool:
+        """Return False."""
+        return False
+
+    def settle(self, now: Moment) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """End journalctl."""

@@ -114,6 +114,11 @@ class ProcessTable:
         process = self._get(pid, start)
         return process.who if process is not None else None
 
+    def command(self, pid: int, start: int | None) -> str | None:
+        """Return the command line of the process (pid, start) as known without a look into /proc."""
+        who = self.told(pid, start)
+        return who.cmd_line if who is not None else None
+
     def actor(self, pid: int, mono: int | None = None) -> Actor | None:
         """Return who pid was at mono (now if None); None when that is not known."""
         process = self._find(pid, mono) or self._read(pid, mono)

@@ -156,6 +156,7 @@ def _surroundings(ground: Ground, processes: ProcessTable) -> Surroundings:
         EnvironmentNames(ground.settings.process.environment),
         Accounts().name,
         HostPaths(time.monotonic_ns).find,
+        **({"parent_command": processes.command} if ground.settings.process.parent_commands else {}),
     )
 
 

@@ -84,6 +84,8 @@ class Process(_Section, frozen=True):
         "SUDO_USER",
     )
     """Names of variables that are kept of a program's environment; a star at the end stands for any end."""
+    parent_commands: bool = False
+    """Whether an exec tells its parent's command line too, for rules that look at it; it costs bytes."""
     ring_mib: Literal[1, 2, 4, 8, 16, 32, 64, 128] = 32
     """Of kernel memory, for what waits to be read: 100,000 execs and ends take up to 15, and a ring half full
     counts as a flood. Lower it where memory is short."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from contextlib import suppress
@@ -24,6 +25,9 @@ from .wake import Alarm
 
 DRAIN = 5.0
 """Seconds to send what is left after a stop signal."""
+FAREWELL = 2.0
+"""Seconds to wait for watch's farewell where the supervisor was killed: both are told to end at once then."""
+_LOOK = 0.1
 _STATE_EVERY = 5.0
 _SECOND = 1_000_000_000
 
@@ -38,6 +42,7 @@ class ShipProcess:
             NotEnrolled: this host has no identity yet.
             IdentityError: it is damaged, or this machine is a clone: nothing is shipped.
         """
+        self._parent = os.getppid()
         layout = Layout(settings.state)
         identity.load_binding(layout)
         try:
@@ -83,16 +88,24 @@ class ShipProcess:
             with signals.interruptible():
                 pause = self._renewer.tick()
                 wait = self._shipper.step(time.monotonic())
+                if wait > 0:
+                    self._channel.keep_open()
                 self._leave_state()
             if wait > 0:
-                self._alarm.wait(min(wait, pause, IDLE), (signals.fileno(),))
+                watched = (signals.fileno(), *self._channel.filenos())
+                self._alarm.wait(min(wait, pause, IDLE), watched)
 
     def _drain(self) -> None:
         """Send what watch sealed last, its farewell too; no collector that does not answer is waited for."""
         self._channel.close()  # a post may have been ended in its middle
-        self._shipper.look_again()
-        while self._shipper.step(time.monotonic()) == 0:
-            pass
+        last = time.monotonic() + (FAREWELL if os.getppid() != self._parent else 0.0)
+        while True:
+            self._shipper.look_again()
+            while self._shipper.step(time.monotonic()) == 0:
+                pass
+            if time.monotonic() >= last:
+                break
+            self._alarm.wait(_LOOK)
 
     def _leave_state(self, *, at_once: bool = False) -> None:
         """Write how shipping goes when that changed, not more than every five seconds."""

@@ -99,10 +99,40 @@ class Connection:
         """Close the connection; the next request opens one."""
         self._http.close()
 
+    def fileno(self) -> int | None:
+        """Return the descriptor that becomes readable when the other side ends the connection."""
+        return None if self._http.sock is None else self._http.sock.fileno()
+
+    def keep_open(self) -> None:
+        """Make the connection anew if it ended while nothing was asked: who is away is taken for silenced.
+
+        Raises:
+            OSError: it could not be made.
+        """
+        if self._is_stale():
+            self.close()
+        if self._http.sock is None:
+            try:
+                self._http.connect()
+            except BaseException:
+                self.close()  # else a socket without TLS would be taken for the connection
+                raise
+
     def _is_stale(self) -> bool:
         """Return whether the other side has ended the connection while nothing was asked."""
         sock = self._http.sock
-        return sock is not None and bool(select.select([sock], [], [], 0)[0])
+        if sock is None or not select.select([sock], [], [], 0)[0]:
+            return False
+        before = sock.gettimeout()
+        sock.settimeout(0)
+        try:
+            sock.recv(1)
+        except ssl.SSLWantReadError:  # a session ticket, which is no end
+            sock.settimeout(before)
+            return False
+        except OSError:
+            pass
+        return True
 
 
 def _read(response: http.client.HTTPResponse) -> Answer:

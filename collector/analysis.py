@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter_ns
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -16,12 +13,13 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import attribution, budgets, correlations, detections, risk, rulebook, telling
-from .alert import IF_SURE, INFERRED_BY, Alert, Severity
+from . import attribution, budgets, own_rules, risk, rule_folders, rulebook, telling
+from .alert import Alert
 from .attribution import Attribution
 from .bounded import remember
 from .organisation import Known
 from .organisation_whole import assemble
+from .raising import to_alert
 from .record import Arrival, Origin, Person, Record, SessionRevision
 from .routes import Ask, Asked, Routes
 from .rule import (
@@ -40,9 +38,7 @@ from .sigma import force
 from .sigma.force import Force
 from .sigma.ruleset import Ruleset
 
-T = TypeVar("T")
 _VIEWS_LIMIT = 10_000
-_AT_MOST_MEDIUM = frozenset({"high", "critical"})
 
 
 class _Dump(msgspec.Struct):
@@ -67,8 +63,8 @@ class Analysis:
         self._views: dict[tuple[str, str | None], Site] = {}
         ports = self.site.words("attribution", attribution.SSH_PORTS)
         self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
-        self._correlations = load(correlations, "CORRELATION", Correlation)
-        self._detections = load(detections, "DETECTION", Detection)
+        self._correlations = rule_folders.correlations()
+        self._detections = rule_folders.detections()
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
         self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
@@ -110,7 +106,11 @@ class Analysis:
             return []
         self._book = book
         self._refresh(self.site.known)
-        return [to_alert(_STAGED, _staged(act, origin, events[0]), now)] if act.user == budgets.AUTHOR else []
+        return (
+            [to_alert(own_rules.STAGED, own_rules.staged(act, origin, events[0]), now)]
+            if act.user == budgets.AUTHOR
+            else []
+        )
 
     def broken(self, now: int) -> list[Act]:
         """Return what is to be recorded of rules that broke their budget by now."""
@@ -144,7 +144,7 @@ class Analysis:
             try:
                 found = tuple(rule.revised(self._states[rule.id], session, view))
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-                yield from self._alerts(_FAULT, (_fault(rule, session, error),), now)
+                yield from self._alerts(own_rules.FAULT, (own_rules.fault(rule, session, error),), now)
             else:
                 yield from self._alerts(rule, found, now)
         yield from self._alerts(risk.RULE, risk.revised(self._risk, session, risk.limits(self.site)), now)
@@ -164,7 +164,7 @@ class Analysis:
                     continue  # nearly always
                 found = (answer,) if isinstance(answer, Finding) else tuple(answer)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-                alerts.extend(self._alerts(_FAULT, (_fault(rule, record, error),), now))
+                alerts.extend(self._alerts(own_rules.FAULT, (own_rules.fault(rule, record, error),), now))
             else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
 
@@ -176,7 +176,11 @@ class Analysis:
                 for rule, one in self._sigma.told(matched, record := Record(*made_of), self._is_off):
                     alerts.extend(self._alerts(rule, (_placed(one, record),), now))
         except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-            alerts.extend(self._alerts(_FAULT, (_fault(_SIGMA, Record(*made_of), error),), now))
+            alerts.extend(
+                self._alerts(
+                    own_rules.FAULT, (own_rules.fault(own_rules.SIGMA, Record(*made_of), error),), now
+                )
+            )
 
     def _is_off(self, rule: str) -> bool:
         return self._book.state(rule) == "off"
@@ -260,15 +264,13 @@ class Analysis:
         self._wanted = Routes(routes, self.site)
         return routes
 
-    def _asked(self, rule: Detection | Correlation, ask: Ask) -> Ask:
+    def _asked(self, rule: Rule, ask: Ask) -> Ask:
         """Return how a rule is asked: with what holds for all, or for the person and host at hand."""
         if rule.id not in self._scoped:
             return ask
         return lambda record, _site: ask(record, self._view(record.host, record.person))
 
-    def _alerts(
-        self, rule: Detection | Correlation, findings: Iterable[Finding], now: int
-    ) -> Iterator[Alert]:
+    def _alerts(self, rule: Rule, findings: Iterable[Finding], now: int) -> Iterator[Alert]:
         per_hour = int(self.site.number(telling.RULE.id, telling.PER_HOUR))
         of_event = isinstance(rule, Detection)
         staged = self._book.state(rule.id) == "staged"
@@ -290,89 +292,6 @@ def _placed(finding: Finding, record: Record) -> Finding:
     return msgspec.structs.replace(finding, boot=record.boot)
 
 
-_FAULT = Detection(
-    id="rule-fault",
-    version=1,
-    title="A rule failed on an event",
-    severity="high",
-    attack=("T1562.006",),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-)
-
-
-_SIGMA = msgspec.structs.replace(_FAULT, id="sigma")
-"""Stands for all Sigma rules, where the matching itself fails."""
-
-
-_STAGED = Detection(
-    id="rule-staged",
-    version=1,
-    title="A rule broke its budget and alerts no more",
-    severity="medium",
-    attack=(),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-)
-
-
-def _staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
-    """Return that a rule was staged because it alerted too often."""
-    return Finding(
-        entity=f"{act.object}|{origin.uid(event)}",
-        summary=f"rule {act.object} is only tried from now on: {act.reason}",
-        time=event.time,
-        agent=origin.agent,
-        host=origin.host,
-        evidence=(origin.uid(event),),
-        details={"rule": act.object or "", "reason": act.reason or ""},
-    )
-
-
-def _fault(rule: Detection | Correlation, on: Record | SessionRevision, error: Exception) -> Finding:
-    """Return that rule failed on something, once for each host and kind of error: it may have been wanted."""
-    name = type(error).__name__
-    event = on.uid if isinstance(on, Record) else f"session {on.session}"
-    return Finding(
-        entity=f"{rule.id}|{on.agent}|{name}",
-        summary=f"rule {rule.id} failed on event {event} of {on.host} and did not judge it: {name}",
-        time=on.event.time if isinstance(on, Record) else on.revised,
-        agent=on.agent,
-        host=on.host,
-        evidence=(),
-        person=on.person,
-        details={"rule": rule.id, "event": event, "error": f"{name}: {error}"[:500]},
-    )
-
-
-def load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
-    """Return the constant of every module in package, in order of names.
-
-    Raises:
-        TypeError: a module has no such constant, or one of another type.
-    """
-    found: list[T] = []
-    for module in pkgutil.iter_modules(package.__path__):
-        rule = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), constant, None)
-        if not isinstance(rule, shape):
-            raise TypeError(f"{package.__name__}.{module.name}: {constant} is not a {shape.__name__}")
-        found.append(rule)
-    return found
-
-
-def rules() -> list[Rule]:
-    """Return all that may be tuned, by id: the rules, risk, and the throttle."""
-    own: list[Rule] = [
-        *load(detections, "DETECTION", Detection),
-        *load(correlations, "CORRELATION", Correlation),
-    ]
-    return sorted([*own, risk.RULE, telling.RULE], key=lambda rule: rule.id)
-
-
 def site(settings: DetectionSettings, known: Known | None = None, book: Book | None = None) -> Site:
     """Return what the rules may know: the settings, what was set at work, and what the operator tells.
 
@@ -381,47 +300,3 @@ def site(settings: DetectionSettings, known: Known | None = None, book: Book | N
     """
     own = rulebook.for_all(book or Book(), settings.parameters)
     return Site(own, known or Known(assemble((), settings)))
-
-
-def to_alert(rule: Detection | Correlation, finding: Finding, now: int, *, staged: bool = False) -> Alert:
-    """Return the finding as an alert; what only an inference names never rises above medium."""
-    return Alert(
-        id=telling.identity(rule.id, rule.version, finding.entity, finding.evidence),
-        rule=rule.id,
-        version=rule.version,
-        severity=_severity(finding.severity or rule.severity, finding.person),
-        title=rule.title,
-        summary=finding.summary,
-        time=finding.time,
-        detected=now,
-        agent=finding.agent,
-        host=finding.host,
-        person=finding.person,
-        destination=finding.destination,
-        bytes_out=finding.bytes_out,
-        evidence=_evidence(finding),
-        attack=rule.attack,
-        details=_details(finding.details, finding.severity or rule.severity, finding.person),
-        entity=finding.entity,
-        boot=finding.boot,
-        staged=staged,
-    )
-
-
-def _details(details: dict[str, str], severity: Severity, person: Person | None) -> dict[str, str]:
-    """Return details, with what the severity would be if the link that infers the person turned out sure."""
-    if person is None or not person.because or _severity(severity, person) == severity:
-        return details
-    return {**details, IF_SURE: severity, INFERRED_BY: person.because[-1]}
-
-
-def _evidence(finding: Finding) -> tuple[str, ...]:
-    """Return the uids of the finding's events, and of those that link its person to what a job did."""
-    because = finding.person.because if finding.person is not None else ()
-    return tuple(dict.fromkeys((*because, *finding.evidence)))
-
-
-def _severity(severity: Severity, person: Person | None) -> Severity:
-    if person is not None and person.how == "inferred" and severity in _AT_MOST_MEDIUM:
-        return "medium"
-    return severity

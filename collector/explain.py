@@ -18,10 +18,9 @@ from evidence.kinds.process import Exec
 from .organisation import Known, Organisation
 from .record import Record
 from .routes import wants
-from .rule import Correlation, Detection, Finding, Parameter, Site, Value
+from .rule import Detection, Finding, Parameter, Rule, Site, Value
 from .session_work import base_name, program
 
-Rule = Detection | Correlation
 RUNS_LIMIT = 400
 EVENTS_LIMIT = 400_000
 """Events shown to a rule for one explanation, over all runs."""

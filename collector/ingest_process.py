@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from evidence.errors import EvidenceError
 from . import ledger_server, paths, tls
 from .admission import Admission, DiskFloor
 from .clock import Clock, SystemClock
-from .errors import CollectorError, NotSetUp
+from .errors import CollectorError, NotSetUp, Refused
 from .group import GroupCommit
 from .ingest import Ingest, Renew
 from .intake import Intake
@@ -30,6 +31,7 @@ from .ledger.publish import Published
 from .ledger_server import LedgerServer
 from .mutual_tls import Connections
 from .paths import Paths
+from .presence import Presence
 from .quota import Quota
 from .settings import Settings
 
@@ -37,6 +39,7 @@ _KEEP_ALIVE_SECONDS = 120
 """An agent's idle connection stays open this long: a handshake costs as much as several batches."""
 _SHUTDOWN_SECONDS = 10
 _TURNED_AWAY_SECONDS = 30.0
+_PRESENCE_SECONDS = 0.5
 _SWITCH_SECONDS = 0.0005
 """How soon the thread that comes back from the disk gets the interpreter; the default is ten times this."""
 _log = logging.getLogger("vedette.ingest")
@@ -90,6 +93,7 @@ class _Parts:
     keeper: Keeper
     group: GroupCommit
     intake: Intake
+    presence: Presence
     context: ssl.SSLContext
     server: _Server
 
@@ -101,6 +105,7 @@ def _assemble(
     quota = Quota(limits.agent_batches_per_minute, limits.agent_bytes_per_minute)
     group = GroupCommit(keeper.ledger)
     intake = Intake(keeper, group, quota, clock)
+    presence = Presence()
     app = Ingest(
         intake,
         Admission(limits.queue_batches, limits.queue_bytes),
@@ -111,7 +116,7 @@ def _assemble(
     context = tls.server_context(places.ingest_certificate, _anchors(places))
     config = uvicorn.Config(
         app,
-        http=Connections(),  # type: ignore[arg-type]  # uvicorn only calls it
+        http=Connections(presence, clock),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -124,7 +129,7 @@ def _assemble(
     )
     config.load()
     config.ssl = context
-    return _Parts(keeper, group, intake, context, _Server(config, ready))
+    return _Parts(keeper, group, intake, presence, context, _Server(config, ready))
 
 
 def _anchors(places: Paths) -> str:
@@ -144,6 +149,7 @@ async def _serve(parts: _Parts, places: Paths, listening: socket.socket) -> None
     chores = [
         asyncio.create_task(tls.keep_fresh(parts.context, places.ingest_certificate)),
         asyncio.create_task(_record_turned_away(parts.intake)),
+        asyncio.create_task(_record_gone(parts.intake, parts.presence)),
     ]
     connected = LedgerServer(parts.intake, parts.keeper).connected
     calls = await asyncio.start_unix_server(connected, sock=ledger_server.bind(places))
@@ -181,3 +187,17 @@ async def _tell_turned_away(intake: Intake) -> None:
         await intake.record_turned_away()
     except (CollectorError, EvidenceError) as error:
         _log.error("what revoked agents sent could not be recorded yet: %s", error)
+
+
+async def _record_gone(intake: Intake, presence: Presence) -> None:
+    """Record whose connection broke off and was not made anew; the rules read it from the ledger."""
+    while True:
+        await asyncio.sleep(_PRESENCE_SECONDS)
+        for act in presence.acts(time.monotonic()):
+            try:
+                intake.peer(act.object)
+                await intake.record(act)
+            except Refused as refused:
+                _log.debug("%s: its connection's end is not recorded: %s", act.object, refused)
+            except (CollectorError, EvidenceError) as error:
+                _log.error("the end of %s's connection could not be recorded: %s", act.object, error)

@@ -10,6 +10,8 @@ from cryptography import x509
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from . import ca
+from .clock import Clock
+from .presence import Presence
 from .verify import BODY_LIMIT
 
 EXTENSION = "vedette.peer"
@@ -38,18 +40,34 @@ class MutualTlsProtocol(HttpToolsProtocol):
     of it, and a wake-up for each piece. What is longer goes on in pieces, and is refused there.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, presence: Presence, clock: Clock, **options: Any) -> None:
+        super().__init__(**options)
+        self._presence, self._clock = presence, clock
         self._agent: str | None = None
         self._arriving = Arriving(None)
         self._pieces: list[bytes] = []
         self._size = 0
         self._stopping = False
+        self._by_us = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection."""
         super().connection_made(transport)
         self._agent = _agent(transport.get_extra_info("ssl_object"))
+        if self._agent is not None:
+            self._presence.came(self._agent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note whose connection ended, and by whom."""
+        if self._agent is not None:
+            clock = self._clock
+            self._presence.went(self._agent, by_us=self._by_us, time=clock.now(), now=clock.monotonic())
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing was asked for long."""
+        self._by_us = True
+        super().timeout_keep_alive_handler()
 
     def on_headers_complete(self) -> None:
         """Tell the application whose connection it is, then go on as before."""
@@ -84,13 +102,14 @@ class MutualTlsProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close the connection, at once if it is idle, else after its answer."""
         super().shutdown()
-        self._stopping = True
+        self._stopping = self._by_us = True
         if self.transport.is_closing():
             self._hang_up()
 
     def on_response_complete(self) -> None:
         """Go on as before, or hang up."""
         super().on_response_complete()
+        self._by_us = self._by_us or self.transport.is_closing()
         if self._stopping:
             self._hang_up()
 
@@ -128,12 +147,13 @@ class Connections:
     from the kernel first and gives the rest back, which costs more than decrypting it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, presence: Presence, clock: Clock) -> None:
         self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._presence, self._clock = presence, clock
 
     def __call__(self, **options: Any) -> asyncio.BufferedProtocol:
         """Return the protocol of a new connection; options are those of uvicorn's protocols."""
-        return _Buffered(MutualTlsProtocol(**options), self._buffer)
+        return _Buffered(MutualTlsProtocol(self._presence, self._clock, **options), self._buffer)
 
 
 class _Buffered(asyncio.BufferedProtocol):

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from .errors import QueryError
-from .rule import Correlation, Detection, Parameter, Value
+from .rule import Parameter, Rule, Value
 
 Type = Literal["integer", "number", "words"]
 WORDS_LIMIT = 4096
@@ -41,7 +41,7 @@ class Described(msgspec.Struct, frozen=True, omit_defaults=True):
     most: int | None = None
 
 
-def catalogue(rules: Iterable[Detection | Correlation]) -> list[Described]:
+def catalogue(rules: Iterable[Rule]) -> list[Described]:
     """Return every parameter of these rules, in their order."""
     return [described(rule.id, one) for rule in rules for one in rule.parameters]
 

@@ -15,7 +15,6 @@ _UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
 UID = "agent || ':' || epoch || ':' || seq"
 """SQL for an event's stable name."""
 _EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
-_EVER = (1 << 63) - 1
 STORY = (
     "login.accepted",
     "login.failed",
@@ -102,17 +101,6 @@ def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Q
     return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
 
 
-def sessions_of(person: str, span: Span) -> Query:
-    """Return the newest revisions of a person's sessions that lasted into the span, the first one first."""
-    return Query(
-        "SELECT * FROM (SELECT * FROM sessions QUALIFY "
-        "row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1) "
-        "WHERE person = ? AND coalesce(opened, 0) < ? AND coalesce(closed, ?) >= ? "
-        "ORDER BY opened, agent, boot, session",
-        (person, span.end or _EVER, _EVER, span.start or 0),
-    )
-
-
 def is_uid(text: str) -> bool:
     """Return whether text names an event."""
     return _UID.fullmatch(text) is not None
@@ -192,25 +180,6 @@ def agents_named(name: str) -> Query:
     )
 
 
-def session(agent: str, number: int, limit: int) -> Query:
-    """Return an audit session's events in order, interim reports and exits left out."""
-    condition = Where("agent = ? AND session = ?", (agent, number))
-    return timeline(condition, Span(), limit, everything=False)
-
-
-def session_flows(agent: str, number: int) -> Query:
-    """Return a session's connections, each with the most bytes reported for it."""
-    return Query(
-        "SELECT boot, flow, any_value(direction) AS direction, any_value(protocol) AS protocol, "
-        "any_value(src_ip) AS src_ip, any_value(dst_ip) AS dst_ip, any_value(dst_port) AS dst_port, "
-        "any_value(name) AS name, "
-        "any_value(exe) AS exe, max(bytes_out) AS bytes_out, max(bytes_in) AS bytes_in, min(time) AS time "
-        "FROM events WHERE agent = ? AND session = ? AND flow IS NOT NULL "
-        "GROUP BY boot, flow ORDER BY bytes_out DESC NULLS LAST LIMIT 200",
-        (agent, number),
-    )
-
-
 def event(uid: str) -> Query:
     """Return one event."""
     return select("events", (Where("agent = ? AND epoch = ? AND seq = ?", parse_uid(uid)),), "time", 1)
@@ -254,27 +223,3 @@ def every(conditions: Sequence[Where]) -> Where:
 
 def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" for _ in values)
-
-
-def flows_of(places: Sequence[tuple[str, str, int]], span: Span) -> Query:
-    """Return the connections that came in to sessions (agent, boot, number), with the most told of each."""
-    marks = ", ".join("(?, ?, ?)" for _ in places) or "(NULL, NULL, NULL)"
-    where = every(
-        (Where(f"(agent, boot, session) IN ({marks})", tuple(v for one in places for v in one)), span.where())
-    )
-    return Query(
-        f"SELECT arg_max({UID}, coalesce(bytes_out, 0)) AS event, agent, boot, session, flow, "  # noqa: S608 - no value
-        "any_value(src_ip) AS src_ip, max(bytes_out) AS bytes_out, max(bytes_in) AS bytes_in FROM events "
-        f"WHERE {where.sql} AND flow IS NOT NULL AND direction = 'in' "
-        "GROUP BY agent, boot, session, flow ORDER BY event",
-        where.parameters,
-    )
-
-
-def sessions_at(places: Sequence[tuple[str, str, int]]) -> Query:
-    """Return these sessions (agent, boot, number), each in its newest revision."""
-    marks = ", ".join("(?, ?, ?)" for _ in places) or "(NULL, NULL, NULL)"
-    return Query(
-        f"SELECT * FROM sessions WHERE (agent, boot, session) IN ({marks}) ORDER BY agent, boot, session",  # noqa: S608 - no value
-        tuple(value for one in places for value in one),
-    )

@@ -16,14 +16,14 @@ from evidence.kinds.process import Exec
 
 from .bounded import remember
 from .record import Record
-from .rule import Correlation, Detection, Finding, Site
+from .rule import Finding, Rule, Site
 from .session_work import program, senders_of
 
 LIMIT = 10_000
 """Of what is remembered; nearly all events are of few programs."""
 Ask = Callable[[Record, Site], Iterable[Finding] | Finding | None]
 """Has a rule judge an event, its state included; may raise whatever the rule does, also while it is read."""
-Asked = tuple[Detection | Correlation, Ask]
+Asked = tuple[Rule, Ask]
 _CONNECTIONS = frozenset({Open, Close, Report})
 _Like = tuple[type[Body], bool, str, str, tuple[str | None, str | None]]
 
@@ -70,7 +70,7 @@ class Routes:
         return tuple(one for one in self._by_kind.get(type(body), ()) if wants(one[0], body, self._site))
 
 
-def wants(rule: Detection | Correlation, body: Body, site: Site) -> bool:
+def wants(rule: Rule, body: Body, site: Site) -> bool:
     """Return whether a rule is to be shown an event with this body."""
     if not isinstance(body, rule.kinds):
         return False

@@ -38,6 +38,7 @@ from . import (
     registrar,
     roll,
     serving,
+    sigma_folder,
     snapshot,
     tls,
     triage,
@@ -150,6 +151,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         book=book,
         triages=triages,
         four_eyes=settings.detection.four_eyes,
+        sigma=lambda: sigma_folder.in_force(settings),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

@@ -30,10 +30,11 @@ def through(bodies: Sequence[Body]) -> list[Body | None]:
         return [None] * len(events)
     stored = extract.rows(decoded).select(["seq", "body"]).to_pydict()
     texts = dict(zip(stored["seq"], stored["body"], strict=True))
-    return [_body(texts.get(event.seq)) for event in events]
+    return [body_of(texts.get(event.seq)) for event in events]
 
 
-def _body(text: str | None) -> Body | None:
+def body_of(text: str | None) -> Body | None:
+    """Return the body that a JSON text is; None for none, or one that this version does not know."""
     try:
         return None if text is None else _decoder.decode(text)
     except msgspec.DecodeError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from . import alert_queries, incidents, queries, suppression
+from . import alert_queries, incidents, queries, session_queries, suppression
 from .alert import IF_SURE, Alert
 from .conditions import Where
 from .incident import Incident, Seen, Session
@@ -83,8 +83,8 @@ class Stories:
         day = incidents.GAP
         span = Span(min(one.begin for one in found) - day, max(one.end for one in found) + day)
         return (
-            [session(row) for row in self._ask(queries.sessions_at(places))],
-            [_came_in(row) for row in self._ask(queries.flows_of(places, span))],
+            [session(row) for row in self._ask(session_queries.sessions_at(places))],
+            [_came_in(row) for row in self._ask(session_queries.flows_of(places, span))],
         )
 
     def _assemble(self, told: _Read, seen: Iterable[Seen] = ()) -> tuple[Incident, ...]:

@@ -56,9 +56,9 @@ class _Counted:
 def _answer(task: Task) -> Answer:
     import duckdb  # noqa: PLC0415 - only after the process is confined
 
-    from . import analysis, history, snapshot  # noqa: PLC0415 - as above
+    from . import history, rule_folders, snapshot  # noqa: PLC0415 - as above
 
-    rule = next(one for one in analysis.rules() if one.id == task.wanted.rule)
+    rule = next(one for one in rule_folders.tunable() if one.id == task.wanted.rule)
     known = Known(task.organisation)
     site = Site(for_all(task.book, task.told), known)
     try:

@@ -13,11 +13,11 @@ import msgspec
 
 from . import rulebook, telling
 from .alert import Alert, Severity
-from .analysis import to_alert
 from .fold import TICK
 from .history import Entry
 from .incident import rank
 from .organisation import Known
+from .raising import to_alert
 from .record import Person, Record, SessionRevision
 from .rule import Correlation, Detection, Finding, Rule, Site, Value, nothing_from_sessions, nothing_from_time
 from .rulebook import Book, Parameters, Scope, Setting

@@ -6,20 +6,23 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
 from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
 
+from .. import log_shrinks
 from ..cursor_file import CursorFile
 from ..decode.syslog import Line
 from ..decode.utmp import parse_records
 from ..kernel.follow import Cursor, FollowedFile, Notices
+from ..kernel.log_writers import LogWriters
 from ..kernel.login_identity import read_identity
 from ..log_source import JournalLines, LogFiles, LogSource
 from ..login_table import LoginTable
-from ..sensor import Moment, Observed
+from ..sensor import Moment, Observed, Processes
 from .tally import Tally
 
 TAG = "vedette-agent"
@@ -58,8 +61,13 @@ class LoginFeed:
         notices: Notices,
         cursors: CursorFile[Place],
         probe: Probe,
+        watched: frozenset[Path],
+        processes: Processes,
     ) -> None:
+        """Take what is read, and how; of watched files it is told that they lost what they had."""
         self._rung = rung
+        self._watched, self._processes = watched, processes
+        self._writers = LogWriters(watched)
         self._source = source
         self._records = records
         self._notices = notices
@@ -89,12 +97,22 @@ class LoginFeed:
                 for record in parse_records(raw, self._machine):
                     self._table.take_record(name, record, now.mono)
         events += self._table.due(now.mono)
+        events += self._shrunk(now)
         try:
             self._cursors.offer(self._place(), now.mono)
         except OSError:
             self._tally.add("cursor not saved")
-        self.period = _BUSY if self._table.holding else _SETTLING if self._cursors.pending else _IDLE
+        is_busy = self._table.holding or self._source.doubting
+        is_busy = is_busy or any(file.doubting for file in self._records.values())
+        self.period = _BUSY if is_busy else _SETTLING if self._cursors.pending else _IDLE
         return events
+
+    def rest(self, now: Moment) -> Iterable[Observed]:
+        """Return what became of files that were to be looked at again."""
+        self._source.settle(now)
+        for file in self._records.values():
+            file.settle(now.mono)
+        return self._shrunk(now)
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what could not be read since the last call, by cause."""
@@ -121,7 +139,23 @@ class LoginFeed:
         for file in self._records.values():
             file.close()
         self._source.close()
+        self._writers.close()
         self._notices.close()
+
+    def _shrunk(self, now: Moment) -> list[Observed]:
+        """Return what is to be told of files that lost what they had."""
+        self._writers.drain(now.mono)
+        found = self._source.shrinks(now)
+        for file in self._records.values():
+            for shrink in file.shrinks():
+                records = parse_records(b"".join(shrink.lost), self._machine)
+                found.append((shrink, [record.time for record in records if record.time]))
+        events = [
+            log_shrinks.told(shrink, times, self._writers, self._processes, now.mono)
+            for shrink, times in found
+            if shrink.path in self._watched
+        ]
+        return [event for event in events if event is not None]
 
     def _self_test(self, line: Line) -> list[Observed]:
         if self._token is None or line.message != SELF_TEST + self._token:

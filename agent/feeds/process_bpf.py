@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from evidence.kind import Body
@@ -15,14 +14,12 @@ from ..environment import EnvironmentNames
 from ..exe_hash import ExeHasher
 from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
+from ..repeated_ends import RepeatedEnds
 from ..sensor import Context, Filtered, Moment, Observed
 from ..shedding import Shedding
 from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
 from .tally import Tally, kept_counts
-
-_ENDED = 256
-"""Ends remembered while their other threads may still report the same."""
 
 
 class BpfFeed:
@@ -46,7 +43,7 @@ class BpfFeed:
         self._decoder = bpf_process.Decoder(self._cgroups.path, hasher.of_content)
         self._shedding = context.shedding
         self._own = os.getpid()
-        self._ended: OrderedDict[tuple[int, int | None], None] = OrderedDict()
+        self._ends = RepeatedEnds()
         full = "give the agent more CPU: raise CPUQuota of its unit"
         self._tally = Tally("process", {"ring_full": full, CAUSE: SUGGESTION}, kept_counts(context.rings))
 
@@ -71,7 +68,7 @@ class BpfFeed:
         return self._observed(self._reader.rest())
 
     def _observed(self, records: Iterable[bytes]) -> Iterator[Observed]:
-        parse = self._decoder.parse
+        parse, ends = self._decoder.parse, self._ends
         closed = self._shedding if self._shedding is not None and self._shedding.cause else None
         for raw in records:
             try:
@@ -82,7 +79,7 @@ class BpfFeed:
             except ValueError:
                 self._tally.add("undecodable")
                 continue
-            if (shared or self._ended) and isinstance(body, Exit) and self._repeated(body):
+            if (shared or ends) and isinstance(body, Exit) and ends.repeats(body, shared=shared):
                 continue
             yield Observed(body, mono, None, None, like)
 
@@ -100,16 +97,6 @@ class BpfFeed:
         if cause is None:
             return None
         return Observed(self._decoder.outline(raw), mono, shed=cause)
-
-    def _repeated(self, body: Exit) -> bool:
-        """Return whether another thread of that process has reported its end already."""
-        key = (body.pid, body.start)
-        if key in self._ended:
-            return True
-        self._ended[key] = None
-        if len(self._ended) > _ENDED:
-            self._ended.popitem(last=False)
-        return False
 
     def losses(self, now: Moment) -> Iterable[Loss]:
         """Return what the ring could not take, and what it held that could not be decoded."""

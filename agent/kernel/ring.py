@@ -62,7 +62,7 @@ class Ring:
                 window = self._move(offset, _HEADER + length)
                 continue
             if not header & _DISCARDED:
-                records.append(bytes(window.data[place + _HEADER : place + _HEADER + length]))
+                records.append(window.pages[place + _HEADER : place + _HEADER + length])
             at += (length + _HEADER + 7) & ~7
         self.at = at
         return records
@@ -123,12 +123,10 @@ class _Window:
         needed = (offset + length - self.start + page - 1) & -page
         self.size = min(max(_WINDOW, needed), end - self.start)
         place = 2 * page + self.start
-        self._pages = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ, offset=place)
-        self.data = memoryview(self._pages)
-        self.words = self.data.cast("I")
+        self.pages = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ, offset=place)
+        self.words = memoryview(self.pages).cast("I")
 
     def close(self) -> None:
         """Unmap."""
         self.words.release()
-        self.data.release()
-        self._pages.close()
+        self.pages.close()

@@ -53,7 +53,16 @@ def _open_files(context: Context, rung: str, paths: tuple[Path, ...], probe: Pro
     known = {name: cursor for name, cursor in place.files.items() if Path(name).name != _PROBE}
     source = LogFiles(paths, notices, known, local_zone())
     records = _open_records(context, notices, place)
-    return LoginFeed(rung, source, records=records, notices=notices, cursors=cursors, probe=probe)
+    return LoginFeed(
+        rung,
+        source,
+        records=records,
+        notices=notices,
+        cursors=cursors,
+        probe=probe,
+        watched=_watched(context),
+        processes=context.processes,
+    )
 
 
 def _open_journal(context: Context) -> Feed:
@@ -67,7 +76,22 @@ def _open_journal(context: Context) -> Feed:
     source = JournalLines(partial(Journal, program), place.journal or entry.cursor)
     records = _open_records(context, notices, place)
     probe = partial(_through_syslog, context.settings.login.syslog)
-    return LoginFeed("journal", source, records=records, notices=notices, cursors=cursors, probe=probe)
+    return LoginFeed(
+        "journal",
+        source,
+        records=records,
+        notices=notices,
+        cursors=cursors,
+        probe=probe,
+        watched=_watched(context),
+        processes=context.processes,
+    )
+
+
+def _watched(context: Context) -> frozenset[Path]:
+    """Return the files of which it is told that they lost what they had."""
+    login = context.settings.login
+    return frozenset(Path(path) for path in (*login.logs, login.wtmp, login.btmp))
 
 
 def _load(context: Context) -> tuple[CursorFile[Place], Place]:
@@ -78,9 +102,9 @@ def _load(context: Context) -> tuple[CursorFile[Place], Place]:
 
 def _open_records(context: Context, notices: Notices, place: Place) -> dict[str, FollowedFile]:
     login = context.settings.login
-    split = split_records(record_size(os.uname().machine))
+    size = record_size(os.uname().machine)
     return {
-        name: FollowedFile(Path(path), notices, split, place.files.get(name))
+        name: FollowedFile(Path(path), notices, split_records(size), place.files.get(name), size)
         for name, path in (("wtmp", login.wtmp), ("btmp", login.btmp))
     }
 

@@ -13,6 +13,7 @@ from ..bundler import Story
 from ..rule import Site
 from ..rulebook import Book
 from ..settings import Console
+from ..sigma.ruleset import Ruleset
 from ..suppressions import Suppressions
 from ..triages import Triages
 from ..users import Users
@@ -34,7 +35,7 @@ class Services:
 
     clock gives UTC ns; snapshot is the file that names the store's newest Parquet files; site is what the
     operator tells and what is set by now, book what people decided of rules. four_eyes: each decision on a
-    rule needs another's approval.
+    rule needs another's approval. sigma gives the Sigma rules in force.
     """
 
     users: Users
@@ -48,3 +49,4 @@ class Services:
     book: Callable[[], Book]
     triages: Triages
     four_eyes: bool = False
+    sigma: Callable[[], Ruleset] = Ruleset

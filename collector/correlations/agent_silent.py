@@ -1,6 +1,7 @@
 """An agent stopped talking without a farewell; names the last person seen active on its host.
 
 High where a person was at work there, or where others still see the host answer; else the fleet's health.
+Where its connection broke off and a person was at work, it is told then, else after some heartbeats.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import msgspec
 
 from evidence.kind import Endpoint
 from evidence.kinds.agent import Heartbeat, Start, Stop
+from evidence.kinds.collector import Act
 from evidence.kinds.connection import Close, Open
+from evidence.kinds.login import SessionClose
 from evidence.kinds.process import Exec
 from evidence.kinds.state import Host, Interface
 
@@ -19,6 +22,7 @@ from ..alert import Severity
 from ..bounded import remember
 from ..examples import run
 from ..organisation import HostLabel, Organisation
+from ..presence import VERB
 from ..record import Arrival, Person, Record, uid_of
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 
@@ -54,7 +58,10 @@ class Seen(msgspec.Struct, gc=False):
     person: Person | None = None
     place: tuple[int, int] = (0, 0)
     """Epoch and seq of the event that shows the person."""
+    boot: str = ""
     active: int = 0
+    closed: dict[str, int] = {}
+    """When (UTC ns) the last sessions ended, by boot and session."""
     neighbour: tuple[int, str] | None = None
     """When another agent's host last opened a connection with this one, and that event's uid."""
 
@@ -80,6 +87,11 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()
     if isinstance(body, Open | Close):
         return _neighbour(state, record, body, site)
+    if isinstance(body, SessionClose):
+        _left(state, record, body)
+        return ()
+    if isinstance(body, Act):
+        return _broke_off(state, record, body, site)
     seen = state.agents.get(record.agent)
     if seen is None:
         if len(state.agents) >= _AGENTS_LIMIT:
@@ -110,7 +122,14 @@ def _at_work(state: State, record: Record) -> None:
     event = record.event
     at, place = event.time - record.skew, (record.epoch, event.seq)
     if at > seen.active or (at == seen.active and place > seen.place):
-        seen.person, seen.place, seen.active = person, place, at
+        seen.person, seen.place, seen.active, seen.boot = person, place, at, record.boot
+
+
+def _left(state: State, record: Record, body: SessionClose) -> None:
+    """Note that a session ended: who was in it has not done what came after."""
+    seen = state.agents.get(record.agent)
+    if seen is not None and body.session is not None:
+        remember(seen.closed, f"{record.boot}|{body.session}", record.at, _PER_HOST)
 
 
 def _learn(state: State, agent: str, body: Host) -> None:
@@ -142,6 +161,18 @@ def _neighbour(state: State, record: Record, body: Open | Close, site: Site) -> 
     return (_finding(agent, seen, seen.received, site),) if seen.told not in (None, "high") else ()
 
 
+def _broke_off(state: State, record: Record, body: Act, site: Site) -> Iterable[Finding]:
+    """Tell of a host whose agent's connection ended without a farewell while a person was at work there."""
+    seen = state.agents.get(body.object or "") if body.verb == VERB else None
+    if seen is None or body.object is None or seen.farewell is not None or seen.told is not None:
+        return ()
+    if seen.person is None or _severity(seen, site) != "high":
+        return ()
+    found = _finding(body.object, seen, record.event.time, site, broke_off=record.uid)
+    has_left = f"{seen.boot}|{seen.person.session}" in seen.closed
+    return (msgspec.structs.replace(found, person=None) if has_left else found,)
+
+
 def _passed(state: State, now: int, site: Site) -> Iterable[Finding]:
     missed, least = site.number(_ID, _MISSED), site.number(_ID, _LEAST)
     for agent, seen in state.agents.items():
@@ -162,7 +193,7 @@ def _severity(seen: Seen, site: Site) -> Severity:
     )
 
 
-def _finding(agent: str, seen: Seen, time: int, site: Site) -> Finding:
+def _finding(agent: str, seen: Seen, time: int, site: Site, broke_off: str | None = None) -> Finding:
     seen.told = severity = _severity(seen, site)
     last = f"; last person active: {seen.person.name}" if seen.person else ""
     shown = uid_of(agent, *seen.place) if seen.person is not None else seen.uid
@@ -172,9 +203,13 @@ def _finding(agent: str, seen: Seen, time: int, site: Site) -> Finding:
     if seen.neighbour is not None and seen.neighbour[0] > seen.received + _SLACK:
         still = "; another host still talks with it"
         evidence.append(seen.neighbour[1])
+    what = "is silent, without a farewell"
+    if broke_off is not None:
+        what = "broke off its connection without a farewell, and did not come back"
+        evidence.append(broke_off)
     return Finding(
         entity=f"{agent}|{last_uid}",
-        summary=f"{seen.host} is silent, without a farewell{last}{still}",
+        summary=f"{seen.host} {what}{last}{still}",
         time=time,
         agent=agent,
         host=seen.host,
@@ -209,15 +244,20 @@ def _talks(ip: str) -> Step:
     )
 
 
+def _ended(at: float) -> Step:
+    """Return what the collector records of the end of web1's connection."""
+    return Step(at, Act(user="collector", verb=VERB, object="web1"), agent="collector")
+
+
 _SPOT = Organisation(hosts=(HostLabel("web*", (_EPHEMERAL,)),))
 
 CORRELATION = Correlation(
     id=_ID,
-    version=2,
+    version=3,
     title="Agent silent",
     severity="high",
     attack=("T1562.001",),
-    kinds=(Start, Stop, Heartbeat, Exec, Open, Close, Host),
+    kinds=(Start, Stop, Heartbeat, Exec, Open, Close, SessionClose, Host, Act),
     state=State,
     step=_step,
     arrived=_arrived,
@@ -238,9 +278,26 @@ CORRELATION = Correlation(
             until=400,
             organisation=_SPOT,
         ),
+        Story(
+            "killed after alice had left: nobody is named",
+            (
+                Step(0, _BEAT),
+                Step(5, run("id")),
+                Step(6, SessionClose(program="sshd", user="alice", session=7, auid=1000)),
+                _ended(12),
+            ),
+            until=20,
+        ),
+        Story("killed while alice was at work", (Step(0, _BEAT), Step(5, run("id")), _ended(12)), until=20),
     ),
     misses=(
         Story("the agent said farewell", (Step(0, _BEAT), Step(5, Stop(reason="reboot"))), until=4000),
+        Story(
+            "alice reboots the host, and its connection ends",
+            (Step(0, _BEAT), Step(5, run("reboot")), Step(8, Stop(reason="reboot")), _ended(14)),
+            until=4000,
+        ),
+        Story("a connection ends, and nobody was at work", (Step(0, _BEAT), _ended(12)), until=20),
         Story("a heartbeat is a little late", (Step(0, _BEAT), Step(130, _BEAT)), until=200),
         Story("it just started", (Step(0, Start(version="1", host="web1", clean=True)),), until=60),
         Story("a spot instance is taken back", (Step(0, _BEAT),), until=400, organisation=_SPOT),

@@ -64,6 +64,42 @@ ACT_CALLS = (*_KIND_OF, "connect")
 """System calls that our acts tell, as `evidence.kinds.act` names them."""
 
 
+def made_call(argv: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return the system call, and its first argument, that a command is there to make; None for others."""
+    if not argv:
+        return None
+    name, rest = argv[0].rpartition("/")[2], set(argv[1:])
+    if name == "dmesg":
+        for number, options in _DMESG.items():
+            if not options.isdisjoint(rest):
+                return "syslog", number
+    if name in _PERSONALITIES and not {"-R", "--addr-no-randomize"}.isdisjoint(rest):
+        return "personality", "40000"
+    return ("mknod", "0") if name == "mknod" else None
+
+
+_DMESG = {
+    "4": frozenset({"-c", "--read-clear"}),
+    "5": frozenset({"-C", "--clear"}),
+    "6": frozenset({"-D", "--console-off"}),
+}
+_PERSONALITIES = frozenset({"setarch", "linux32", "linux64", "i386", "x86_64", "uname26"})
+_MAKING = {
+    ("syslog", "4"): ("dmesg", "-c"),
+    ("syslog", "5"): ("dmesg", "-C"),
+    ("syslog", "6"): ("dmesg", "-D"),
+    ("personality", "40000"): ("setarch", "-R", "sh"),
+    ("mknod", "0"): ("mknod", "/dev/x", "c", "1", "3"),
+}
+MADE_CALLS = tuple(dict.fromkeys(call for call, _first in _MAKING))
+
+
+def making(call: str | None, first: str | None) -> tuple[str, ...]:
+    """Return a command that makes a system call, with that first argument if given."""
+    fitting = (argv for (name, number), argv in _MAKING.items() if name == call and first in (None, number))
+    return next(fitting, ("true",))
+
+
 def act_of(call: str, who: Actor) -> Body:  # noqa: PLR0911 - one for each kind
     """Return an act that is done by a system call."""
     kind = _KIND_OF.get(call, UnixSocket)

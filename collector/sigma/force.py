@@ -80,11 +80,24 @@ class Force:
             seen = [one for one in self.judge.matched(record.event.body) if one.rule.id == rule.id]
             if is_told:
                 yield self._named[rule.id], found(rule, seen, record)
-            texts = _texts(seen, record)
-            for correlation, state in over:
-                if not is_off(correlation.id):
-                    for one in correlate.step(correlation, state, rule.id, record, texts):
-                        yield self._named[correlation.id], one
+            yield from self._correlated(rule, seen, record, is_off)
+
+    def all_told(self, rules: Sequence[Rule], record: Record) -> Iterator[Told]:
+        """Yield what `told` does, with every match of every rule, also where one stands for many."""
+        matched = self.judge.matched(record.event.body)
+        for rule in rules:
+            seen = [one for one in matched if one.rule.id == rule.id]
+            yield self._named[rule.id], found(rule, seen, record)
+            yield from self._correlated(rule, seen, record, lambda _rule: False)
+
+    def _correlated(
+        self, rule: Rule, seen: Sequence[Matched], record: Record, is_off: Callable[[str], bool]
+    ) -> Iterator[Told]:
+        texts = _texts(seen, record)
+        for correlation, state in self._over.get(rule.id, ()):
+            if not is_off(correlation.id):
+                for one in correlate.step(correlation, state, rule.id, record, texts):
+                    yield self._named[correlation.id], one
 
     def passed(self, now: int, is_off: Callable[[str], bool]) -> Iterator[Told]:
         """Yield what correlations find because a window is complete by now (UTC ns)."""

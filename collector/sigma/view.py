@@ -27,11 +27,15 @@ def same(value: Any) -> str | None:
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field: what it is made of, how that is shown as text, and which texts there can be, if only few."""
+    """A field: what it is made of, how that is shown as text, and which texts there can be, if only few.
+
+    column is the lake's that holds the very same text.
+    """
 
     basis: Basis
     show: Callable[[Any], str | None] = same
     choices: frozenset[str] | None = None
+    column: str | None = None
 
 
 def no_family(_name: str) -> Field | None:

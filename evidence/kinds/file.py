@@ -109,6 +109,25 @@ class Read(_FileEvent, frozen=True, kw_only=True, tag="file.read"):
     last: int | None = None
 
 
+class Shrunk(_FileEvent, frozen=True, kw_only=True, tag="file.shrunk"):
+    """A log or login record that is followed lost what had been read of it, other than by rotation.
+
+    how: truncated, rewritten (in place), replaced (by an altered copy), removed. before.size is up to where
+    it had been read. lost counts those of the newest records (64 KiB) that are gone; lost_from and lost_to
+    are the times they bear (UTC ns), lost_at all of those, where they are few.
+    """
+
+    lane = "priority"
+
+    how: str
+    before: FileState | None = None
+    after: FileState | None = None
+    lost: int = 0
+    lost_from: int | None = None
+    lost_to: int | None = None
+    lost_at: tuple[int, ...] = ()
+
+
 class Package(Body, frozen=True, kw_only=True, tag="file.package"):
     """What a transaction did to one package's files in the watched trees, instead of an event for each.
 
@@ -130,4 +149,4 @@ class Package(Body, frozen=True, kw_only=True, tag="file.package"):
     actor: Actor | None = None
 
 
-KINDS = (Create, Change, Attributes, Rename, Delete, Read, Package)
+KINDS = (Create, Change, Attributes, Rename, Delete, Read, Shrunk, Package)

@@ -25,7 +25,7 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     others follow it. elevated: the program got rights its caller does not have (set-uid, set-gid, file
     capabilities). capabilities are the effective ones of a program that does not run as root. memory_only: no
     file holds the program, it was a memfd or a file without a name any more. environment has the variables of
-    the agent's allow-list alone.
+    the agent's allow-list alone. parent_cmd_line is told only where the agent's settings ask for it.
     `late` names the fields that were read from /proc after the fact, `missing` those that were gone by then.
     """
 
@@ -57,6 +57,7 @@ class Exec(Body, frozen=True, kw_only=True, tag="process.exec"):
     pod: str | None = None
     environment: dict[str, str] | None = None
     ancestry: tuple[Ancestor, ...] = ()
+    parent_cmd_line: str | None = None
     late: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 

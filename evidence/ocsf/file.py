@@ -71,5 +71,6 @@ SHAPES: Shapes = {
     file.Rename: (FILE, _rename),
     file.Delete: (FILE, _changed(4)),
     file.Read: (FILE, _read),
+    file.Shrunk: (FILE, _changed(3)),
     file.Package: (APPLICATION, _package),
 }

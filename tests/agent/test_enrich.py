@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from agent import settings
 from agent.enrich import Surroundings, all_enrichments, enrich
 from agent.redaction import Redactor
@@ -72,3 +74,16 @@ def test_a_container_has_accounts_of_its_own() -> None:
     done = enrich(body, all_enrichments(), around())
     assert isinstance(done, Exec)
     assert (done.user, done.login) == (None, "alice")
+
+
+def test_the_parents_command_line_is_told_where_it_is_wanted_and_redacted() -> None:
+    exec_ = Exec(pid=2, ppid=1, parent_start=5, argv=("sh",))
+    step = next(one for one in all_enrichments() if one.name == "lineage")
+    assert isinstance(done := enrich(exec_, [step], around()), Exec)
+    assert done.parent_cmd_line is None
+    lines: dict[tuple[int, int | None], str] = {(1, 5): "mysql --password=canary2 -e x"}
+    wanting = dataclasses.replace(around(), parent_command=lambda pid, start: lines.get((pid, start)))
+    assert isinstance(done := enrich(exec_, [step], wanting), Exec)
+    assert done.parent_cmd_line is not None
+    assert done.parent_cmd_line.startswith("mysql --password=[redacted:")
+    assert "canary2" not in done.parent_cmd_line

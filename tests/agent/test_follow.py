@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.kernel.follow import LINGER, FollowedFile, Notices, split_lines, split_records
+from agent.kernel.follow import HOLD, LINGER, VERIFY, FollowedFile, Notices, split_lines, split_records
 
 
 @pytest.fixture
@@ -165,3 +165,126 @@ def test_a_name_that_is_not_utf8_does_not_stop_the_notices(tmp_path: Path, notic
     append(log, "a\n")
     assert readable(notices)
     assert followed.read(0) == [b"a"]
+
+
+def lose(log: Path, notices: Notices, unit: int = 0) -> FollowedFile:
+    """Return a follower that has read five lines, or records of four bytes."""
+    followed = FollowedFile(log, notices, split_records(unit) if unit else split_lines, None, unit)
+    if unit:
+        append(log, "aaaabbbbccccddddeeee")
+    else:
+        append(log, "a\nb\nc\nd\ne\n")
+    followed.read(0)
+    return followed
+
+
+def shrunk(followed: FollowedFile) -> list[tuple[str, tuple[bytes, ...]]]:
+    assert followed.read(1) is not None
+    assert followed.shrinks() == [], "it is judged once whoever did it has had the time to end"
+    followed.read(1 + HOLD)
+    return [(one.how, one.lost) for one in followed.shrinks()]
+
+
+def test_a_truncated_log_is_told_with_what_it_lost(tmp_path: Path, notices: Notices) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    os.truncate(log, 0)
+    assert shrunk(followed) == [("truncated", (b"a", b"b", b"c", b"d", b"e"))]
+    append(log, "new\n")
+    assert followed.read(2 * HOLD) == [b"new"]
+    followed.read(4 * HOLD)
+    assert followed.shrinks() == []
+
+
+def test_lines_taken_out_by_a_copy_are_told_and_the_others_not_read_again(
+    tmp_path: Path, notices: Notices
+) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    (tmp_path / "sedXYZ").write_text("a\nb\nd\ne\nnew\n")
+    (tmp_path / "sedXYZ").rename(log)
+    assert followed.read(0) == [b"new"]
+    assert shrunk(followed) == [("replaced", (b"c",))]
+
+
+def test_lines_taken_out_in_place_by_a_slow_writer_are_told(tmp_path: Path, notices: Notices) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    log.write_text("")
+    assert followed.read(0) == []
+    append(log, "a\nb\n")
+    assert followed.read(0) == []
+    append(log, "e\nf\n")
+    assert followed.read(0) == [b"f"]
+    assert shrunk(followed) == [("truncated", (b"c", b"d"))]
+
+
+def test_a_record_overwritten_in_place_is_told(tmp_path: Path, notices: Notices) -> None:
+    wtmp = tmp_path / "wtmp"
+    followed = lose(wtmp, notices, 4)
+    with wtmp.open("r+b") as file:
+        file.seek(8)
+        file.write(bytes(4))
+    assert followed.read(VERIFY) == []
+    assert followed.read(VERIFY + HOLD) == []
+    assert [(one.how, one.lost) for one in followed.shrinks()] == [("rewritten", (b"cccc",))]
+
+
+def test_a_record_cut_out_is_told(tmp_path: Path, notices: Notices) -> None:
+    wtmp = tmp_path / "wtmp"
+    followed = lose(wtmp, notices, 4)
+    wtmp.write_bytes(b"aaaabbbbddddeeee")
+    assert followed.read(0) == []
+    assert shrunk(followed) == [("truncated", (b"cccc",))]
+
+
+def test_a_removed_log_is_told_once(tmp_path: Path, notices: Notices) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    log.unlink()
+    assert shrunk(followed) == [("removed", (b"a", b"b", b"c", b"d", b"e"))]
+    append(log, "new\n")
+    assert followed.read(2 * HOLD) == [b"new"]
+    followed.read(4 * HOLD)
+    assert followed.shrinks() == []
+
+
+def test_lines_from_before_the_start_are_watched_too(tmp_path: Path, notices: Notices) -> None:
+    log = tmp_path / "auth.log"
+    append(log, "a\nb\n")
+    followed = FollowedFile(log, notices, split_lines)
+    (tmp_path / "copy").write_text("b\n")
+    (tmp_path / "copy").rename(log)
+    assert followed.read(0) == []
+    assert shrunk(followed) == [("replaced", (b"a",))]
+
+
+@pytest.mark.parametrize("how", ["rename", "dateext", "olddir", "copytruncate", "nocreate", "saved by vi"])
+def test_a_rotation_and_a_save_are_not_told(tmp_path: Path, notices: Notices, how: str) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    (tmp_path / "old").mkdir()
+    rotated = {"dateext": "auth.log-20260101", "olddir": "old/auth.log.1"}.get(how, "auth.log.1")
+    if how == "copytruncate":
+        shutil.copy(log, tmp_path / rotated)
+        os.truncate(log, 0)
+    elif how == "saved by vi":
+        shutil.copy(log, tmp_path / "auth.log~")
+        (tmp_path / "auth.log~").rename(log)
+    else:
+        log.rename(tmp_path / rotated)
+        if how != "nocreate":
+            log.touch()
+    assert shrunk(followed) == []
+
+
+def test_a_rotation_that_compresses_at_once_is_marked(tmp_path: Path, notices: Notices) -> None:
+    log = tmp_path / "auth.log"
+    followed = lose(log, notices)
+    log.rename(tmp_path / "auth.log.1")
+    log.touch()
+    (tmp_path / "auth.log.1.gz").touch()
+    (tmp_path / "auth.log.1").unlink()
+    followed.read(1)
+    followed.read(1 + HOLD)
+    assert [(one.how, one.compressed) for one in followed.shrinks()] == [("removed", True)]

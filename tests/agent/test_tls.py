@@ -95,6 +95,30 @@ def test_a_connection_that_the_other_side_ended_is_opened_again(tmp_path: Path) 
         assert connection.ask("GET", "/", None, {}).body == b"ok"
 
 
+def test_a_connection_is_kept_open_between_requests(tmp_path: Path) -> None:
+    with connected(tmp_path, [OK], [OK]) as (server, connection):
+        assert connection.fileno() is None
+        connection.ask("GET", "/", None, {})
+        server.ended.acquire()
+        select.select([connection._http.sock], [], [])  # noqa: SLF001 - until the end has arrived here
+        connection.keep_open()
+        made = connection.fileno()
+        connection.keep_open()  # the session ticket that comes now is no end
+        select.select([connection._http.sock], [], [])  # noqa: SLF001 - until it has come
+        connection.keep_open()
+        assert connection.fileno() == made
+        assert connection.ask("GET", "/", None, {}).body == b"ok"
+
+
+def test_where_nobody_listens_a_connection_is_not_kept_open(tmp_path: Path) -> None:
+    with connected(tmp_path, [OK]) as (server, connection):
+        connection.ask("GET", "/", None, {})
+        server.close()
+        with pytest.raises(OSError, match=r"."):
+            connection.keep_open()
+        assert connection.fileno() is None
+
+
 def test_a_redirect_is_an_answer_and_not_followed(tmp_path: Path) -> None:
     away = b"HTTP/1.1 302 Found\r\nLocation: https://198.51.100.1/\r\nContent-Length: 0\r\n\r\n"
     with connected(tmp_path, [away]) as (_, connection):

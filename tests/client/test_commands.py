@@ -419,6 +419,39 @@ def test_an_alert_is_triaged(served: Served, capsys: pytest.CaptureFixture[str])
     assert run(served, "triage", lake.ALERT[:12], "--open") == 0
 
 
+HUNTED = """
+title: Files handed to curl
+level: high
+logsource: {product: linux, category: process_creation}
+detection:
+    s: {Image|endswith: /curl, CommandLine|contains: ' -T '}
+    condition: s
+"""
+
+
+def test_a_rule_of_a_file_is_hunted_through_what_is_stored(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = tmp_path / "curl.yml"
+    rule.write_text(HUNTED)
+    assert run(served, "hunt", str(rule), "--since", "1h") == 1
+    told = capsys.readouterr()
+    assert "alice" in told.out
+    assert "Files handed to curl" in told.out
+    assert "1 hits; 1 events were looked at in full" in told.err
+    assert run(served, "hunt", str(rule), "--since", "1h", "--json") == 1
+    hit = json.loads(capsys.readouterr().out)
+    assert hit["evidence"] == [f"{lake.AGENT}:1:8"]
+    rule.write_text(HUNTED.replace("/curl", "/wget"))
+    assert run(served, "hunt", str(rule), "--since", "1h") == 0
+    rule.write_text(HUNTED.replace("contains", "nosuch"))
+    assert run(served, "hunt", str(rule)) == 2
+    assert "nosuch" in capsys.readouterr().err
+    assert run(served, "hunt", "no-such-rule") == 2
+    assert "no Sigma rule no-such-rule is in force" in capsys.readouterr().err
+    assert run(served, "hunt", str(tmp_path / "none.yml")) == 2
+
+
 def test_the_digest_is_a_table_by_rule(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "digest") == 0
     told = capsys.readouterr().out
@@ -426,3 +459,20 @@ def test_the_digest_is_a_table_by_rule(served: Served, capsys: pytest.CaptureFix
     assert "live" in told
     assert run(served, "digest", "--to", "2020-01-01") == 0
     assert "nothing was found" in capsys.readouterr().err
+
+
+def test_what_is_normal_is_shown_and_why_an_alert_was_not(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "baseline", "alice") == 0
+    told = capsys.readouterr().out
+    for part in ("alice", "hours 00", "sent outside", "12.3 MB", "/usr/bin/tar", "files.example"):
+        assert part in told
+    assert run(served, "baseline", "--alert", "c0ffee") == 0
+    told = capsys.readouterr().out
+    assert "nobody ever used it" in told
+    assert "z unknown" in told
+    assert run(served, "baseline", "--pair", "alice", lake.DESTINATION, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sent"]["total"] == lake.UPLOADED
+    assert run(served, "baseline", "--host", lake.HOST, "alice") == 2
+    assert "type: vedette baseline" in capsys.readouterr().err

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from collector import attack, correlations, detections
-from collector.analysis import load
-from collector.rule import Correlation, Detection
+from collector import attack, rule_folders
+from collector.rule import Rule
 
-RULES = [*load(detections, "DETECTION", Detection), *load(correlations, "CORRELATION", Correlation)]
+RULES = rule_folders.judging()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
-def test_every_technique_of_a_rule_has_a_tactic(rule: Detection | Correlation) -> None:
+def test_every_technique_of_a_rule_has_a_tactic(rule: Rule) -> None:
     assert [one for one in rule.attack if attack.tactic(one) is None] == []
 
 

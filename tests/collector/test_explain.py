@@ -6,7 +6,7 @@ from collector.analysis import site
 from collector.correlations import secret_read_then_out
 from collector.explain import Condition, Explanation, explain
 from collector.record import Person, Record
-from collector.rule import BEGIN, Correlation, Detection, Step, Story
+from collector.rule import BEGIN, Rule, Step, Story
 from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kinds.connection import Close, Open
@@ -30,7 +30,7 @@ def records(story: Story, person: Person | None = ALICE) -> list[Record]:
 
 
 def ask(
-    rule: Detection | Correlation,
+    rule: Rule,
     story: Story,
     settings: Settings | None = None,
     person: Person | None = ALICE,
@@ -95,7 +95,7 @@ def test_an_event_that_never_reaches_the_rule_says_so() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
-def test_every_rule_can_be_asked_about_its_examples(rule: Detection | Correlation) -> None:
+def test_every_rule_can_be_asked_about_its_examples(rule: Rule) -> None:
     for story in (*rule.hits, *rule.misses):
         if story.steps:
             told = ask(rule, story)

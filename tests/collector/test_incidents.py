@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from collector import stories, tables
 from collector.alert import Alert
-from collector.analysis import to_alert
 from collector.correlations import upload_new_destination
 from collector.incident import Seen, Session
 from collector.incidents import assemble, canonical
+from collector.raising import to_alert
 from collector.record import Hop, How, Person
 from collector.risk import Limits
 from collector.rule import Finding

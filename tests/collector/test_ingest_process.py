@@ -16,10 +16,12 @@ import msgspec
 import pytest
 
 from collector import inspection, ledger_client
+from collector.decode import Reading
 from collector.errors import LedgerError
 from collector.keeper import Keeper
-from collector.ledger.reader import LedgerReader
+from collector.ledger.reader import LedgerItem, LedgerReader
 from collector.ledger_client import RemoteLedger
+from collector.presence import VERB
 from evidence import endpoints, entry, receipt
 from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
@@ -157,6 +159,37 @@ def test_idle_connections_do_not_delay_a_stop(
         for client in clients:
             client.close()
     assert "graceful shutdown exceeded" not in capfd.readouterr().err
+
+
+def acts(station: Station) -> list[LedgerItem]:
+    reader = LedgerReader(station.paths.ledger)
+    items = [item for item in reader.items(0, 1000) if item.type is EntryType.ACT]
+    reader.close()
+    return items
+
+
+def test_a_connection_that_broke_off_is_recorded_unless_it_is_made_anew(
+    station: Station, tmp_path: Path
+) -> None:
+    gone, back, revoked = enrol(station, tmp_path, 3)
+    with serve(station) as served:
+        for host in (gone, back, revoked):
+            client = served.client(host)
+            assert isinstance(post(client, host.body(host.batch())), Receipt)
+            client.close()
+        again = served.client(back)
+        again.connect()
+        ledger = ledger_client.connect(station.settings)
+        record = RevocationRecord(agent=revoked.agent, epoch=None, time=1, author="admin", reason="gone")
+        ledger.append(EntryType.REVOCATION, msgspec.json.encode(record))
+        while not acts(station):
+            time.sleep(0.1)
+        time.sleep(2.0)
+        told = [event.body for item in acts(station) for part in Reading(item).parts() for event in part]
+        assert [(act.verb, act.object) for act in told] == [(VERB, gone.agent)]
+        again.close()
+        ledger.close()
+        assert served.stop() == 0
 
 
 def test_the_socket_is_private_and_survives_a_restart_of_its_owner(station: Station) -> None:

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector import jobs, launches, schedules
-from collector.analysis import Analysis, to_alert
+from collector.analysis import Analysis
 from collector.attribution import Attribution, State
 from collector.job_commands import at_due, cron_line, is_same_command, started
+from collector.raising import to_alert
 from collector.record import Origin, Person
 from collector.rule import Detection, Finding
 from collector.settings import Detection as Settings

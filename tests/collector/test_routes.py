@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from collector import correlations, detections
+from collector import rule_folders
 from collector.alert import Alert
-from collector.analysis import Analysis, load
+from collector.analysis import Analysis
 from collector.organisation import Known, Organisation
 from collector.record import Origin
 from collector.routes import Routes, is_unusual, wants
-from collector.rule import BEGIN, Connections, Correlation, Detection, Story, any_connection, any_program
+from collector.rule import BEGIN, Connections, Rule, Story, any_connection, any_program
 from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kind import Actor, Endpoint
@@ -19,10 +19,7 @@ from evidence.kinds.connection import Close
 from evidence.kinds.process import Exec
 
 SECOND = 1_000_000_000
-RULES: list[Detection | Correlation] = [
-    *load(detections, "DETECTION", Detection),
-    *load(correlations, "CORRELATION", Correlation),
-]
+RULES = rule_folders.judging()
 STORIES = [story for rule in RULES for story in (*rule.hits, *rule.misses)]
 SETTINGS = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
 
@@ -52,7 +49,7 @@ class Unrouted(Analysis):
         return routes  # type: ignore[return-value]
 
 
-def _eager(rule: Detection | Correlation) -> Detection | Correlation:
+def _eager(rule: Rule) -> Rule:
     programs = any_program if rule.unusual else rule.programs
     return msgspec.structs.replace(rule, connections=any_connection, programs=programs)
 

@@ -11,6 +11,7 @@ from collector.correlations import (
     agent_stopped,
     clock_set_back,
     lateral_edge,
+    log_shrunk,
     persistence_egress,
     shared_credential,
     suid_planted,
@@ -25,7 +26,8 @@ from evidence.event import stamp
 
 SECOND = 1_000_000_000
 EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
-    (agent_silent.CORRELATION, ("high", "low", "high", "high")),
+    (log_shrunk.CORRELATION, ("high",) * 4 + ("medium", "high", "high", "low")),
+    (agent_silent.CORRELATION, ("high", "low", "high", "high", "high", "high")),
     (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
     (lateral_edge.CORRELATION, ("medium", "informational", "low", "low", "low")),
     (clock_set_back.CORRELATION, ("medium", "medium", "medium", "low")),

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import analysis, parameters, rulebook
+from collector import parameters, rule_folders, rulebook
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.errors import QueryError
 from collector.organisation import HostLabel, Human, Known, Organisation
 from collector.record import Origin
-from collector.rule import BEGIN, Correlation, Detection, Story
+from collector.rule import BEGIN, Rule, Story
 from collector.rulebook import Book
 from collector.settings import Detection as Settings
 from evidence.event import stamp
@@ -117,7 +117,7 @@ def test_with_four_eyes_another_has_to_approve() -> None:
 
 
 def test_every_number_has_a_range_that_holds_its_default() -> None:
-    known = parameters.catalogue(analysis.rules())
+    known = parameters.catalogue(rule_folders.tunable())
     assert len({(one.rule, one.name) for one in known}) == len(known) > 90
     for one in known:
         assert parameters.value(one, str(one.default)) == one.default
@@ -128,20 +128,20 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "nan", "1e99", "1.5", "9" * 30])
 def test_a_value_of_another_type_or_out_of_range_is_refused(text: str) -> None:
-    known = parameters.catalogue(analysis.rules())
+    known = parameters.catalogue(rule_folders.tunable())
     with pytest.raises(QueryError, match="bytes"):
         parameters.value(parameters.find(known, RULE, NAME), text)
 
 
 def test_what_is_no_parameter_is_said_with_those_there_are() -> None:
-    known = parameters.catalogue(analysis.rules())
+    known = parameters.catalogue(rule_folders.tunable())
     with pytest.raises(QueryError, match="it has bytes"):
         parameters.find(known, RULE, "byte")
     with pytest.raises(QueryError, match="no rule"):
         parameters.find(known, "none", "byte")
 
 
-def hit() -> tuple[Detection | Correlation, Story]:
+def hit() -> tuple[Rule, Story]:
     rule = next(rule for rule in RULES if rule.id == RULE)
     return rule, rule.hits[0]
 

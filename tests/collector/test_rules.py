@@ -5,24 +5,21 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from collector import correlations, detections
+from collector import rule_folders
 from collector.alert import Alert
-from collector.analysis import Analysis, load
+from collector.analysis import Analysis
 from collector.correlations import upload_new_destination
 from collector.detections import access_granted
 from collector.organisation import Known
 from collector.record import Arrival, Origin, Record
-from collector.rule import BEGIN, Correlation, Detection, Finding, Site, Step, Story
+from collector.rule import BEGIN, Finding, Rule, Site, Step, Story
 from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kind import Endpoint
 from evidence.kinds.login import Accepted, SessionOpen
 
 SECOND = 1_000_000_000
-RULES: list[Detection | Correlation] = [
-    *load(detections, "DETECTION", Detection),
-    *load(correlations, "CORRELATION", Correlation),
-]
+RULES = rule_folders.judging()
 SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
 
 
@@ -70,7 +67,7 @@ MISSES = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RU
 
 
 @pytest.mark.parametrize(("rule", "story"), HITS)
-def test_hit(rule: Detection | Correlation, story: Story) -> None:
+def test_hit(rule: Rule, story: Story) -> None:
     alerts = [alert for alert in play(story, Analysis(SITE)) if alert.rule == rule.id]
     assert len({alert.entity for alert in alerts}) == 1
     assert [alert.revision for alert in alerts] == list(range(len(alerts)))
@@ -78,12 +75,12 @@ def test_hit(rule: Detection | Correlation, story: Story) -> None:
 
 
 @pytest.mark.parametrize(("rule", "story"), MISSES)
-def test_miss(rule: Detection | Correlation, story: Story) -> None:
+def test_miss(rule: Rule, story: Story) -> None:
     assert [alert for alert in play(story, Analysis(SITE)) if alert.rule == rule.id] == []
 
 
 @pytest.mark.parametrize(("rule", "story"), HITS)
-def test_state_survives_a_restart_after_each_event(rule: Detection | Correlation, story: Story) -> None:
+def test_state_survives_a_restart_after_each_event(rule: Rule, story: Story) -> None:
     alerts: list[Alert] = []
     engine = told(Analysis(SITE), story)
     for one in arrivals(story):
@@ -104,7 +101,7 @@ def test_state_survives_a_restart_after_each_event(rule: Detection | Correlation
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
-def test_rule_is_complete(rule: Detection | Correlation) -> None:
+def test_rule_is_complete(rule: Rule) -> None:
     assert rule.hits
     assert rule.misses
     assert rule.attack

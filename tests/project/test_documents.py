@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from collector import correlations, detections, risk
-from collector.analysis import load
-from collector.rule import Correlation, Detection
+from collector import risk, rule_folders
+from collector.rule import Rule
 
 ROOT = Path(__file__).parents[2]
 RULES = [
-    *load(detections, "DETECTION", Detection),
-    *load(correlations, "CORRELATION", Correlation),
+    *rule_folders.detections(),
+    *rule_folders.correlations(),
     risk.RULE,
 ]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
-def test_every_rule_and_its_parameters_are_documented(rule: Detection | Correlation) -> None:
+def test_every_rule_and_its_parameters_are_documented(rule: Rule) -> None:
     text = (ROOT / "docs" / "detections.md").read_text()
     assert f"`{rule.id}`, {rule.severity}" in text
     for parameter in rule.parameters:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import correlations, detections
+from collector import rule_folders
 from collector.alert import Alert
-from collector.analysis import Analysis, load
+from collector.analysis import Analysis
 from collector.record import Origin
-from collector.rule import BEGIN, Correlation, Detection
+from collector.rule import BEGIN
 from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kind import Body
@@ -20,10 +20,7 @@ from evidence.kinds.process import Exec
 from .bodies import TEXT, parts
 
 TIME = st.integers(0, 2**62)
-RULES: list[Detection | Correlation] = [
-    *load(detections, "DETECTION", Detection),
-    *load(correlations, "CORRELATION", Correlation),
-]
+RULES = rule_folders.judging()
 WANTED = {kind for rule in RULES for kind in rule.kinds}
 WORDS = st.one_of(
     TEXT,

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import correlations, detections
-from collector.analysis import load as rules
-from collector.rule import Correlation, Detection
+from collector import rule_folders
 from range import document, marked
 from range.command import RangeFailed, chosen
 from range.scenario import HOSTS, Scenario, load
@@ -18,8 +16,7 @@ from range.twins import Draw
 
 SCENARIOS = load()
 RULES = {
-    *(str(rule.id) for rule in rules(detections, "DETECTION", Detection)),
-    *(str(rule.id) for rule in rules(correlations, "CORRELATION", Correlation)),
+    *(str(rule.id) for rule in rule_folders.judging()),
 }
 WITHOUT_A_RULE: frozenset[str] = frozenset()
 """Rules that scenarios wait for."""
@@ -72,7 +69,7 @@ def test_no_rule_is_said_to_be_missing_that_exists() -> None:
 
 def test_scenarios_are_chosen_by_name_number_or_all() -> None:
     named = [one.name for one in chosen(["22", "curl-upload"])]
-    assert named == ["curl-upload", "agent-killed", "agent-stopped"]
+    assert named == ["curl-upload", "agent-killed", "agent-killed-whole", "agent-stopped"]
     assert chosen(["all"]) == list(SCENARIOS.values())
     with pytest.raises(RangeFailed, match="no scenario 'nothing'"):
         chosen(["nothing"])

@@ -19,7 +19,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from collector.decode import Reading
+from collector.ledger.reader import LedgerReader
+from collector.presence import VERB
 from evidence import host_receipts
+from evidence.entry import EntryType
 from evidence.host_receipts import HostReceipts
 from tests.system.agent_at_work import ROOT, unpinned
 
@@ -181,3 +185,31 @@ def test_a_token_is_used_once_and_a_revoked_host_is_told(pair: Pair) -> None:
         return bool(shown["ship"]) and shown["ship"].get("stopped") is True
 
     until("ship says that it is revoked", told)
+
+
+def ended(pair: Pair) -> list[str | None]:
+    """Return the agents of whose connections the collector recorded that they ended."""
+    reader = LedgerReader(pair.folder / "collector" / "ledger")
+    acts = [item for item in reader.items(0, 10_000) if item.type is EntryType.ACT]
+    reader.close()
+    bodies = [event.body for item in acts for part in Reading(item).parts() for event in part]
+    return [body.object for body in bodies if body.verb == VERB]
+
+
+def test_the_end_of_a_killed_agents_connection_is_recorded(pair: Pair) -> None:
+    enrol(pair)
+    pair.agent = pair.start("agent", "run")
+    until("the first statements are sealed", lambda: pair.heads()["priority"] > 0)
+    until("they are acknowledged", pair.flushed)
+    os.kill(pair.children()[-1], signal.SIGKILL)
+    until("both run again", lambda: len(pair.children()) == 2)
+    pair.stop(pair.collector)
+    pair.start_collector()
+    before = pair.heads()["priority"]
+    until("a heartbeat is sealed", lambda: pair.heads()["priority"] > before)
+    until("it is acknowledged, so there is a connection", pair.flushed)
+    assert ended(pair) == []
+    os.killpg(pair.agent.pid, signal.SIGKILL)
+    pair.agent.wait()
+    until("the end of its connection is recorded", lambda: ended(pair))
+    assert ended(pair) == [pair.receipts().host.agent]

@@ -10,7 +10,7 @@ import msgspec
 
 from evidence.kinds.collector import Act
 
-from ... import alert_queries, analysis, parameters, rulebook
+from ... import alert_queries, parameters, rule_folders, rulebook
 from ...errors import QueryError
 from ...rulebook import Book, Scope, State
 from ...users import Role
@@ -70,7 +70,7 @@ class _Decision(msgspec.Struct, frozen=True):
 def _set(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedValue = call.body
     rule = call.values["rule"]
-    known = parameters.catalogue(analysis.rules())
+    known = parameters.catalogue(rule_folders.tunable())
     one = parameters.find(known, rule, wanted.name)
     value = parameters.value(one, wanted.value)
     scope: dict[str, str] = msgspec.to_builtins(wanted.scope)
@@ -96,7 +96,7 @@ def _unset(call: Call) -> msgspec.Struct | Stream:
 def _state(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedState = call.body
     rule = call.values["rule"]
-    if rule not in {one.id for one in analysis.rules() if one.kinds}:
+    if rule not in {one.id for one in rule_folders.tunable() if one.kinds}:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")
     _fits(call, rule, wanted)
     detail = {"state": str(wanted.state)} | ({"budget": str(wanted.budget)} if wanted.budget else {})

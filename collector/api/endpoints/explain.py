@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, analysis, correlations, detections, queries, recall
-from ...explain import Explanation, Rule, explain
-from ...rule import Correlation, Detection
+from ... import alert_queries, queries, recall, rule_folders
+from ...explain import Explanation, explain
+from ...rule import Rule
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
@@ -50,11 +50,7 @@ def _last_event(alert: dict[str, Any]) -> str | None:
 
 
 def _rule(name: str | None) -> Rule:
-    rules: list[Rule] = [
-        *analysis.load(detections, "DETECTION", Detection),
-        *analysis.load(correlations, "CORRELATION", Correlation),
-    ]
-    known = {rule.id: rule for rule in rules}
+    known = {rule.id: rule for rule in rule_folders.judging()}
     if name not in known:
         raise ApiError(
             404, "not_found", f"rule: {name!r} judges no single events; rules are: {', '.join(known)}", "rule"

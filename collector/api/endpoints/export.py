@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ... import alert_queries, conditions, export, fetch, fields, proof, queries, stories
+from ... import alert_queries, conditions, export, fetch, fields, proof, queries, session_queries, stories
 from ...bundler import Story
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
@@ -61,7 +61,7 @@ def _story(call: Call, asked: str) -> Story:
         rows = []
         if found.person is not None:
             span = queries.Span(found.begin - proof.BEFORE, found.end)
-            rows = call.rows(connection, queries.sessions_of(found.person, span))
+            rows = call.rows(connection, session_queries.sessions_of(found.person, span))
     return proof.story(found, [(stories.session(row), row["opened"]) for row in rows])
 
 

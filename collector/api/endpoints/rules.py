@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ... import analysis, parameters, rulebook
+from ... import parameters, rule_folders, rulebook
 from ...parameters import Described
 from ...rule import Value
 from ...rulebook import Proposal, Setting, Standing
@@ -71,7 +71,7 @@ def _listed(call: Call) -> list[ListedRule]:
             book.standings.get(rule.id),
             [in_force(parameters.described(rule.id, one)) for one in rule.parameters],
         )
-        for rule in analysis.rules()
+        for rule in rule_folders.tunable()
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ... import fetch, person_queries, process_tree, queries
+from ... import fetch, person_queries, process_tree, queries, session_queries
 from ...conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
@@ -75,8 +75,8 @@ def _session(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
         agent = _agent(call.rows(connection, queries.agents_named(values["agent"])), values["agent"])
-        events = call.rows(connection, queries.session(agent, values["session"], wanted + 1))
-        flows = call.rows(connection, queries.session_flows(agent, values["session"]))
+        events = call.rows(connection, session_queries.session(agent, values["session"], wanted + 1))
+        flows = call.rows(connection, session_queries.session_flows(agent, values["session"]))
         known = call.rows(connection, person_queries.known(agent, values["session"]))
         events = _named(call, connection, events)
     if not events:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from ... import analysis, forecast, moments, parameters, tune
+from ... import forecast, moments, parameters, rule_folders, tune
 from ...errors import QueryError
 from ...parameters import Described
 from ...rule import Correlation, Rule, Value
@@ -61,7 +61,7 @@ def _tune(call: Call) -> msgspec.Struct | Stream:
 
 def _judging() -> list[Rule]:
     """Return the rules whose past can be shown to them again."""
-    return [rule for rule in analysis.rules() if rule.kinds]
+    return [rule for rule in rule_folders.tunable() if rule.kinds]
 
 
 def _values(wanted: WantedTrial, about: Described, current: Value, asked: Value | None) -> tuple[Value, ...]:

@@ -90,12 +90,30 @@ def _view(name: str, kinds: tuple[type[Body], ...], fields: dict[str, Field], bo
     )
 
 
+def _making(values: Values) -> Exec:
+    call = values.get("SYSCALL") or values.get("syscall")
+    argv = words.making(call, values.get("a0"))
+    return Exec(
+        pid=4242,
+        exe=values.get("exe") or f"/usr/bin/{argv[0]}",
+        argv=argv,
+        uid=digits(values, "uid"),
+        euid=digits(values, "euid"),
+        auid=digits(values, "auid"),
+    )
+
+
+def _calls(of: Any, *choices: str) -> dict[str, Field]:
+    call = Field(of, choices=frozenset(choices))
+    return {"SYSCALL": call, "syscall": call}
+
+
 _BY_EXEC = {
-    "exe": Field("exe"),
+    "exe": Field("exe", column="exe"),
     "comm": Field(_comm),
     "cwd": Field("cwd"),
-    "cmdline": Field("argv", joined),
-    "proctitle": Field("argv", joined),
+    "cmdline": Field("argv", joined, column="cmd_line"),
+    "proctitle": Field("argv", joined, column="cmd_line"),
     "uid": Field("uid"),
     "euid": Field("euid"),
     "gid": Field("gid"),
@@ -113,7 +131,7 @@ _EXECS = (
         (Exec,),
         {"argc": Field("argv", lambda argv: str(len(argv)))},
         _exec,
-        text=Field("argv", joined),
+        text=Field("argv", joined, column="cmd_line"),
         family=_argument,
         sensor="process",
     ),
@@ -127,14 +145,30 @@ _EXECS = (
         sensor="process",
     ),
     _view(
+        "SYSCALL of a command",
+        (Exec,),
+        _BY_EXEC
+        | {
+            "a0": Field("argv", lambda argv: (words.made_call(argv) or ("", None))[1]),
+            **_calls(lambda body: (words.made_call(body.argv) or (None, ""))[0], *words.MADE_CALLS),
+        },
+        _making,
+        text=Field("exe"),
+        constant={"success": "yes"},
+        has=lambda body: words.made_call(body.argv) is not None,
+        sensor="process",
+    ),
+    _view(
         "PATH of an exec",
         (Exec,),
-        {"name": Field("exe")},
+        {"name": Field("exe", column="exe")},
         _exec,
         constant={"nametype": "NORMAL"},
         sensor="process",
     ),
-    _view("PROCTITLE", (Exec,), {"proctitle": Field("argv", joined)}, _exec, sensor="process"),
+    _view(
+        "PROCTITLE", (Exec,), {"proctitle": Field("argv", joined, column="cmd_line")}, _exec, sensor="process"
+    ),
 )
 
 _CHANGES: tuple[type[Body], ...] = (Create, Change, Rename, Delete, Attributes, Read)
@@ -189,17 +223,12 @@ _BY_ACTOR = {
 }
 
 
-def _calls(of: Any, *choices: str) -> dict[str, Field]:
-    call = Field(of, choices=frozenset(choices))
-    return {"SYSCALL": call, "syscall": call}
-
-
 _FILES = (
     _view(
         "PATH",
         _CHANGES,
         {
-            "name": Field("path"),
+            "name": Field("path", column="path"),
             "nametype": Field(_nametype, choices=frozenset({"CREATE", "DELETE", "NORMAL"})),
         },
         _path,
@@ -209,7 +238,7 @@ _FILES = (
         "SYSCALL of a file",
         _CHANGES,
         {
-            "name": Field("path"),
+            "name": Field("path", column="path"),
             **_BY_ACTOR,
             **_calls(_call_of, "mknod", "openat", "unlinkat", "renameat2", "fchmodat"),
         },

@@ -33,7 +33,11 @@ def former(body: Any) -> str | None:
     return name
 
 
-_FIELDS = {"TargetFilename": Field("path"), "Image": Field(program), "CommandLine": Field(command)}
+_FIELDS = {
+    "TargetFilename": Field("path", column="path"),
+    "Image": Field(program),
+    "CommandLine": Field(command),
+}
 
 
 def _create(values: Values) -> Body:
@@ -59,7 +63,7 @@ def _read(values: Values) -> Body:
 
 def _view(name: str, kinds: tuple[type[Body], ...], body: Any, *further: str) -> View:
     fields = _FIELDS | {one: Field(former if one == "SourceFilename" else "path") for one in further}
-    return View(name, "file", kinds, (Logsource("linux", name),), fields, Field("path"), body)
+    return View(name, "file", kinds, (Logsource("linux", name),), fields, Field("path", column="path"), body)
 
 
 VIEWS = (

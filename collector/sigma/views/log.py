@@ -28,6 +28,15 @@ _FILES = {"auth": ("auth.log", "secure"), "syslog": ("syslog", "messages"), "cro
 _ASSIGNED = re.compile(r"(?:^|[\s;:])([A-Za-z_][A-Za-z0-9_]{0,31})=(\"[^\"]*\"|[^\s;]+)")
 
 
+_USER = re.compile(r"(?:\bfor (?:invalid user )?|\buser=|[Ii]nvalid user )(\S+)")
+_CLIENT = re.compile(r"(?: from |\brhost=)(\S+)")
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.search(text)
+    return None if found is None else found[1]
+
+
 def _line(body: Message) -> str:
     """Return the line as its file has it behind time and host."""
     if body.program is None:
@@ -50,13 +59,27 @@ def _family(name: str) -> Field | None:
 
 def _body(program: str | None, path: str, values: Values) -> Message:
     text = values.get("message") or values.get("text")
+    who, client = values.get("user_name"), values.get("client_ip")
+    if who is not None or client is not None:
+        text = f"{text or ''} for {who}" if who is not None else text or ""
+        text += f" from {client}" if client is not None else ""
     if text is None:
         text = " ; ".join(f"{name}={value}" for name, value in values.items() if name not in _PLAIN)
     place = "/var/log/syslog" if "program" in values else path
-    return Message(path=values.get("path", place), text=text, program=values.get("program", program))
+    program = values.get("program") or values.get("deviceProcessName") or program
+    return Message(path=values.get("path", place), text=text, program=program)
 
 
-_PLAIN = {"program": Field("program"), "message": Field("text"), "text": Field("text"), "path": Field("path")}
+_PLAIN = {
+    "program": Field("program"),
+    "deviceProcessName": Field("program"),
+    "message": Field("text"),
+    "text": Field("text"),
+    "path": Field("path"),
+    "user_name": Field("text", functools.partial(_first, _USER)),
+    "client_ip": Field("text", functools.partial(_first, _CLIENT)),
+}
+"""user_name and client_ip are those that sshd, su and PAM write."""
 
 
 def _is_of(service: str) -> Any:

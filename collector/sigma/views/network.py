@@ -90,11 +90,11 @@ VIEWS = (
         serves=(Logsource("linux", "dns_query"),),
         fields=_ACTOR
         | {
-            "QueryName": Field("name"),
+            "QueryName": Field("name", column="name"),
             "QueryResults": Field("answers", _answers),
             "QueryStatus": Field("rcode"),
         },
-        text=Field("name"),
+        text=Field("name", column="name"),
         body=_query,
     ),
     View(
@@ -102,8 +102,12 @@ VIEWS = (
         sensor="dns",
         kinds=(Query,),
         serves=(Logsource("linux", "dns"),),
-        fields={"query": Field("name"), "record_type": Field("type"), "answer": Field("answers", _answers)},
-        text=Field("name"),
+        fields={
+            "query": Field("name", column="name"),
+            "record_type": Field("type"),
+            "answer": Field("answers", _answers),
+        },
+        text=Field("name", column="name"),
         body=_query,
     ),
 )

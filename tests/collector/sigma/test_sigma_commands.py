@@ -81,3 +81,28 @@ def _settings(tmp_path: Path) -> Path:
     config = tmp_path / "collector.toml"
     config.write_text(f'state = "{tmp_path}/state"\n')
     return config
+
+
+def test_explain_shows_each_part_of_a_condition(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detection = "{Image|endswith: /nmap, User: root, CommandLine|re: '-s[ST]'}"
+    rules = folder(tmp_path, scan=(EXEC, detection, ""))
+    event = tmp_path / "event.json"
+    event.write_text(
+        '{"kind": "process.exec", "pid": 1, "exe": "/bin/nmap", "argv": ["nmap"], "user": "bob"}'
+    )
+    assert run("rules", "explain", IDS[0], event, "--rules", rules, "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    (view,) = said["views"]
+    assert not said["matches"]
+    assert [(part["asks"], part["holds"]) for part in view["parts"]] == [
+        ("all of", False),
+        ("Image ends with '/nmap'", True),
+        ("User is 'root'", False),
+        ("CommandLine matches /-s[ST]/", False),
+    ]
+    event.write_text('{"Image": "/bin/nmap", "User": "root", "CommandLine": "nmap -sS x"}')
+    assert run("rules", "explain", IDS[0], event, "--rules", rules) == 0
+    assert "+ User is 'root'   [root]" in capsys.readouterr().out
+    event.write_text("[")
+    assert run("rules", "explain", IDS[0], event, "--rules", rules) == 2
+    assert run("rules", "explain", "none", event, "--rules", rules) == 2

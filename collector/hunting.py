@@ -1,0 +1,58 @@
+"""A hunt in a disposable process: bounded in time and memory, killed when its time is up."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .disposable import converse
+from .errors import QueryError
+from .hunt import Hunted, Span
+from .sigma.ruleset import Ruleset
+
+ANSWER_LIMIT = 64 << 20
+"""Bytes of the process's answer."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one hunt may use."""
+
+    seconds: float
+    memory_bytes: int
+    hits: int
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What the process is told: the rules, the snapshot to look into, the span, and its limits."""
+
+    ruleset: Ruleset
+    snapshot: str
+    span: Span
+    limits: Limits
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was found, or the error's message."""
+
+    found: Hunted | None = None
+    error: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Answer)
+
+
+def run(task: Task) -> Hunted:
+    """Return what the rules find.
+
+    Raises:
+        QueryError: it took too long, needed too much memory, or failed.
+    """
+    said = converse("hunt_worker", msgspec.json.encode(task), task.limits.seconds, ANSWER_LIMIT)
+    if said.late:
+        raise QueryError(f"hunt: stopped after {task.limits.seconds:g} s, the limit; take a shorter time")
+    try:
+        answer = _decoder.decode(said.raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise QueryError(f"hunt: its process ended without an answer (status {said.status})") from error
+    if answer.found is None:
+        raise QueryError(f"hunt: {answer.error}")
+    return answer.found

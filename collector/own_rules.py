@@ -1,0 +1,66 @@
+"""What the engine tells of rules themselves: one failed, one broke its budget. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from evidence.event import Event
+from evidence.kind import Body
+from evidence.kinds.collector import Act
+
+from .record import Origin, Record, SessionRevision
+from .rule import Detection, Finding, Rule
+
+FAULT = Detection(
+    id="rule-fault",
+    version=1,
+    title="A rule failed on an event",
+    severity="high",
+    attack=("T1562.006",),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+SIGMA = msgspec.structs.replace(FAULT, id="sigma")
+"""Stands for all Sigma rules, where the matching itself fails."""
+STAGED = Detection(
+    id="rule-staged",
+    version=1,
+    title="A rule broke its budget and alerts no more",
+    severity="medium",
+    attack=(),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+
+
+def staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
+    """Return that a rule was staged because it alerted too often."""
+    return Finding(
+        entity=f"{act.object}|{origin.uid(event)}",
+        summary=f"rule {act.object} is only tried from now on: {act.reason}",
+        time=event.time,
+        agent=origin.agent,
+        host=origin.host,
+        evidence=(origin.uid(event),),
+        details={"rule": act.object or "", "reason": act.reason or ""},
+    )
+
+
+def fault(rule: Rule, on: Record | SessionRevision, error: Exception) -> Finding:
+    """Return that rule failed on something, once for each host and kind of error: it may have been wanted."""
+    name = type(error).__name__
+    event = on.uid if isinstance(on, Record) else f"session {on.session}"
+    return Finding(
+        entity=f"{rule.id}|{on.agent}|{name}",
+        summary=f"rule {rule.id} failed on event {event} of {on.host} and did not judge it: {name}",
+        time=on.event.time if isinstance(on, Record) else on.revised,
+        agent=on.agent,
+        host=on.host,
+        evidence=(),
+        person=on.person,
+        details={"rule": rule.id, "event": event, "error": f"{name}: {error}"[:500]},
+    )
