@@ -24,6 +24,7 @@ from collector.api.services import Services
 from collector.bundler import Story
 from collector.errors import LedgerError
 from collector.settings import Console, Detection
+from collector.sigma.ruleset import Ruleset
 from collector.state_db import StateDb
 from collector.suppressions import Suppressions
 from collector.triages import Triages
@@ -109,6 +110,7 @@ def serve(
     tls: tuple[Path, Path] | None = None,
     *,
     four_eyes: bool = False,
+    sigma: Ruleset | None = None,
 ) -> Iterator[Live]:
     """Serve a lake with the story, for the users vera (viewer), ann (analyst) and adam (admin)."""
     StateDb(folder / "state.db").create()
@@ -129,6 +131,7 @@ def serve(
         lambda: snapshot.book(made.snapshot),
         Triages(StateDb(folder / "state.db")),
         four_eyes,
+        lambda: sigma or Ruleset(),
     )
     mounted = routes(services)
     listener = socket.create_server(("127.0.0.1", 0))
