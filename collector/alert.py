@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import msgspec
@@ -42,3 +43,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     revision: int = 0
     boot: str | None = None
     staged: bool = False
+
+
+@functools.lru_cache(1024)
+def entity_key(rule: str, entity: str) -> str:
+    """Return what a rule's entity is remembered by: one and the same string for all who do."""
+    return f"{rule}|{entity}"

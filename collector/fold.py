@@ -7,6 +7,7 @@ replay gives the same, whatever the sizes of commits were. Only `tick` brings in
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kinds.agent import Heartbeat, Start
 from evidence.kinds.collector import Act
+from evidence.statement import Statement
 
 from . import decode, findings, skew
 from .alert import Alert
@@ -152,8 +154,7 @@ class Fold:
             if contested:
                 persons += [None] * len(events)
                 continue
-            host = self._state.hosts.get(said.agent, "")
-            origin = Origin(said.agent, said.epoch, said.boot, host, item.index, received, ahead)
+            origin = self._origin(said, item.index, received, ahead)
             found, raised = self._attribute(origin, events, faults)
             persons += found
             alerts += raised
@@ -164,6 +165,12 @@ class Fold:
         nothing: list[SessionRevision] = []
         sessions = self._guard(self._engine.sessions, nothing, faults)
         return Folded(batch, host, contested, persons, tuple(sessions)), alerts
+
+    def _origin(self, said: Statement, index: int, received: int, ahead: int) -> Origin:
+        # What a host is called stands in the state of many sessions and rules: there it is one string.
+        agent, boot = sys.intern(said.agent), sys.intern(said.boot)
+        host = sys.intern(self._state.hosts.get(agent, ""))
+        return Origin(agent, said.epoch, boot, host, index, received, ahead)
 
     def _arrived(self, item: LedgerItem, reading: Reading, faults: list[Exception]) -> list[Alert]:
         """Show the statement to the engine, and note it if it contradicts another."""

@@ -9,7 +9,10 @@ from .bounded import remember
 from .crossings import Crossings
 from .hop_pairs import Login
 from .record import NOT_INTERACTIVE, Origin, Person
-from .sessions import SESSIONS_LIMIT, Session, Sessions
+from .sessions import Session, Sessions
+
+_LIMIT = 30_000
+"""Logins of which one half, its acceptance or its session, may have come without the other."""
 
 
 class Logins:
@@ -29,7 +32,7 @@ class Logins:
         body = event.body
         seen = self._crossings.accepted(origin, event)
         if body.pid is not None:
-            remember(self._accepted, origin.key(body.pid), seen.uid, SESSIONS_LIMIT)
+            remember(self._accepted, origin.key(body.pid), seen.uid, _LIMIT)
         key = origin.key(body.session) if body.session is not None else None
         if key is None and body.pid is not None:
             key = self._opened.get(origin.key(body.pid))
@@ -55,7 +58,7 @@ class Logins:
             return False
         session = self._sessions.state.sessions[self._open(origin, event, body.session)]
         if body.pid is not None:
-            remember(self._opened, origin.key(body.pid), key, SESSIONS_LIMIT)
+            remember(self._opened, origin.key(body.pid), key, _LIMIT)
             seen = self._crossings.login(self._accepted.get(origin.key(body.pid)))
             if seen is not None:
                 self._join(key, session, seen)

@@ -14,7 +14,7 @@ from evidence.kinds.state import Changed
 
 from .bounded import remember
 from .by_person import by_person, is_change, is_explained, is_installer
-from .record import Person, Record
+from .record import Person, Record, key_of
 from .rule import Site
 
 _SOURCES = frozenset({"cron", "at", "units"})
@@ -39,7 +39,7 @@ class Written(msgspec.Struct, frozen=True):
     runs: str = ""
 
 
-class Out(msgspec.Struct, frozen=True):
+class Out(msgspec.Struct, frozen=True, gc=False):
     """A connection out of a unit or a job; starts are the unit's stem, or uids of what made the job."""
 
     time: int
@@ -146,7 +146,7 @@ def _may_be_a_jobs(record: Record) -> str | None:
     person = record.person
     if person is None or person.session is None or person.how != "kernel" or person.source is not None:
         return None
-    return f"{record.boot}|{person.session}"
+    return key_of(record.agent, record.boot, person.session)
 
 
 def _starts(record: Record, body: Open | Close | Report) -> tuple[str, ...]:

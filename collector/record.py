@@ -122,7 +122,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     def key(self, number: int) -> str:
         """Return what a session, or a process, of the host's boot is remembered by."""
-        return _key(self.agent, self.boot, number)
+        return key_of(self.agent, self.boot, number)
 
     def uid(self, event: Event[Any]) -> str:
         """Return the stable name of an event from here, ``agent:epoch:seq``."""
@@ -154,7 +154,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 @functools.lru_cache(_SHARED)
-def _key(agent: str, boot: str, number: int) -> str:
+def key_of(agent: str, boot: str, number: int) -> str:
+    """Return what a session, or a process, of a boot is remembered by."""
     return f"{agent}|{boot}|{number}"
 
 

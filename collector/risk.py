@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from . import attack
-from .alert import Alert, Severity
+from .alert import Alert, Severity, entity_key
 from .bounded import remember
-from .record import Person, SessionRevision
+from .record import Person, SessionRevision, key_of
 from .rule import Detection, Finding, Parameter, Site
 
 HALF_LIFE = 86_400_000_000_000
@@ -110,7 +110,7 @@ def found(state: State, alert: Alert, limits: Limits) -> Iterator[Finding]:
     one = part(alert)
     if one is None:
         return
-    name, key = one.person.name, f"{alert.rule}|{alert.entity}"
+    name, key = one.person.name, entity_key(alert.rule, alert.entity)
     parts = state.people.get(name) or {}
     known = parts.get(key)
     _keep(state, name, parts, {key: one})
@@ -120,7 +120,7 @@ def found(state: State, alert: Alert, limits: Limits) -> Iterator[Finding]:
 
 def revised(state: State, session: SessionRevision, limits: Limits) -> Iterator[Finding]:
     """Take whose a session is by now; what was found in it becomes that person's risk."""
-    former = state.owners.get(f"{session.agent}|{session.boot}|{session.session}")
+    former = state.owners.get(key_of(session.agent, session.boot, session.session))
     name = session.person.name
     if former is None or former == name:
         return
@@ -148,7 +148,8 @@ def _keep(state: State, name: str, parts: dict[str, Part], fresh: dict[str, Part
     remember(state.people, name, parts, PEOPLE_LIMIT)
     for one in fresh.values():
         if one.person.session is not None:
-            remember(state.owners, f"{one.agent}|{one.boot}|{one.person.session}", name, SESSIONS_LIMIT)
+            session = key_of(one.agent, one.boot or "", one.person.session)
+            remember(state.owners, session, name, SESSIONS_LIMIT)
 
 
 def part(alert: Alert) -> Part | None:

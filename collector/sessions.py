@@ -15,7 +15,7 @@ import msgspec
 from .bounded import remember
 from .jobs import WEAK
 from .organisation import Known
-from .record import NOT_INTERACTIVE, Hop, How, Origin, Person, SessionRevision
+from .record import NOT_INTERACTIVE, Hop, How, Origin, Person, SessionRevision, key_of
 
 SESSIONS_LIMIT = 100_000
 DEPTH_LIMIT = 16
@@ -63,7 +63,7 @@ class Session(msgspec.Struct, gc=False):
     fingerprint: str | None = None
     evidence: tuple[str, ...] = ()
     link: Link | None = None
-    children: list[str] = []
+    children: tuple[str, ...] = ()
     bytes_out: int = 0
     bytes_in: int = 0
     told: int = 0
@@ -78,11 +78,6 @@ class State(msgspec.Struct):
     due: dict[str, int] = {}
     flows: dict[str, tuple[int, int]] = {}
     early: dict[str, list[int]] = {}
-
-
-def key(agent: str, boot: str, number: int) -> str:
-    """Return the key of a session, which has no other on any host."""
-    return f"{agent}|{boot}|{number}"
 
 
 def account(known: Known, user: str, fingerprint: str | None, source: str | None) -> str:
@@ -112,7 +107,7 @@ class Sessions:
 
     def add(self, session: Session) -> str:
         """Take a session in, with the bytes that came before it, and return its key."""
-        name = key(session.agent, session.boot, session.number)
+        name = key_of(session.agent, session.boot, session.number)
         out, into = self.state.early.pop(name, (0, 0))
         session.bytes_out, session.bytes_in = session.bytes_out + out, session.bytes_in + into
         remember(self.state.sessions, name, session, SESSIONS_LIMIT)
@@ -139,10 +134,11 @@ class Sessions:
         session.link = link
         if former is not None and former in self.state.sessions:
             siblings = self.state.sessions[former].children
-            self.state.sessions[former].children = [one for one in siblings if one != name]
+            self.state.sessions[former].children = tuple(one for one in siblings if one != name)
         if link is not None and link.via in self.state.sessions:
             parent = self.state.sessions[link.via]
-            parent.children = [*[one for one in parent.children if one != name], name][-_CHILDREN_LIMIT:]
+            others = tuple(one for one in parent.children if one != name)
+            parent.children = (*others, name)[-_CHILDREN_LIMIT:]
         self.rename(name)
 
     def rename(self, name: str) -> None:

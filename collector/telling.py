@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .alert import Alert, Severity
+from .alert import Alert, Severity, entity_key
 from .bounded import remember
 from .incident import rank
 from .rule import Detection, Parameter
@@ -89,7 +89,7 @@ def tell(state: State, found: Alert, now: int, per_hour: int, *, of_event: bool 
 
     of_event: it is the word of one event, and that of a later event, told or waiting, stands.
     """
-    key = f"{found.rule}|{found.entity}"
+    key = entity_key(found.rule, found.entity)
     waiting = state.waiting.get(key)
     if waiting is not None and now - waiting.since >= QUIET:
         del state.waiting[key]
@@ -206,8 +206,8 @@ def _is_flood(state: State, found: Alert, now: int, per_hour: int) -> bool:
 def _hold_back(state: State, found: Alert, now: int) -> Iterator[Alert]:
     """Count one that is not told in the last that was."""
     last = state.floods[_who(found)].last
-    known = state.told.get(f"{last.rule}|{last.entity}") if last is not None else None
+    known = state.told.get(entity_key(last.rule, last.entity)) if last is not None else None
     if last is None or known is None:
         return
     known.more += 1
-    yield from _again(state, f"{last.rule}|{last.entity}", known, last, now)
+    yield from _again(state, entity_key(last.rule, last.entity), known, last, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 
 import msgspec
 
@@ -44,7 +45,7 @@ class Volume(msgspec.Struct, gc=False):
 
     def add(self, record: Record, body: Close | Report, by: str = "") -> Grown:
         """Count what a report or close tells of its flow, and return what is new of it."""
-        flow = f"{body.protocol}{body.flow}"
+        flow = _flow(body.protocol, body.flow)
         out, into = self.flows.get(flow, (0, 0))
         most = max(out, body.bytes_out or 0), max(into, body.bytes_in or 0)
         grown = Grown(most[0] - out, most[1] - into, day_of(began(record, body)))
@@ -81,3 +82,9 @@ def place(remote: Endpoint) -> str:
 def began(record: Record, body: Close | Report) -> int:
     """Return when the flow of an event began, as far as it tells (UTC ns)."""
     return record.event.time - (body.duration or 0)
+
+
+@functools.lru_cache(1024)
+def _flow(protocol: str, flow: int) -> str:
+    """Return what a flow is remembered by: one and the same string for all rules."""
+    return f"{protocol}{flow}"

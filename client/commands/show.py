@@ -166,6 +166,7 @@ def _next(screen: Screen, story: dict[str, Any]) -> None:
     if story.get("incident"):
         commands.insert(0, f"vedette show {story['incident']}")
     commands.append(f"vedette explain {alert['id'][:12]}")
+    commands.append(f"vedette baseline --alert {alert['id'][:12]}")
     commands.append(f"vedette export --format bundle --alert {alert['id'][:12]} --out FILE")
     screen.line("")
     for command in commands:

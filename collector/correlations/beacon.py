@@ -45,7 +45,7 @@ class Place(msgspec.Struct, gc=False):
     """Since which day the fleet calls it, and the first few hosts that do."""
 
     since: int
-    agents: list[str] = []
+    agents: tuple[str, ...] = ()
 
 
 class Calls(msgspec.Struct, gc=False):
@@ -83,7 +83,7 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
         return ()  # nearly every connection
     known.since = min(known.since, day_of(record.event.time))
     if record.agent not in known.agents:
-        known.agents.append(record.agent)
+        known.agents = (*known.agents, record.agent)
     _note(state, record, body, where, site)
     return ()
 

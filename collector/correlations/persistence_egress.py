@@ -18,7 +18,7 @@ from evidence.kinds.state import Changed
 from ..bounded import remember
 from ..examples import DAY, SERVICE, WINDOW, alice, at_once, opened, sent
 from ..persistence import OUT_LIMIT, UNITS, Host, Out, State, Written, goes_out, host_of, is_written, stem
-from ..record import Record, SessionRevision
+from ..record import Record, SessionRevision, key_of
 from ..rule import Correlation, Finding, Parameter, Site, connections_out
 from ..schedules import SEEN_LATE
 from ..session_work import describe
@@ -54,7 +54,7 @@ def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Fin
     host = state.hosts.get(session.agent)
     if host is None or session.person.how != "job":
         return ()
-    out = host.sessions.pop(f"{session.boot}|{session.session}", None)
+    out = host.sessions.pop(key_of(session.agent, session.boot, session.session), None)
     starts = session.person.because
     if out is None or host.names.keys().isdisjoint(starts):
         return ()

@@ -459,3 +459,20 @@ def test_the_digest_is_a_table_by_rule(served: Served, capsys: pytest.CaptureFix
     assert "live" in told
     assert run(served, "digest", "--to", "2020-01-01") == 0
     assert "nothing was found" in capsys.readouterr().err
+
+
+def test_what_is_normal_is_shown_and_why_an_alert_was_not(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(served, "baseline", "alice") == 0
+    told = capsys.readouterr().out
+    for part in ("alice", "hours 00", "sent outside", "12.3 MB", "/usr/bin/tar", "files.example"):
+        assert part in told
+    assert run(served, "baseline", "--alert", "c0ffee") == 0
+    told = capsys.readouterr().out
+    assert "nobody ever used it" in told
+    assert "z unknown" in told
+    assert run(served, "baseline", "--pair", "alice", lake.DESTINATION, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sent"]["total"] == lake.UPLOADED
+    assert run(served, "baseline", "--host", lake.HOST, "alice") == 2
+    assert "type: vedette baseline" in capsys.readouterr().err

@@ -96,18 +96,13 @@ def _unset(call: Call) -> msgspec.Struct | Stream:
 def _state(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedState = call.body
     rule = call.values["rule"]
-    if rule not in _resting(call):
+    resting = {one.id for one in rule_folders.judging() if one.kinds}
+    resting |= {one.id for one in call.services.sigma().everything()}
+    if rule not in resting:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")
     _fits(call, rule, wanted)
     detail = {"state": str(wanted.state)} | ({"budget": str(wanted.budget)} if wanted.budget else {})
     return _decide(call, _Decision(rulebook.STATE, rule, wanted.reason, detail), rule)
-
-
-def _resting(call: Call) -> set[str]:
-    """Return the rules that may be staged or rest: those that judge events, and Sigma's."""
-    sigma = call.services.sigma()
-    own = {one.id for one in rule_folders.judging() if one.kinds}
-    return own | {one.id for one in sigma.rules} | {one.id for one in sigma.correlations}
 
 
 def _fits(call: Call, rule: str, wanted: WantedState) -> None:

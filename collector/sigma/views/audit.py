@@ -156,6 +156,7 @@ _EXECS = (
         text=Field("exe"),
         constant={"success": "yes"},
         has=lambda body: words.made_call(body.argv) is not None,
+        only_for=frozenset({"SYSCALL", "syscall"}),
         sensor="process",
     ),
     _view(

@@ -23,6 +23,7 @@ from collector.api.routes import routes
 from collector.api.services import Services
 from collector.bundler import Story
 from collector.errors import LedgerError
+from collector.organisation import Known
 from collector.settings import Console, Detection
 from collector.sigma.ruleset import Ruleset
 from collector.state_db import StateDb
@@ -111,6 +112,7 @@ def serve(
     *,
     four_eyes: bool = False,
     sigma: Ruleset | None = None,
+    known: Known | None = None,
 ) -> Iterator[Live]:
     """Serve a lake with the story, for the users vera (viewer), ann (analyst) and adam (admin)."""
     StateDb(folder / "state.db").create()
@@ -127,7 +129,7 @@ def serve(
         console or Console(query_seconds=10.0),
         Clock(),
         Suppressions(StateDb(folder / "state.db")),
-        lambda: site(Detection(), None, snapshot.book(made.snapshot)),
+        lambda: site(Detection(), known, snapshot.book(made.snapshot)),
         lambda: snapshot.book(made.snapshot),
         Triages(StateDb(folder / "state.db")),
         four_eyes,

@@ -16,18 +16,6 @@ from . import lake
 from .live import Live, serve
 
 RULE = "upload-new-destination"
-SIGMA_ID = "5b1f5a2e-94a5-4d0c-8f8d-2f9f2a2b8a10"
-SIGMA = f"""
-title: Telnet
-id: {SIGMA_ID}
-status: test
-level: low
-logsource: {{category: process_creation, product: linux}}
-detection:
-  selection:
-    Image|endswith: /telnet
-  condition: selection
-"""
 
 
 @pytest.fixture
@@ -121,12 +109,6 @@ def test_a_rule_is_staged_rested_and_live_again(live: Live) -> None:
     assert live.post("/v1/rules/throttle/state", {"state": "off", "reason": "try"}).status_code == 404
 
 
-def test_a_sigma_rule_rests_too(tmp_path: Path) -> None:
-    with serve(tmp_path, sigma=assemble([read("one", SIGMA.encode(), {})])) as live:
-        answer = live.post(f"/v1/rules/{SIGMA_ID}/state", {"state": "off", "reason": "too loud"})
-        assert answer.json()["in_force"] is True
-
-
 def test_of_a_full_book_a_decision_is_refused_before_it_is_recorded(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +168,20 @@ def test_the_digest_counts_by_rule_what_was_found(live: Live) -> None:
     assert (staged["rule"], staged["findings"], staged["alerts"]) == ("off-hours", 3, 0)
     assert (staged["state"], staged["staged"]) == ("staged", True)
     assert live.get("/v1/digest", to="2020-01-01").json()["rows"] == []
+
+
+def test_a_sigma_rule_is_listed_staged_and_hunted_by_its_id(tmp_path: Path) -> None:
+    name = "11111111-1111-4111-8111-111111111111"
+    text = f"title: curl\nid: {name}\nlogsource: {{product: linux, category: process_creation}}\n"
+    text += "detection: {s: {Image|endswith: /curl}, condition: s}\n"
+    with serve(tmp_path, sigma=assemble([read("curl.yml", text.encode(), {})])) as live:
+        (row,) = live.get("/v1/rules", rule=name).json()["rows"]
+        assert (row["title"], row["state"], row["kinds"]) == ("curl", "live", ["process.exec"])
+        body = {"state": "staged", "reason": "let us see"}
+        assert live.post(f"/v1/rules/{name}/state", body).status_code == 200
+        (row,) = live.get("/v1/rules", rule=name).json()["rows"]
+        assert row["state"] == "staged"
+        found = live.post("/v1/hunt", {"rule": name, "since": "1h"}).json()
+        assert [hit["evidence"] for hit in found["hits"]] == [[f"{lake.AGENT}:1:8"]]
+        assert live.post("/v1/hunt", {"since": "1h"}).status_code == 400
+        assert live.post("/v1/hunt", {"rule": name}, "vera").status_code == 403
