@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from collector import analysis, forecast, parameters, tune
+from collector import analysis, forecast, parameters, rule_folders, tune
 from collector.rulebook import Book
 from collector.settings import Detection
 from collector.tuning import Wanted
@@ -34,7 +34,7 @@ def tried(made: Made, rule: str, name: str) -> list[Row]:
     """Try the default grid of a parameter on the whole month, as the API does."""
     known = tune_lake.known(made)
     site = analysis.site(Detection(), known)
-    about = parameters.find(parameters.catalogue(analysis.rules()), rule, name)
+    about = parameters.find(parameters.catalogue(rule_folders.tunable()), rule, name)
     current = site.parameters.get(rule, {}).get(name, about.default)
     if isinstance(current, str) or about.least is None or about.most is None:
         raise SystemExit(f"{rule}: {name} is no number")

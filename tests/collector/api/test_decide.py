@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collector import rulebook
 from collector.sigma.read import read
 from collector.sigma.ruleset import assemble
 
@@ -77,6 +78,8 @@ def test_a_parameter_is_set_for_all_or_some_and_let_go(live: Live) -> None:
         ("size", "1", {}, "parameter"),
         ("archivers", "tar", {"person": "alice"}, "scope"),
         ("bytes", "1", {"person": "alice", "role": "dba"}, "scope"),
+        ("bytes", "1", {"person": "a" * 257}, "body"),
+        ("bytes", "1", {"person": ""}, "body"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -104,6 +107,16 @@ def test_a_rule_is_staged_rested_and_live_again(live: Live) -> None:
         assert in_force(live)["state"] == state
     assert live.post("/v1/rules/none/state", {"state": "off", "reason": "try"}).status_code == 404
     assert live.post("/v1/rules/throttle/state", {"state": "off", "reason": "try"}).status_code == 404
+
+
+def test_of_a_full_book_a_decision_is_refused_before_it_is_recorded(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rulebook, "SETTINGS_LIMIT", 1)
+    assert set_bytes(live)["in_force"] is True
+    assert set_bytes(live, "9000000")["in_force"] is True
+    assert set_bytes(live, "9000000", person="alice")["code"] == "full"
+    assert [act.verb for act in live.acts.kept if act.verb.startswith("rule.")] == ["rule.set", "rule.set"]
 
 
 def test_with_four_eyes_a_second_person_approves(careful: Live) -> None:
