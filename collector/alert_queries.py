@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import wording
 from .conditions import Where
@@ -71,10 +71,30 @@ def alert(prefix: str) -> Query:
     return select(NEWEST, (where,), "id", 2, "*")
 
 
+def findings(ids: Sequence[str]) -> Query:
+    """Return rule and entity of alerts by id."""
+    return Query(
+        "SELECT DISTINCT rule, entity FROM alerts WHERE id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL",
+        (list(ids),),
+    )
+
+
 def tried(rule: str, since: int) -> Query:
     """Return how many findings that would alert a rule gave while it was staged, from since (UTC ns) on."""
     where = f"rule = ? AND detected >= ? AND {STAGED.sql} AND {_ALERTING}"
     return Query(f"SELECT count(DISTINCT entity) AS findings FROM alerts WHERE {where}", (rule, since))  # noqa: S608 - no value
+
+
+def labelled(span: Span, labels: Mapping[tuple[str, str], str]) -> Query:
+    """Return by rule and label, staged or not, how many findings of the span triage gave that label."""
+    where = span.where()
+    columns = ([rule for rule, _ in labels], [entity for _, entity in labels], list(labels.values()))
+    return Query(
+        "WITH given AS (SELECT unnest(?::VARCHAR[]) AS rule, unnest(?::VARCHAR[]) AS entity, "  # noqa: S608 - no value
+        "unnest(?::VARCHAR[]) AS label) SELECT rule, coalesce(staged, false) AS staged, label, "
+        f"count(*) AS findings FROM {NEWEST} JOIN given USING (rule, entity) WHERE {where.sql} GROUP BY ALL",
+        (*columns, *where.parameters),
+    )
 
 
 def digest(span: Span) -> Query:
@@ -83,7 +103,7 @@ def digest(span: Span) -> Query:
     return Query(
         "SELECT rule, coalesce(staged, false) AS staged, count(*) AS findings, "  # noqa: S608 - no value
         f"count(*) FILTER ({_ALERTING}) AS alerts, count(DISTINCT person) AS persons, "
-        "count(DISTINCT agent) AS hosts, max(time) AS last, list(entity) AS entities, "
+        "count(DISTINCT agent) AS hosts, max(time) AS last, "
         f"arg_max(summary, time) AS example FROM {NEWEST} WHERE {where.sql} "
         "GROUP BY ALL ORDER BY alerts DESC, rule",
         where.parameters,

@@ -35,6 +35,7 @@ from .rule import (
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
 from .sigma import force
+from .sigma.document import Rule as SigmaRule
 from .sigma.force import Force
 from .sigma.ruleset import Ruleset
 
@@ -79,7 +80,7 @@ class Analysis:
         alerts: list[Alert] = []
         alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
-        panels_of = self._sigma.judge.by_kind.get
+        matching = self._sigma.of
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
@@ -87,8 +88,14 @@ class Analysis:
             rules = rules_of(event.body)
             if rules:
                 judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
-            if panels_of(type(event.body)) is not None:
-                self._match(event.body, (*of_batch, event, person, origin.skew), now, alerts)
+            try:
+                matched = matching(event.body)
+            except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                record = Record(*of_batch, event, person, origin.skew)
+                alerts.extend(self._sigma_failed(record, error, now))
+            else:
+                if matched:
+                    self._match(matched, Record(*of_batch, event, person, origin.skew), now, alerts)
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
@@ -168,19 +175,16 @@ class Analysis:
             else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
 
-    def _match(self, body: Body, made_of: tuple[Any, ...], now: int, alerts: list[Alert]) -> None:
-        """Add to alerts what the Sigma rules make of an event; of nearly all events they make nothing."""
+    def _match(self, rules: Sequence[SigmaRule], record: Record, now: int, alerts: list[Alert]) -> None:
+        """Add to alerts what Sigma rules that match an event, and correlations over them, have to say."""
         try:
-            matched = self._sigma.of(body)
-            if matched:
-                for rule, one in self._sigma.told(matched, record := Record(*made_of), self._is_off):
-                    alerts.extend(self._alerts(rule, (_placed(one, record),), now))
-        except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-            alerts.extend(
-                self._alerts(
-                    own_rules.FAULT, (own_rules.fault(own_rules.SIGMA, Record(*made_of), error),), now
-                )
-            )
+            for rule, one in self._sigma.told(rules, record, self._is_off):
+                alerts.extend(self._alerts(rule, (_placed(one, record),), now))
+        except Exception as error:  # noqa: BLE001 - as above
+            alerts.extend(self._sigma_failed(record, error, now))
+
+    def _sigma_failed(self, record: Record, error: Exception, now: int) -> Iterator[Alert]:
+        return self._alerts(own_rules.FAULT, (own_rules.fault(own_rules.SIGMA, record, error),), now)
 
     def _is_off(self, rule: str) -> bool:
         return self._book.state(rule) == "off"

@@ -6,6 +6,8 @@ same entry. Only rules that a person gave a budget can break one.
 
 from __future__ import annotations
 
+import bisect
+
 import msgspec
 
 from evidence.kinds.collector import Act
@@ -34,8 +36,9 @@ def count(state: State, book: Book, alert: Alert, now: int) -> None:
     if standing is None or standing.budget is None or standing.state != "live":
         state.told.pop(alert.rule, None)
     elif alert.revision == 0 and alert.severity in _ALERTING:
-        within = [at for at in state.told.get(alert.rule, ()) if now - at < DAY]
-        state.told[alert.rule] = [*within, now][-_KEPT:]
+        told = state.told.setdefault(alert.rule, [])
+        bisect.insort(told, now)
+        del told[: max(bisect.bisect_right(told, now - DAY), len(told) - _KEPT)]
 
 
 def broken(state: State, book: Book, now: int) -> list[Act]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,21 @@ class Spoken(msgspec.Struct, frozen=True):
     raw: bytes
     status: int
     late: bool
+
+
+@contextlib.contextmanager
+def alone(lock: Path, what: str) -> Iterator[None]:
+    """Hold lock, a file, meanwhile, so that what is done there takes the memory of one such work only.
+
+    Raises:
+        QueryError: another holds it.
+    """
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise QueryError(f"{what}: another is being worked on; try again when that is done") from error
+        yield
 
 
 def converse(module: str, task: bytes, seconds: float, answer_limit: int) -> Spoken:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
-from .disposable import converse
+from .disposable import alone, converse
 from .errors import QueryError
 from .hunt import Hunted, Span
 from .sigma.ruleset import Ruleset
@@ -40,13 +42,14 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 _decoder = msgspec.json.Decoder(Answer)
 
 
-def run(task: Task) -> Hunted:
-    """Return what the rules find.
+def run(task: Task, lock: Path) -> Hunted:
+    """Return what the rules find; lock is the file that lets one run at a time.
 
     Raises:
-        QueryError: it took too long, needed too much memory, or failed.
+        QueryError: another runs, it took too long, needed too much memory, or failed.
     """
-    said = converse("hunt_worker", msgspec.json.encode(task), task.limits.seconds, ANSWER_LIMIT)
+    with alone(lock, "hunt"):
+        said = converse("hunt_worker", msgspec.json.encode(task), task.limits.seconds, ANSWER_LIMIT)
     if said.late:
         raise QueryError(f"hunt: stopped after {task.limits.seconds:g} s, the limit; take a shorter time")
     try:

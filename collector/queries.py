@@ -46,7 +46,7 @@ class Query(msgspec.Struct, frozen=True):
     """A statement and the values of its question marks."""
 
     sql: str
-    parameters: tuple[str | int, ...] = ()
+    parameters: tuple[str | int | list[str], ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ every event by what was in force then. With four eyes a decision is only propose
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,18 +24,22 @@ APPROVE, REJECT = "rule.approve", "rule.reject"
 PROPOSED = "proposed"
 """The detail of an act that only proposes."""
 SETTINGS_LIMIT = 2000
+STANDINGS_LIMIT = 10_000
 PROPOSALS_LIMIT = 200
 State = Literal["live", "staged", "off"]
 STATES: tuple[State, ...] = ("live", "staged", "off")
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
 class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom a setting is for: one of these, or everybody."""
 
-    person: str | None = None
-    group: str | None = None
-    role: str | None = None
-    label: str | None = None
+    person: _Name | None = None
+    group: _Name | None = None
+    role: _Name | None = None
+    label: _Name | None = None
 
     def given(self) -> tuple[Ranked, str] | None:
         """Return what is given, and its value; None where it is for everybody."""
@@ -92,7 +96,7 @@ class Book(msgspec.Struct, frozen=True):
 
 
 def apply(book: Book, act: Act, time: int) -> Book:
-    """Return the book after one act of the collector; the same object if the act decides nothing."""
+    """Return the book after one act of the collector; the same object if it decides nothing, or is full."""
     if act.verb not in _TAKEN or not act.allowed:
         return book
     proposal = (act.detail or {}).get(PROPOSED)
@@ -105,11 +109,13 @@ def apply(book: Book, act: Act, time: int) -> Book:
 
 
 def _approve(book: Book, act: Act, time: int) -> Book:
-    """Let a proposal take effect, if it is another's."""
+    """Let a proposal take effect, if it is another's; it goes on waiting where there is no room for it."""
     waiting = book.proposals.get(act.object or "")
     if waiting is None or act.user == waiting.act.user:
         return book
-    return _TAKEN[waiting.act.verb](_reject(book, act, time), waiting.act, time)
+    left = _reject(book, act, time)
+    decided = _TAKEN[waiting.act.verb](left, waiting.act, time)
+    return book if decided is left else decided
 
 
 def _reject(book: Book, act: Act, _time: int) -> Book:
@@ -152,6 +158,8 @@ def _stand(book: Book, act: Act, time: int) -> Book:
     try:
         made = msgspec.convert({**said, "time": time, "budget": int(budget) if budget else None}, Standing)
     except (msgspec.ValidationError, ValueError):
+        return book
+    if made.rule not in book.standings and len(book.standings) >= STANDINGS_LIMIT:
         return book
     return msgspec.structs.replace(book, standings={**book.standings, made.rule: made})
 

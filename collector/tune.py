@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from . import forecast
-from .disposable import converse
+from .disposable import alone, converse
 from .errors import QueryError
 from .forecast import Expected
 from .organisation import Organisation
@@ -100,20 +97,10 @@ def run(task: Task, lock: Path) -> Answer:
     values = task.wanted.values
     workers = max(1, min(WORKERS_LIMIT, os.cpu_count() or 1, len(values)))
     shares = [msgspec.structs.replace(task.wanted, values=values[at::workers]) for at in range(workers)]
-    with _alone(lock), ThreadPoolExecutor(workers) as pool:
+    with alone(lock, "tune"), ThreadPoolExecutor(workers) as pool:
         answers = list(pool.map(_one, [msgspec.structs.replace(task, wanted=share) for share in shares]))
     outcomes = [one for answer in answers for one in answer.outcomes]
     return Answer(tuple(sorted(outcomes, key=lambda one: float(one.value))), answers[0].events)
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise QueryError("tune: another threshold is being tried; wait for that") from error
-        yield
 
 
 def _one(task: Task) -> Answer:

@@ -146,9 +146,8 @@ async def _record(endpoint: Endpoint, call: Call) -> None:
     if not endpoint.record or call.user is None:
         return
     allowed = endpoint.role is None or call.user.role.includes(endpoint.role)
-    detail = {name: str(value) for name, value in call.values.items() if value is not None and value != ""}
-    if call.body is not None:
-        detail |= {name: str(value) for name, value in msgspec.structs.asdict(call.body).items()}
+    given = call.values | (msgspec.structs.asdict(call.body) if call.body is not None else {})
+    detail = {name: _text(value) for name, value in given.items() if value is not None and value != ""}
     act = Act(
         user=call.user.name,
         verb=endpoint.verb,
@@ -159,6 +158,11 @@ async def _record(endpoint: Endpoint, call: Call) -> None:
         source=call.source,
     )
     await run_in_threadpool(call.services.record, act)
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as an act shows it: what has parts as JSON."""
+    return str(value) if isinstance(value, str | int | float) else msgspec.json.encode(value).decode()
 
 
 def _stamp(call: Call) -> int | None:

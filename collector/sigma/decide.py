@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evidence.kind import kind_of
+
 from . import tree
 from .compile import compiled
 from .document import Correlation, Logsource, Rule
@@ -13,6 +15,8 @@ from .views import ALL
 
 def reduced(view: View, node: tree.Node) -> tree.Node:
     """Return the tree as this view's records leave it."""
+    if view.only_for and view.only_for.isdisjoint(tree.fields(node)):
+        return tree.FALSE
     return tree.simplify(node, lambda leaf: _decided(view, leaf))
 
 
@@ -51,6 +55,11 @@ def views_of(source: Logsource) -> tuple[View, ...]:
     anywhere = source.product is None and source.category is not None
     wanted = Logsource("linux", source.category, source.service) if anywhere else source
     return tuple(view for view in ALL if wanted in view.serves)
+
+
+def kinds_of(source: Logsource) -> tuple[str, ...]:
+    """Return the kinds of events that rules of a logsource are judged on, as they stand on the wire."""
+    return tuple(sorted({kind_of(kind) for view in views_of(source) for kind in view.kinds}))
 
 
 def unknown_fields(source: Logsource, node: tree.Node) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .compile import Places, Test, compiled
 from .decide import reduced, views_of
 from .document import Rule
 from .prefilter import Prefilter
-from .view import Field, View
+from .view import Basis, Field, View, any_body
 
 LIMIT = 20_000
 """What is remembered of one view."""
@@ -67,6 +67,7 @@ class Panel:
         if any(tree.has_keywords(node) for node in nodes):
             places[None] = len(fields)
             fields.append(view.text)
+        self.bases: tuple[Basis, ...] = tuple(dict.fromkeys(field.basis for field in fields))
         self._row, self._key = _reader(fields)
         self._tests = _tests(nodes, places)
         self._costs = [costs.setdefault(rule.id, Cost()) for rule in self.rules]
@@ -156,6 +157,32 @@ def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callab
     return lambda body: (*gets(body), *[one(body) for one in functions])
 
 
+class Together:
+    """The panels of one kind, with a memory of what all of them said of events that are alike to all."""
+
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        self.panels, self.count = tuple(panels), Count()
+        bases: list[Basis] = [basis for panel in panels for basis in panel.bases]
+        bases += [panel.view.has for panel in panels if panel.view.has is not any_body]
+        self._key = _reader([Field(basis) for basis in dict.fromkeys(bases)])[1]
+        self._memory: dict[Any, tuple[Rule, ...]] = {}
+
+    def of(self, body: Any) -> tuple[Rule, ...]:
+        """Return the rules that match a body, each once."""
+        if len(self.panels) == 1:
+            return self.panels[0].of(body)
+        key = self._key(body)
+        self.count.asked += 1
+        found = self._memory.get(key)
+        if found is not None:
+            self.count.remembered += 1
+            return found
+        all_found = {rule.id: rule for panel in self.panels for rule in panel.of(body)}
+        found = tuple(all_found.values())
+        remember(self._memory, key, found, LIMIT)
+        return found
+
+
 class Judge:
     """All rules of single events, by the kinds of events that they are about."""
 
@@ -171,22 +198,21 @@ class Judge:
                     views[view.name] = view
                     by_view.setdefault(view.name, []).append((rule, node))
         self.panels = [Panel(views[name], of, self.costs, clock) for name, of in by_view.items()]
-        self.by_kind: dict[type[Body], tuple[Panel, ...]] = {}
-        for panel in self.panels:
-            for kind in panel.view.kinds:
-                self.by_kind[kind] = (*self.by_kind.get(kind, ()), panel)
+        kinds = dict.fromkeys(kind for panel in self.panels for kind in panel.view.kinds)
+        self.by_kind: dict[type[Body], Together] = {
+            kind: Together([panel for panel in self.panels if kind in panel.view.kinds]) for kind in kinds
+        }
 
     def of(self, body: Body) -> tuple[Rule, ...]:
         """Return the rules that match a body, each once."""
-        found: tuple[Rule, ...] = ()
-        for panel in self.by_kind.get(type(body), ()):
-            found += panel.of(body)
-        return tuple({rule.id: rule for rule in found}.values()) if len(found) > 1 else found
+        together = self.by_kind.get(type(body))
+        return () if together is None else together.of(body)
 
     def matched(self, body: Body) -> list[Matched]:
         """Return the rules that match a body, with what they were judged by, in each view."""
+        together = self.by_kind.get(type(body))
         return [
             Matched(rule, panel.view, panel.values(body), told(panel.view.text, body))
-            for panel in self.by_kind.get(type(body), ())
+            for panel in (together.panels if together is not None else ())
             for rule in panel.of(body)
         ]

@@ -29,6 +29,10 @@ class Ruleset(msgspec.Struct, frozen=True):
     listed: tuple[Listed, ...] = ()
     faulty: tuple[File, ...] = ()
 
+    def everything(self) -> list[Rule | Correlation]:
+        """Return rules and correlations in force."""
+        return [*self.rules, *self.correlations]
+
 
 def assemble(files: Iterable[File]) -> Ruleset:
     """Return what the files make together; the first of several rules with one id holds."""

@@ -54,7 +54,8 @@ class View(msgspec.Struct, frozen=True):
     sensor names who makes them. serves are the logsources of rules that are judged by it. fixed are fields
     that are the same in every record; family makes fields of names that are not listed, such as a17. text is
     the whole record, in which keywords are looked for. has narrows to some bodies of the kinds. body makes a
-    body that is seen with the fields given: the inverse, for witnesses.
+    body that is seen with the fields given: the inverse, for witnesses. only_for: what names none of these
+    fields is judged by other views of the same logsource.
     """
 
     name: str
@@ -67,6 +68,7 @@ class View(msgspec.Struct, frozen=True):
     fixed: Mapping[str, str] = {}
     family: Callable[[str], Field | None] = no_family
     has: Callable[[Any], bool] = any_body
+    only_for: frozenset[str] = frozenset()
 
     def field(self, name: str) -> Field | None:
         """Return how a field is made; None where this view has none of that name, or it is fixed."""

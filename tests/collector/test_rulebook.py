@@ -104,6 +104,15 @@ def test_no_act_breaks_the_book(detail: dict[str, str]) -> None:
     assert msgspec.json.decode(msgspec.json.encode(book), type=Book) == book
 
 
+def test_what_has_no_room_goes_on_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "SETTINGS_LIMIT", 1)
+    monkeypatch.setattr(rulebook, "STANDINGS_LIMIT", 1)
+    full = decided(setting("1", "one"), setting("2", "two", person="Alice", proposed="q"), state("off"))
+    assert rulebook.apply(full, Act(user="bob", verb=rulebook.APPROVE, object="q"), 9) is full
+    assert rulebook.apply(full, state("off", "off-hours"), 9) is full
+    assert rulebook.apply(full, state("live"), 9).state(RULE) == "live"
+
+
 def test_with_four_eyes_another_has_to_approve() -> None:
     book = decided(setting("1", proposed="q"))
     assert (value(book, "db1", "Alice"), list(book.proposals)) == (7, ["q"])

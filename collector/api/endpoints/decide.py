@@ -96,7 +96,9 @@ def _unset(call: Call) -> msgspec.Struct | Stream:
 def _state(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedState = call.body
     rule = call.values["rule"]
-    if rule not in {one.id for one in rule_folders.tunable() if one.kinds}:
+    resting = {one.id for one in rule_folders.judging() if one.kinds}
+    resting |= {one.id for one in call.services.sigma().everything()}
+    if rule not in resting:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")
     _fits(call, rule, wanted)
     detail = {"state": str(wanted.state)} | ({"budget": str(wanted.budget)} if wanted.budget else {})
@@ -145,9 +147,17 @@ def _answer(call: Call) -> msgspec.Struct | Stream:
 
 
 def _record(call: Call, one: _Decision) -> bool:
-    """Make an act durable; tell whether the book is another within a while, as it is once that was read."""
+    """Make an act durable; tell whether the book is another within a while, as it is once that was read.
+
+    Raises:
+        ApiError: the book has no room for it.
+    """
     before = call.services.book()
     act = Act(user=_user(call), verb=one.verb, object=one.target, detail=one.detail, reason=one.reason)
+    if rulebook.apply(before, act, call.services.clock()) is before:
+        raise ApiError(
+            409, "full", "there is no room for another decision: end some settings, or answer proposals"
+        )
     call.services.record(msgspec.structs.replace(act, source=call.source))
     return _is_another(call, before)
 

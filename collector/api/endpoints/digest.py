@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import duckdb
 import msgspec
 
 from ... import alert_queries, queries
-from ...rulebook import State
+from ...fetch import Row
+from ...rulebook import Book, State
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..parameter import FROM, TO
 
 _DAY = 86_400_000_000_000
 _WEEK = 7 * _DAY
+_Labels = dict[tuple[str, bool], dict[str, int]]
 
 
 class Digested(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,34 +46,39 @@ def _digest(call: Call) -> msgspec.Struct | Stream:
     until = call.values["to"] if call.values["to"] is not None else call.services.clock()
     since = call.values["from"] if call.values["from"] is not None else until - _WEEK
     days = max((until - since) / _DAY, 1 / 24)
-    book, standings = call.services.book(), call.services.triages.standings()
+    book, span = call.services.book(), queries.Span(since, until)
     with call.connect() as connection:
-        found = call.rows(connection, alert_queries.digest(queries.Span(since, until)))
-    rows = []
-    for row in found:
-        labels: dict[str, int] = {}
-        for entity in row["entities"]:
-            standing = standings.get((row["rule"], entity))
-            if standing is not None and standing.label is not None:
-                labels[standing.label] = labels.get(standing.label, 0) + 1
-        decided = book.standings.get(row["rule"])
-        rows.append(
-            Digested(
-                row["rule"],
-                row["staged"],
-                book.state(row["rule"]),
-                row["findings"],
-                row["alerts"],
-                round(row["alerts"] / days, 2),
-                row["persons"],
-                row["hosts"],
-                row["last"],
-                row["example"],
-                decided.budget if decided is not None else None,
-                labels,
-            )
-        )
-    return Digest(since, until, rows)
+        found = call.rows(connection, alert_queries.digest(span))
+        labels = _labels(call, connection, span)
+    return Digest(since, until, [_row(one, book, labels, days) for one in found])
+
+
+def _labels(call: Call, connection: duckdb.DuckDBPyConnection, span: queries.Span) -> _Labels:
+    """Return by rule, and whether it was staged, how many findings got which label."""
+    standings = call.services.triages.standings()
+    given = {finding: str(one.label) for finding, one in standings.items() if one.label is not None}
+    found: _Labels = {}
+    for row in call.rows(connection, alert_queries.labelled(span, given)):
+        found.setdefault((row["rule"], row["staged"]), {})[row["label"]] = row["findings"]
+    return found
+
+
+def _row(found: Row, book: Book, labels: _Labels, days: float) -> Digested:
+    rule, decided = found["rule"], book.standings.get(found["rule"])
+    return Digested(
+        rule,
+        found["staged"],
+        book.state(rule),
+        found["findings"],
+        found["alerts"],
+        round(found["alerts"] / days, 2),
+        found["persons"],
+        found["hosts"],
+        found["last"],
+        found["example"],
+        decided.budget if decided is not None else None,
+        labels.get((rule, found["staged"]), {}),
+    )
 
 
 ENDPOINTS = (

@@ -38,7 +38,8 @@ def _hunt(call: Call) -> msgspec.Struct | Stream:
     now = call.services.clock()
     span = Span(moments.parse(wanted.since, now), moments.parse(wanted.until, now))
     limits = hunting.Limits(SECONDS, MEMORY_BYTES, wanted.limit)
-    return hunting.run(hunting.Task(ruleset, str(call.services.snapshot), span, limits))
+    task = hunting.Task(ruleset, str(call.services.snapshot), span, limits)
+    return hunting.run(task, call.services.snapshot.with_name("hunt.lock"))
 
 
 def _own(call: Call, name: str) -> Ruleset:

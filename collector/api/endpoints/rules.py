@@ -8,6 +8,9 @@ from ... import parameters, rule_folders, rulebook
 from ...parameters import Described
 from ...rule import Value
 from ...rulebook import Proposal, Setting, Standing
+from ...sigma.decide import kinds_of
+from ...sigma.document import Rule as SigmaRule
+from ...sigma.ruleset import Ruleset
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
@@ -59,7 +62,7 @@ def _listed(call: Call) -> list[ListedRule]:
         settings = [each for each in book.settings.values() if (each.rule, each.name) == (one.rule, one.name)]
         return InForce(one, value, settings)
 
-    return [
+    own = [
         ListedRule(
             rule.id,
             rule.version,
@@ -72,6 +75,24 @@ def _listed(call: Call) -> list[ListedRule]:
             [in_force(parameters.described(rule.id, one)) for one in rule.parameters],
         )
         for rule in rule_folders.tunable()
+    ]
+    return [*own, *_sigma(call.services.sigma(), book)]
+
+
+def _sigma(ruleset: Ruleset, book: rulebook.Book) -> list[ListedRule]:
+    """Return the Sigma rules in force; they have no parameters, and are staged or put to rest as others."""
+    return [
+        ListedRule(
+            one.id,
+            one.version,
+            one.title,
+            one.severity,
+            one.attack,
+            kinds_of(one.logsource) if isinstance(one, SigmaRule) else (),
+            book.state(one.id),
+            book.standings.get(one.id),
+        )
+        for one in ruleset.everything()
     ]
 
 

@@ -18,6 +18,8 @@ from . import incidents
 from .alerts import find
 
 _ID_BYTES = 8
+SHOWN_LIMIT = 500
+"""Changes that an answer shows."""
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 
 
@@ -31,7 +33,7 @@ class WantedTriage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Triaged(msgspec.Struct, frozen=True):
-    """Where it stands now, how many findings that is about, and what was noted, the oldest first."""
+    """Where it stands now, how many findings that is about, and what was noted last, the oldest first."""
 
     standing: Standing
     findings: int
@@ -63,7 +65,7 @@ def _show(call: Call) -> msgspec.Struct | Stream:
 def _told(call: Call, on: tuple[Finding, ...]) -> Triaged:
     changes = {one.id: one for finding in on for one in call.services.triages.history(finding)}
     ordered = sorted(changes.values(), key=lambda one: (one.time, one.id))
-    return Triaged(triage.standing(ordered), len(on), ordered)
+    return Triaged(triage.standing(ordered), len(on), ordered[-SHOWN_LIMIT:])
 
 
 def _findings(call: Call) -> tuple[Finding, ...]:
@@ -78,7 +80,7 @@ def _findings(call: Call) -> tuple[Finding, ...]:
 def _of_incident(call: Call, connection: duckdb.DuckDBPyConnection, asked: str) -> list[dict[str, Any]]:
     story = incidents.find(call, connection, asked, suppressed=True)
     ids = sorted({entry.alert for entry in story.timeline})[: triage.ON_LIMIT]
-    return [row for one in ids for row in call.rows(connection, alert_queries.alert(one))[:1]]
+    return call.rows(connection, alert_queries.findings(ids))
 
 
 _ID = Parameter("id", "text", "id of an alert or an incident, or its beginning", place="path", high=128)

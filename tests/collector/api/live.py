@@ -25,6 +25,7 @@ from collector.bundler import Story
 from collector.errors import LedgerError
 from collector.organisation import Known
 from collector.settings import Console, Detection
+from collector.sigma.ruleset import Ruleset
 from collector.state_db import StateDb
 from collector.suppressions import Suppressions
 from collector.triages import Triages
@@ -110,6 +111,7 @@ def serve(
     tls: tuple[Path, Path] | None = None,
     *,
     four_eyes: bool = False,
+    sigma: Ruleset | None = None,
     known: Known | None = None,
 ) -> Iterator[Live]:
     """Serve a lake with the story, for the users vera (viewer), ann (analyst) and adam (admin)."""
@@ -131,6 +133,7 @@ def serve(
         lambda: snapshot.book(made.snapshot),
         Triages(StateDb(folder / "state.db")),
         four_eyes,
+        lambda: sigma or Ruleset(),
     )
     mounted = routes(services)
     listener = socket.create_server(("127.0.0.1", 0))

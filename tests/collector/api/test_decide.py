@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from collector import rulebook
+from collector.sigma.read import read
+from collector.sigma.ruleset import assemble
+
 from . import lake
 from .live import Live, serve
 
@@ -74,6 +78,8 @@ def test_a_parameter_is_set_for_all_or_some_and_let_go(live: Live) -> None:
         ("size", "1", {}, "parameter"),
         ("archivers", "tar", {"person": "alice"}, "scope"),
         ("bytes", "1", {"person": "alice", "role": "dba"}, "scope"),
+        ("bytes", "1", {"person": "a" * 257}, "body"),
+        ("bytes", "1", {"person": ""}, "body"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -101,6 +107,16 @@ def test_a_rule_is_staged_rested_and_live_again(live: Live) -> None:
         assert in_force(live)["state"] == state
     assert live.post("/v1/rules/none/state", {"state": "off", "reason": "try"}).status_code == 404
     assert live.post("/v1/rules/throttle/state", {"state": "off", "reason": "try"}).status_code == 404
+
+
+def test_of_a_full_book_a_decision_is_refused_before_it_is_recorded(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rulebook, "SETTINGS_LIMIT", 1)
+    assert set_bytes(live)["in_force"] is True
+    assert set_bytes(live, "9000000")["in_force"] is True
+    assert set_bytes(live, "9000000", person="alice")["code"] == "full"
+    assert [act.verb for act in live.acts.kept if act.verb.startswith("rule.")] == ["rule.set", "rule.set"]
 
 
 def test_with_four_eyes_a_second_person_approves(careful: Live) -> None:
@@ -152,3 +168,20 @@ def test_the_digest_counts_by_rule_what_was_found(live: Live) -> None:
     assert (staged["rule"], staged["findings"], staged["alerts"]) == ("off-hours", 3, 0)
     assert (staged["state"], staged["staged"]) == ("staged", True)
     assert live.get("/v1/digest", to="2020-01-01").json()["rows"] == []
+
+
+def test_a_sigma_rule_is_listed_staged_and_hunted_by_its_id(tmp_path: Path) -> None:
+    name = "11111111-1111-4111-8111-111111111111"
+    text = f"title: curl\nid: {name}\nlogsource: {{product: linux, category: process_creation}}\n"
+    text += "detection: {s: {Image|endswith: /curl}, condition: s}\n"
+    with serve(tmp_path, sigma=assemble([read("curl.yml", text.encode(), {})])) as live:
+        (row,) = live.get("/v1/rules", rule=name).json()["rows"]
+        assert (row["title"], row["state"], row["kinds"]) == ("curl", "live", ["process.exec"])
+        body = {"state": "staged", "reason": "let us see"}
+        assert live.post(f"/v1/rules/{name}/state", body).status_code == 200
+        (row,) = live.get("/v1/rules", rule=name).json()["rows"]
+        assert row["state"] == "staged"
+        found = live.post("/v1/hunt", {"rule": name, "since": "1h"}).json()
+        assert [hit["evidence"] for hit in found["hits"]] == [[f"{lake.AGENT}:1:8"]]
+        assert live.post("/v1/hunt", {"since": "1h"}).status_code == 400
+        assert live.post("/v1/hunt", {"rule": name}, "vera").status_code == 403

@@ -13,6 +13,7 @@ from collector.findings import UNDECODABLE
 from collector.lake import Commit, Lake
 from collector.pipeline import Pipeline
 from collector.replay import replay
+from collector.sigma.ruleset import Ruleset
 from evidence.entry import EntryType
 from evidence.kinds.process import Exec
 
@@ -254,3 +255,35 @@ def test_the_newest_revision_of_a_session_is_what_readers_see(bench: Bench) -> N
     assert bench.rows("sessions", "agent, session, person, revised") == [(ALICE, 3, "uid1000", last)]
     (chain,) = bench.rows("sessions", "chain ->> '$[0].host', chain ->> '$[0].because[0]'")
     assert chain == ("bastion", "x:1:1")
+
+
+class Folder:
+    """A folder of Sigma rules that changes once."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset: Ruleset | None = ruleset
+        self.closed = False
+
+    def look(self) -> Ruleset | None:
+        fresh, self._ruleset = self._ruleset, None
+        return fresh
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_other_sigma_rules_are_taken_up_at_work_and_the_folder_is_closed(bench: Bench) -> None:
+    engines: list[UidEngine] = []
+
+    def engine() -> UidEngine:
+        engines.append(UidEngine())
+        return engines[-1]
+
+    ruleset = Ruleset()
+    folder = Folder(ruleset)
+    places = (bench.folder / "lake" / "000001", bench.folder / "snapshot.json")
+    pipeline = Pipeline(bench.ledger, *places, engine, bench.settings, rules=folder)
+    pipeline.turn(0)
+    assert engines[-1].ruleset is ruleset
+    pipeline.close()
+    assert folder.closed
