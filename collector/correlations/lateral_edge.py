@@ -1,12 +1,13 @@
 """A person goes on from one host to another on a way they did not use before.
 
 Judged is the last step of the chain of sessions, once for each session. Medium from the third host on, where
-the way is no bastion's any more; a new second host is a hint.
+the way is no bastion's any more, if neither they nor a colleague of the same role were on that host before by
+any way; low where they themselves were not; else, where only the way is new, informational.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -16,11 +17,12 @@ from evidence.kinds.connection import Open
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
+from ..alert import Severity
 from ..baselines import DAY as _DAY
 from ..baselines import DEPTH, FirstSeen, day_of, day_seen
 from ..bounded import remember
 from ..examples import DAY, WINDOW
-from ..organisation import Organisation
+from ..organisation import Human, Organisation
 from ..record import Record, SessionRevision
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import describe
@@ -34,7 +36,9 @@ _DEEP = 2
 
 
 class State(msgspec.Struct):
-    """ways are by person, as ``from>to`` of agents, and "here" on days with a login.
+    """ways are by person, as ``from>to`` of agents, ``>to`` by any way, and "here" on days with a login.
+
+    Of all who have a role (`Human.role`) together it holds ``>to`` by role, as ``role:NAME``.
 
     judged holds by session the way and hosts that it was judged for: a link that is found late changes them.
     """
@@ -53,7 +57,10 @@ def _step(state: State, record: Record, _site: Site) -> Iterable[Finding]:
 def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Finding]:
     """Judge a session by its chain, which may become known after the session's last event."""
     person = session.person
-    if not person.chain or person.is_scheduled or person.chain[-1].agent == session.agent:
+    if person.is_scheduled:
+        return ()
+    if not person.chain or person.chain[-1].agent == session.agent:
+        _came(state, session, site)
         return ()
     name, way = (
         f"{session.agent}|{session.boot}|{session.session}",
@@ -63,31 +70,67 @@ def _revised(state: State, session: SessionRevision, site: Site) -> Iterable[Fin
     if state.judged.get(name) == judged:
         return ()
     remember(state.judged, name, judged, _SESSIONS_LIMIT)
-    time = session.opened if session.opened is not None else session.revised
-    at = time - session.skew
-    day = day_of(min(max(at, session.revised - _OLDEST), session.revised))
+    day = _day(session)
     state.ways.saw(person.name, way, day)
+    _came(state, session, site)
     learn, forget = int(site.number(_ID, _LEARN)), int(site.number(_ID, _FORGET))
     if not state.ways.is_new(person.name, way, day, forget=forget, learn=learn):
         return ()
-    if site.known.is_change(session.host, person.name, at):
+    if site.known.is_change(session.host, person.name, _opened(session) - session.skew):
         return ()
-    return (_finding(session, way, time),)
+    fresh = [
+        state.ways.is_new(name, f">{session.agent}", day, forget=forget, learn=learn)
+        for name in _names(session, site)
+    ]
+    return (_finding(session, way, _severity(fresh, len(session.person.chain))),)
 
 
-def _finding(session: SessionRevision, way: str, time: int) -> Finding:
+def _severity(fresh: Sequence[bool], depth: int) -> Severity:
+    """Return what a new way is worth: fresh is whether the host is new for the person, and for their role."""
+    if not fresh[0]:
+        return "informational"
+    return "medium" if all(fresh) and depth >= _DEEP else "low"
+
+
+def _came(state: State, session: SessionRevision, site: Site) -> None:
+    """Note that a person, and with them their role, was on a host."""
+    for name in _names(session, site):
+        state.ways.saw(name, f">{session.agent}", _day(session))
+
+
+def _names(session: SessionRevision, site: Site) -> tuple[str, ...]:
+    """Return the person, and the role that they share with others."""
+    human = site.known.human(session.person.name)
+    return (
+        (session.person.name,) if human is None or human.role is None else (human.name, f"role:{human.role}")
+    )
+
+
+def _opened(session: SessionRevision) -> int:
+    """Return when a session began by its host's clock, or else when it was told of (UTC ns)."""
+    return session.opened if session.opened is not None else session.revised
+
+
+def _day(session: SessionRevision) -> int:
+    """Return the day on which a session began, as far as its host may say."""
+    at = _opened(session) - session.skew
+    return day_of(min(max(at, session.revised - _OLDEST), session.revised))
+
+
+def _finding(session: SessionRevision, way: str, severity: Severity) -> Finding:
+    """Return that a person took a new way."""
     person = session.person
     hosts = [*[hop.host for hop in person.chain], session.host]
     return Finding(
         entity=f"{session.agent}|{session.boot}|{session.session}|{way}",
         summary=f"{describe(person)} went {' > '.join(hosts)}: "
         f"new for them is the way from {hosts[-2]} to {hosts[-1]}",
-        time=time,
+        time=_opened(session),
         agent=session.agent,
         host=session.host,
         evidence=session.evidence,
         person=person,
-        severity="medium" if len(person.chain) >= _DEEP else "low",
+        severity=severity,
         details={"hosts": " ".join(hosts)[:2000]},
         boot=session.boot,
     )
@@ -99,7 +142,7 @@ _ADDRESSES = {"bastion": "10.0.0.1", "app1": "10.0.0.2", "app2": "10.0.0.3", "db
 
 def _arrives(at: float, host: str, user: str, session: int, source: Endpoint) -> tuple[Step, ...]:
     """Return a login on host, its session, and a command in it."""
-    uid, pid = (1000 if user == "alice" else 1500), 100 + session
+    uid, pid = {"alice": 1000, "bob": 1002}.get(user, 1500), 100 + session
     login = Accepted(
         program="sshd",
         user=user,
@@ -113,10 +156,10 @@ def _arrives(at: float, host: str, user: str, session: int, source: Endpoint) ->
     return Step(at, login, host), Step(at + 1, opened, host), Step(at + 2, command, host)
 
 
-def _goes(at: float, way: str, first: int = 7) -> tuple[Step, ...]:
-    """Return alice logging in to the first of the hosts on a way, and on from each to the next."""
+def _goes(at: float, way: str, first: int = 7, who: str = "alice") -> tuple[Step, ...]:
+    """Return somebody logging in to the first of the hosts on a way, and on from each to the next."""
     hosts = way.split(">")
-    steps = list(_arrives(at, hosts[0], "alice", first, Endpoint(ip="198.51.100.7", port=50_000 + first)))
+    steps = list(_arrives(at, hosts[0], who, first, Endpoint(ip="198.51.100.7", port=50_000 + first)))
     for depth, (start, to) in enumerate(pairwise(hosts)):
         actor = Actor(
             pid=400, exe="/usr/bin/ssh", uid=1000, auid=1000 if not depth else 1500, session=first + depth
@@ -140,12 +183,13 @@ def _story(why: str, *steps: tuple[Step, ...], organisation: Organisation | None
     return Story(why, tuple(step for one in steps for step in one), organisation=organisation)
 
 
+_ROLE = Organisation(people=tuple(Human(name, (name,), role="sre") for name in ("alice", "bob")))
 _DAILY = tuple(step for day in range(9) for step in _goes(day * DAY, "bastion>app1", 10 * day + 10))
 _LATER = 10 * DAY
 
 CORRELATION = Correlation(
     id=_ID,
-    version=2,
+    version=3,
     title="New way from host to host",
     severity="medium",
     attack=("T1021.004", "T1563.001"),
@@ -156,6 +200,19 @@ CORRELATION = Correlation(
     parameters=(_LEARN, _FORGET),
     hits=(
         _story("on from the daily host to the database", _DAILY, _goes(_LATER, "bastion>app1>db1", 500)),
+        _story(
+            "from the daily host to one that they always reach otherwise: informational",
+            _DAILY,
+            *[_goes(day * DAY, "db1", 200 + day) for day in range(9)],
+            _goes(_LATER, "bastion>app1>db1", 500),
+        ),
+        _story(
+            "to where a colleague of the same role works: a hint",
+            _DAILY,
+            _goes(8 * DAY, "db1", 300, "bob"),
+            _goes(_LATER, "bastion>app1>db1", 500),
+            organisation=_ROLE,
+        ),
         _story("a second host that is new: a hint", _DAILY, _goes(_LATER, "bastion>app2", 500)),
         _story(
             "never went anywhere before",

@@ -49,6 +49,10 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
             return ()
         work = state.sign(record, words, 2 * int(site.number(_ID, _WINDOW)) * SECOND)
         return _judged(state, work, record, site, list(work.volumes)) if work.volumes else ()
+    if isinstance(record.event.body, SessionOpen):
+        if record.person is not None and not record.person.is_scheduled:
+            state.used.saw(record.person.name, _HERE, day_of(record.event.time))
+        return ()
     flow = leaving(record, site)
     if flow is None or record.person is None:
         return ()
@@ -85,7 +89,8 @@ def _judged(state: State, work: Work, record: Record, site: Site, addresses: lis
 def _compared(state: State, record: Record, volume: Volume, site: Site) -> Usual:
     """Return whether the person's other days, or those of their peers, explain so much on a day.
 
-    Without a sign that means nothing before there is a history of destinations.
+    Without a sign that means nothing before the person was at work for some days: who never sent anything in
+    them has no destinations, and that is a history too.
     """
     day, person = day_of(volume.last), record.person.name if record.person is not None else ""
     if not state.used.has_history(person, day, int(site.number(_ID, _HISTORY))):
@@ -97,6 +102,8 @@ def _programs(site: Site) -> frozenset[str]:
     return site.words(_ID, _PACKERS)
 
 
+_HERE = "here"
+"""Stands among the places for having been at work."""
 _ID = "upload-new-destination"
 _ALICE = Actor(pid=50, exe="/usr/bin/curl", uid=1000, auid=1000, session=7)
 _TO = Endpoint(ip="203.0.113.9", port=443)
@@ -165,11 +172,11 @@ def _report(count: int) -> Report:
 
 CORRELATION = Correlation(
     id=_ID,
-    version=2,
+    version=3,
     title="Data taken to a destination new for this person",
     severity="high",
     attack=("T1048", "T1560"),
-    kinds=(Exec, Read, Close, Report),
+    kinds=(Exec, Read, Close, Report, SessionOpen),
     state=State,
     step=_step,
     parameters=(_BYTES, _HISTORY, NEW, FORGET, _UNUSUAL, _WINDOW, _PACKERS, _READERS),
@@ -185,6 +192,13 @@ CORRELATION = Correlation(
         Story(
             "after a week of history a new destination is enough",
             (Step(0, _sent(100, Endpoint(ip="198.51.100.1"))), Step(8 * _DAY, _sent(20_000_000))),
+        ),
+        Story(
+            "who never sent anything to outside, after days at work",
+            (
+                Step(0, SessionOpen(program="sshd", user="alice", auid=1000, session=3, pid=40)),
+                Step(8 * _DAY, _sent(20_000_000)),
+            ),
         ),
         Story(
             "much more than on other days, to a new destination",

@@ -16,7 +16,7 @@ _CLASSES = {
 }
 _PRINTABLE = "xX7 -/_.:=\n"
 """What is tried for a set that is told by what is not in it."""
-_MOST = 64
+_MOST = 4096
 """Repeats of one part."""
 
 

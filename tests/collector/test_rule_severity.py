@@ -29,7 +29,7 @@ EXPECTED: list[tuple[Correlation | Detection, tuple[str, ...]]] = [
     (log_shrunk.CORRELATION, ("high",) * 4 + ("medium", "high", "high", "low")),
     (agent_silent.CORRELATION, ("high", "low", "high", "high", "high", "high")),
     (agent_stopped.CORRELATION, ("medium", "high", "low", "medium", "medium", "medium", "low", "low")),
-    (lateral_edge.CORRELATION, ("medium", "low", "low")),
+    (lateral_edge.CORRELATION, ("medium", "informational", "low", "low", "low")),
     (clock_set_back.CORRELATION, ("medium", "medium", "medium", "low")),
     (persistence_egress.CORRELATION, (*["medium"] * 4, "low", "low", "medium")),
     (shared_credential.CORRELATION, ("high", "high", "low", "medium")),

@@ -54,10 +54,9 @@ def _argument(name: str) -> Field | None:
 def _arguments(values: Values) -> tuple[str, ...]:
     """Return argv as a0…aN give it; what is not said in between is a dash."""
     said = {int(found[1]): text for name, text in values.items() if (found := _ARGUMENT.fullmatch(name))}
-    if said:
-        return tuple(said.get(at, "-") for at in range(max(said) + 1))
     text = values.get("proctitle") or values.get("cmdline") or values.get("text")
-    return tuple(text.split(" ")) if text else ()
+    words_said = tuple(text.split(" ")) if text else ()
+    return (*(said.get(at, "-") for at in range(max(said, default=-1) + 1)), *words_said)
 
 
 def _exec(values: Values) -> Exec:

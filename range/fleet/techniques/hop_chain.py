@@ -1,4 +1,4 @@
-"""On over two more hosts to a database, whose dump comes back the same way and is fetched from outside."""
+"""On over two more hosts to some database, whose dump comes back the same way and is fetched from outside."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ def _visits(plan: Plan) -> list[Visit]:
 
     def act(doing: Doing) -> None:
         shell = doing.shell
-        over, goal = doing.other("app"), doing.other("db")
-        if over is not None and goal is not None:
+        over, databases = doing.other("app"), doing.world.there("db", shell.at)
+        goal = doing.draw.choice(databases) if databases else None
+        if over is not None and goal is not None and goal is not shell.machine:
             with shell.hop(doing.draw, over) as second, second.hop(doing.draw, goal) as third:
                 third.run("pg_dump", "--format=custom", "customers", seconds=30.0)
                 third.serve(doing.draw, size)
