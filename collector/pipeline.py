@@ -24,9 +24,10 @@ import pyarrow as pa
 from evidence.errors import EvidenceError
 from evidence.kinds.collector import Act
 
-from . import files, generation, paths, snapshot, tables
+from . import costs, files, generation, paths, snapshot, tables
 from .alert import Alert
 from .columns import TableName
+from .costs import Measured
 from .engine import Engine
 from .errors import CollectorError, StoreError
 from .fold import Fold, Folded
@@ -34,6 +35,7 @@ from .lake import Commit, Lake
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
 from .rulebook import Book
+from .runaway import Watch
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
 from .sigma.ruleset import Ruleset
@@ -44,6 +46,7 @@ _READ = 64
 _WAIT = 0.25
 _TICK = 1.0
 _ALERT_SECONDS = 0.25
+_MEASURE_SECONDS = 5.0
 _TRIES = 30
 _GC_THRESHOLDS = (1_000_000, 20, 100)
 _SWITCH_SECONDS = 0.001
@@ -125,7 +128,7 @@ class Pipeline:
         """Open the lake in folder; readers is the path of the snapshot file.
 
         It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
-        that breaks its budget goes on.
+        that breaks its budget, or costs too much, goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
@@ -142,9 +145,11 @@ class Pipeline:
         self._merging: Future[None] | None = None
         self._pending = Pending()
         started = time.monotonic()
-        self._committed = self._ticked = self._merged = self._saved = started
+        self._committed = self._ticked = self._merged = self._saved = self._measured = started
+        self._began = clock()
         self._fold = self._resume(make_engine)
         self._book = self._fold.decided()
+        self._watch = Watch(settings.runaway_share, settings.runaway_seconds, time.monotonic_ns())
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
         """Return a fold that has seen what the lake has; alerts it raised on the way are pending.
@@ -200,6 +205,7 @@ class Pipeline:
         if drained and now >= self._ticked + _TICK:
             self._ticked = now
             self.tick()
+        self._measure(now)
         if self._is_due(now):
             self._commit()
         self._tend(now)
@@ -219,16 +225,35 @@ class Pipeline:
         for act in acts:
             if act.object not in self._asked:
                 self._asked.add(act.object)
-                self._storer.submit(self._attempt, act)
+                self._storer.submit(self._attempt, act, lambda act: self._asked.discard(act.object))
         self._asked &= {act.object for act in acts}
 
-    def _attempt(self, act: Act) -> None:
+    def _attempt(self, act: Act, forget: Callable[[Act], None]) -> None:
         try:
             if self._record is not None:
                 self._record(act)
         except (CollectorError, EvidenceError, OSError) as error:
-            self._asked.discard(act.object)
-            _log.warning("rule %s is not staged yet, trying again: %s", act.object, error)
+            forget(act)
+            state = (act.detail or {}).get("state")
+            _log.warning("rule %s is not %s yet, trying again: %s", act.object, state, error)
+
+    def _measure(self, now: float) -> None:
+        """Tell readers what rules cost, and have those put to rest that cost too much for too long."""
+        if now < self._measured + min(_MEASURE_SECONDS, self._watch.every):
+            return
+        self._measured = now
+        measured = self._fold.measured()
+        self._storer.submit(self._tell_costs, measured)
+        if self._record is not None:
+            for act in self._watch.look(time.monotonic_ns(), measured.rules, self._fold.decided()):
+                self._storer.submit(self._attempt, act, self._watch.forget)
+
+    def _tell_costs(self, measured: Measured) -> None:
+        path = costs.beside(self._readers)
+        try:
+            costs.write(path, measured, self._began, self._clock())
+        except OSError as error:
+            _log.warning("%s: %s; readers see former costs", path, error.strerror)
 
     def _learn(self) -> None:
         """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""
