@@ -85,10 +85,16 @@ def _dns(event: Event) -> str:
 
 
 def _program(event: Event) -> str:
-    exe = event.get("exe")
+    """Return the program that acted, and what its process has become since."""
+    exe, became = event.get("exe"), event.get("became")
     if exe:
-        return str(exe).rsplit("/", maxsplit=1)[-1]
+        since = f" (since {_base_name(became)})" if became else ""
+        return _base_name(exe) + since
     return f"pid {event['pid']}" if "pid" in event else "an unknown process"
+
+
+def _base_name(path: Any) -> str:
+    return str(path).rsplit("/", maxsplit=1)[-1]
 
 
 def _exit(event: Event) -> str:

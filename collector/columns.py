@@ -71,6 +71,7 @@ EVENTS = (
         "exe", "VARCHAR", "path of its executable, as a container sees it", "coalesce(b.exe, b.actor.exe)"
     ),
     Column("host_exe", "VARCHAR", "the host's path of it, where that is another", "b.host_exe"),
+    Column("became", "VARCHAR", "what the process had executed since, when it was told", "b.actor.became"),
     Column(
         "cmd_line",
         "VARCHAR",

@@ -56,7 +56,9 @@ SHAPE: dict[str, Any] = {
     "after": {"sha256": _TEXT},
     **dict.fromkeys(("local", "remote", "source", "server"), _END),
     "actor": {
-        **dict.fromkeys(("exe", "cmd_line", "unit", "container", "container_runtime", "pod"), _TEXT),
+        **dict.fromkeys(
+            ("exe", "became", "cmd_line", "unit", "container", "container_runtime", "pod"), _TEXT
+        ),
         **dict.fromkeys(("pid", "start", "uid", "auid", "session"), _NUMBER),
     },
 }

@@ -22,8 +22,10 @@ from .routes import wants
 from .routes_sql import condition
 from .rule import Rule, Site
 
-CHUNK_EVENTS = 200_000
-"""About how many stored events, of all kinds, are looked through at once."""
+CHUNK_EVENTS = 60_000
+"""About how many events that the rule is shown are read at once."""
+_BATCHES = 10_000
+_END = (1 << 63) - 1
 _BY_SESSION = frozenset({"kernel", "hop", "key"})
 _bodies = {name: msgspec.json.Decoder(kind) for name, kind in BY_NAME.items()}
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
@@ -81,35 +83,53 @@ def entries(
     routed = condition(connection, rule, site)
     clocks: dict[str, skew.Clock] = {}
     shown = _Shown(rule, site, past.persons)
-    for batches in _chunks(connection, span):
-        rows = connection.execute(
-            "SELECT ledger_index, kind, seq, time, mono, agent, boot, host, body, person, how, session, "  # noqa: S608 - no value
-            f"person_source, fingerprint, person_evidence FROM events WHERE ledger_index >= ? "
-            f"AND ledger_index <= ? AND NOT contested AND ({routed}) ORDER BY ledger_index, seq",
-            [batches[0][0], batches[-1][0]],
-        )
-        by_entry = _grouped(rows)
-        for batch in batches:
+    after = -1
+    for last in [*_bounds(connection, routed, span), _END]:
+        by_entry = _grouped(_rows(connection, routed, span, (after, last)))
+        for batch in _batches(connection, span, (after, last)):
             yield _entry(batch, by_entry.get(batch[0], ()), shown, clocks)
+        after = last
 
 
-def _chunks(connection: duckdb.DuckDBPyConnection, span: Span) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield entries, some at once, such that about CHUNK_EVENTS events are between the first and the last."""
-    rows = connection.execute(
-        "SELECT ledger_index, agent, epoch, boot, lane, seq, digest, received, sent, coalesce(stored, 0) "
-        "FROM batches WHERE received >= ? AND received < ? ORDER BY ledger_index",
+def _bounds(connection: duckdb.DuckDBPyConnection, routed: str, span: Span) -> list[int]:
+    """Return indices of entries, ascending, between which about CHUNK_EVENTS routed events are.
+
+    Events lie by host and time: each reading of some entries looks through all that came about then.
+    """
+    found = connection.execute(
+        "SELECT max(ledger_index) AS last FROM (SELECT ledger_index, "  # noqa: S608 - no value
+        f"row_number() OVER (ORDER BY ledger_index) // {CHUNK_EVENTS} AS part FROM events "
+        f"WHERE received >= ? AND received < ? AND NOT contested AND ({routed})) GROUP BY part ORDER BY last",
         [span.since, span.until],
     ).fetchall()
-    chunk: list[tuple[Any, ...]] = []
-    events = 0
-    for row in rows:
-        chunk.append(row)
-        events += row[9]
-        if events >= CHUNK_EVENTS:
-            yield chunk
-            chunk, events = [], 0
-    if chunk:
-        yield chunk
+    return [last for (last,) in found]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, routed: str, span: Span, among: tuple[int, int]
+) -> duckdb.DuckDBPyConnection:
+    """Return events of the entries after the first of among, up to the second."""
+    return connection.execute(
+        "SELECT ledger_index, kind, seq, time, mono, agent, boot, host, body, person, how, session, "  # noqa: S608 - no value
+        "person_source, fingerprint, person_evidence FROM events WHERE ledger_index > ? "
+        f"AND ledger_index <= ? AND received >= ? AND received < ? AND NOT contested AND ({routed}) "
+        "ORDER BY ledger_index, seq",
+        [*among, span.since, span.until],
+    )
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection, span: Span, among: tuple[int, int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the batches after the first of among, up to the second; they may be nearly as many as events."""
+    cursor = connection.cursor().execute(
+        "SELECT ledger_index, agent, epoch, boot, lane, seq, digest, received, sent FROM batches "
+        "WHERE received >= ? AND received < ? AND ledger_index > ? AND ledger_index <= ? "
+        "ORDER BY ledger_index",
+        [span.since, span.until, *among],
+    )
+    while some := cursor.fetchmany(_BATCHES):
+        yield from some
 
 
 def _grouped(cursor: duckdb.DuckDBPyConnection) -> dict[int, list[tuple[Any, ...]]]:
@@ -155,7 +175,7 @@ class _Shown:
 def _entry(
     batch: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], shown: _Shown, clocks: dict[str, skew.Clock]
 ) -> Entry:
-    index, agent, epoch, boot, lane, seq, digest, received, sent, _stored = batch
+    index, agent, epoch, boot, lane, seq, digest, received, sent = batch
     arrival = Arrival(agent, epoch, lane, seq, digest, "", index, received, sent)
     ahead = skew.learn(clocks, agent, boot or "", sent=sent, received=received)
     made = [one for row in rows if (one := shown.record(row, arrival, ahead)) is not None]

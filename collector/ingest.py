@@ -30,7 +30,8 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _BYTES = (b"content-type", b"application/octet-stream")
 _KNOWN_SIZE = endpoints.KNOWN_SIZE.encode()
 _FAULT_RETRY_SECONDS = 5.0
-_BODY_SECONDS = 60.0
+BODY_SECONDS = 60.0
+"""Seconds a client has for the body of one request."""
 _SIZE_DIGITS = 19
 _LAST = frozenset({Code.TOO_LARGE, Code.UNKNOWN_AGENT, Code.REVOKED})
 """Refusals that end the connection: the rest of the body is not wanted, or nothing more of this client."""
@@ -50,7 +51,11 @@ class Ingest:
         floor: DiskFloor,
         published: Published,
         renew: Renew | None = None,
+        *,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
+        """Let a client take body_seconds for the body of one request."""
+        self._body_seconds = body_seconds
         self._intake = intake
         self._admission = admission
         self._floor = floor
@@ -91,7 +96,7 @@ class Ingest:
         self._admission.enter(size)
         try:
             arriving = _arriving(scope)
-            body = await _body(receive, size, arriving)
+            body = await _body(receive, size, arriving, self._body_seconds)
             known = _known_size(scope["headers"])
             return receipt.to_bytes(await self._intake.batch(body, arriving.agent, known))
         finally:
@@ -99,7 +104,7 @@ class Ingest:
 
     async def _renewal(self, renew: Renew, scope: Any, receive: Any) -> bytes:
         arriving = _arriving(scope)
-        body = await _body(receive, _announced(scope["headers"], REQUEST_LIMIT), arriving)
+        body = await _body(receive, _announced(scope["headers"], REQUEST_LIMIT), arriving, self._body_seconds)
         agent = self._intake.peer(arriving.agent)
         try:
             return msgspec.json.encode(await asyncio.to_thread(renew, agent, body))
@@ -126,8 +131,8 @@ def _announced(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
     return limit
 
 
-async def _body(receive: Any, limit: int, arriving: Arriving) -> bytes:
-    """Return the body.
+async def _body(receive: Any, limit: int, arriving: Arriving, seconds: float) -> bytes:
+    """Return the body, for which the client has so many seconds.
 
     Raises:
         Refused: too_large, or bad_request where the client took too long.
@@ -136,10 +141,10 @@ async def _body(receive: Any, limit: int, arriving: Arriving) -> bytes:
     if arriving.is_whole:  # the usual case, which needs no watch over the time
         return await _received(receive, limit)
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _received(receive, limit)
     except TimeoutError as error:
-        raise Refused(Code.BAD_REQUEST, f"request: not complete after {_BODY_SECONDS:.0f} s") from error
+        raise Refused(Code.BAD_REQUEST, f"request: not complete after {seconds:.0f} s") from error
 
 
 async def _received(receive: Any, limit: int) -> bytes:

@@ -7,6 +7,7 @@ effect: rows and position are one transaction, and the engine's state is stored 
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import signal
@@ -14,40 +15,30 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
-
-import msgspec
-import pyarrow as pa
 
 from evidence.errors import EvidenceError
 from evidence.kinds.collector import Act
 
-from . import costs, files, generation, paths, snapshot, tables
+from . import generation, paths
 from .alert import Alert
-from .columns import TableName
-from .costs import Measured
 from .engine import Engine
 from .errors import CollectorError, StoreError
-from .fold import Fold, Folded
-from .lake import Commit, Lake
+from .fold import Fold
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
-from .rulebook import Book
 from .runaway import Watch
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
 from .sigma.ruleset import Ruleset
+from .storing import Pending, Point, Storing
 
-GRACE_SECONDS = 900
-"""How long merged and replaced files stay for readers of an older snapshot."""
 _READ = 64
 _WAIT = 0.25
 _TICK = 1.0
 _ALERT_SECONDS = 0.25
 _MEASURE_SECONDS = 5.0
-_TRIES = 30
 _GC_THRESHOLDS = (1_000_000, 20, 100)
 _SWITCH_SECONDS = 0.001
 """How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
@@ -90,24 +81,6 @@ class Rules(Protocol):
         ...
 
 
-class Pending:
-    """What was folded and is not yet handed to the lake."""
-
-    def __init__(self) -> None:
-        self.folded: list[Folded] = []
-        self.alerts: list[Alert] = []
-        self.rows = 0
-        self.entries = 0
-
-    def add(self, folded: Folded | None, alerts: Sequence[Alert]) -> None:
-        """Take what one entry gave."""
-        self.entries += 1
-        self.alerts.extend(alerts)
-        if folded is not None:
-            self.folded.append(folded)
-            self.rows += len(folded.persons)
-
-
 class Pipeline:
     """Joins ledger, fold and lake. clock is UTC ns; notify gets alerts once they are durable."""
 
@@ -133,22 +106,15 @@ class Pipeline:
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
-        self._source, self._settings, self._clock, self._notify = source, settings, clock, notify
-        self._readers, self._state_file, self._operator = readers, folder / "engine.state", operator
+        self._source, self._settings, self._clock, self._operator = source, settings, clock, operator
         self._record, self._asked = record, set[str | None]()
         self._rules = rules
-        self._lake = Lake(folder)
         self._stop = threading.Event()
-        self._storer = ThreadPoolExecutor(1, "store")
-        self._merger = ThreadPoolExecutor(1, "merge")
-        self._storing: Future[None] | None = None
-        self._merging: Future[None] | None = None
+        self._storing = Storing(folder, readers, clock=clock, notify=notify, stop=self._stop)
         self._pending = Pending()
         started = time.monotonic()
-        self._committed = self._ticked = self._merged = self._saved = self._measured = started
-        self._began = clock()
+        self._committed = self._ticked = self._saved = self._measured = started
         self._fold = self._resume(make_engine)
-        self._book = self._fold.decided()
         self._watch = Watch(settings.runaway_share, settings.runaway_seconds, time.monotonic_ns())
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
@@ -157,10 +123,10 @@ class Pipeline:
         Raises:
             StoreError: the ledger has fewer entries than the lake.
         """
-        position = self._lake.position()
+        position = self._storing.position()
         fold = Fold(make_engine())
         try:
-            fold.load(self._state_file.read_bytes())
+            fold.load(self._storing.saved())
         except (OSError, StoreError) as error:
             _log.info("no usable engine state (%s): folding the ledger from its beginning", error)
             fold = Fold(make_engine())
@@ -186,7 +152,7 @@ class Pipeline:
             StoreError, LedgerError: it cannot go on; a new start resumes where the lake stands.
         """
         try:
-            self._publish()
+            self._storing.begin(self._fold.decided())
             while not self._stop.is_set():
                 self.turn(_WAIT)
             self.flush()
@@ -208,7 +174,7 @@ class Pipeline:
         self._measure(now)
         if self._is_due(now):
             self._commit()
-        self._tend(now)
+        self._storing.tend(now, self._settings.merge_seconds)
         if drained:
             self._source.wait(self._fold.position, wait)
 
@@ -225,15 +191,16 @@ class Pipeline:
         for act in acts:
             if act.object not in self._asked:
                 self._asked.add(act.object)
-                self._storer.submit(self._attempt, act, lambda act: self._asked.discard(act.object))
+                forget = functools.partial(self._asked.discard, act.object)
+                self._storing.between(functools.partial(self._attempt, act, forget))
         self._asked &= {act.object for act in acts}
 
-    def _attempt(self, act: Act, forget: Callable[[Act], None]) -> None:
+    def _attempt(self, act: Act, forget: Callable[[], None]) -> None:
         try:
             if self._record is not None:
                 self._record(act)
         except (CollectorError, EvidenceError, OSError) as error:
-            forget(act)
+            forget()
             state = (act.detail or {}).get("state")
             _log.warning("rule %s is not %s yet, trying again: %s", act.object, state, error)
 
@@ -243,17 +210,11 @@ class Pipeline:
             return
         self._measured = now
         measured = self._fold.measured()
-        self._storer.submit(self._tell_costs, measured)
+        self._storing.tell(measured)
         if self._record is not None:
             for act in self._watch.look(time.monotonic_ns(), measured.rules, self._fold.decided()):
-                self._storer.submit(self._attempt, act, self._watch.forget)
-
-    def _tell_costs(self, measured: Measured) -> None:
-        path = costs.beside(self._readers)
-        try:
-            costs.write(path, measured, self._began, self._clock())
-        except OSError as error:
-            _log.warning("%s: %s; readers see former costs", path, error.strerror)
+                forget = functools.partial(self._watch.forget, act)
+                self._storing.between(functools.partial(self._attempt, act, forget))
 
     def _learn(self) -> None:
         """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""
@@ -292,100 +253,28 @@ class Pipeline:
 
     def _commit(self) -> None:
         """Hand what is pending to the storing thread, once it has stored the former."""
-        self._settle()
+        self._storing.settle()
         pending, self._pending = self._pending, Pending()
         self._committed = time.monotonic()
         state: bytes | None = None
         if self._committed >= self._saved + self._settings.checkpoint_seconds:
             state, self._saved = self._fold.dump(), self._committed
-        self._storing = self._storer.submit(
-            self._store, pending, self._fold.position, self._fold.decided(), state
-        )
-
-    def _settle(self) -> None:
-        """Wait for the commit under way, and raise what it met."""
-        if self._storing is not None:
-            self._storing.result()
-            self._storing = None
-
-    def _store(self, pending: Pending, position: int, book: Book, state: bytes | None) -> None:
-        rows: dict[TableName, pa.Table] = {
-            "events": tables.events(pending.folded),
-            "batches": tables.batches(pending.folded),
-            "sessions": tables.sessions(pending.folded),
-        }
-        for attempt in range(1, _TRIES + 1):
-            try:
-                fresh = self._unknown(pending.alerts)
-                self._lake.commit(Commit({**rows, "alerts": tables.alerts(fresh)}, position))
-                break
-            except StoreError as error:
-                if attempt == _TRIES or self._stop.wait(1.0):
-                    raise
-                _log.warning("commit failed, trying again: %s", error)
-        self._book = book
-        self._publish(position)
-        if state is not None:
-            self._save(state)
-        if self._notify is not None and fresh:
-            self._notify(fresh)
-
-    def _unknown(self, alerts: list[Alert]) -> list[Alert]:
-        """Return alerts without those that are stored, each revision once: two may share an id."""
-        by_id = {(alert.id, alert.revision): alert for alert in alerts}
-        stored = self._lake.stored_alerts(alert.id for alert in alerts) if alerts else set()
-        return [alert for key, alert in by_id.items() if key not in stored]
-
-    def _publish(self, position: int | None = None) -> None:
-        """Write what readers see; if that fails they see the former for now, and nothing is lost."""
-        at = self._lake.position() if position is None else position
-        try:
-            shown = msgspec.structs.replace(self._lake.snapshot(at, self._clock()), book=self._book)
-            snapshot.write(self._readers, shown)
-        except OSError as error:
-            _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
-
-    def _save(self, state: bytes) -> None:
-        try:
-            files.write(self._state_file, state)
-        except OSError as error:
-            _log.warning("%s: %s; a restart will take longer", self._state_file, error.strerror)
-
-    def _tend(self, now: float) -> None:
-        """Merge small files and drop old ones in the background; publish once that is done."""
-        if self._merging is not None and self._merging.done():
-            done, self._merging = self._merging, None
-            error = done.exception()
-            if error is not None:
-                _log.warning("merging failed, the lake is whole: %s", error)
-            self._settle()
-            self._storing = self._storer.submit(self._publish)
-        if self._merging is None and now >= self._merged + self._settings.merge_seconds:
-            self._merged = now
-            self._merging = self._merger.submit(self._merge)
-
-    def _merge(self) -> None:
-        self._lake.clean(GRACE_SECONDS)
-        root = self._state_file.parent.parent
-        generation.drop_others(root, self._clock() / 1e9, GRACE_SECONDS)
-        self._lake.merge()
+        self._storing.commit(pending, Point(self._fold.position, self._fold.decided(), state))
 
     def flush(self) -> None:
         """Commit what is pending and wait until it is stored, the engine's state too."""
         self._saved = float("-inf")
         self._commit()
-        self._settle()
+        self._storing.settle()
 
     def close(self) -> None:
         """End the threads and close the lake."""
         self._stop.set()
-        self._storer.shutdown()
-        self._merger.shutdown()
         if self._operator is not None:
             self._operator.close()
         if self._rules is not None:
             self._rules.close()
-        self._lake.close()
+        self._storing.close()
 
 
 def serve(

@@ -103,3 +103,8 @@ def test_times_are_utc_iso_and_no_number_breaks_them() -> None:
     assert text.utc(None) == "-"
     assert text.utc(2**63 - 1).startswith("2262")
     assert text.utc(10**30).endswith("ns")
+
+
+def test_a_program_is_told_with_what_its_process_became() -> None:
+    event = {"kind": "connection.open", "exe": "/bin/sh", "became": "/usr/bin/scp", "dst_ip": "203.0.113.9"}
+    assert describe.what(event).startswith("sh (since scp) → ")

@@ -61,6 +61,7 @@ class Front:
             self.floor,
             Published(station.paths.ledger),
             renew,
+            body_seconds=0.01,  # for who stalls; of the others the request is here as a whole
         )
 
     async def ask(
@@ -93,7 +94,7 @@ class Front:
             "method": method,
             "path": path,
             "headers": headers,
-            "extensions": {EXTENSION: Arriving(agent)},
+            "extensions": {EXTENSION: Arriving(agent, is_whole=not stalls)},
         }
         await self.app(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}

@@ -64,6 +64,12 @@ def test_src_is_the_side_that_opened_and_bytes_out_always_leave_this_host(
     assert (found["pid"], found["exe"], found["cmd_line"], found["auid"]) == (7, "/bin/scp", "scp x", 1000)
 
 
+def test_what_a_process_became_since_has_a_column() -> None:
+    actor = Actor(pid=7, exe="/bin/sh", became="/usr/bin/scp")
+    found = row(Open(flow=1, protocol="tcp", direction="out", local=HERE, remote=THERE, actor=actor))
+    assert (found["exe"], found["became"]) == ("/bin/sh", "/usr/bin/scp")
+
+
 def test_an_event_without_actor_has_no_process_and_no_zero() -> None:
     found = row(Open(flow=1, protocol="udp", direction="out", local=HERE, remote=THERE))
     assert not {"pid", "uid", "auid", "session", "exe"} & set(found)

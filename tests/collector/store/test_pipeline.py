@@ -14,6 +14,7 @@ from collector.lake import Commit, Lake
 from collector.pipeline import Pipeline
 from collector.replay import replay
 from collector.sigma.ruleset import Ruleset
+from collector.storing import Storing
 from evidence.entry import EntryType
 from evidence.kinds.process import Exec
 
@@ -81,8 +82,8 @@ def reference(bench: Bench) -> dict[str, list[tuple[object, ...]]]:
 
 STEPS: dict[str, tuple[type, str]] = {
     "before the commit": (Lake, "commit"),
-    "after the commit": (Pipeline, "_publish"),
-    "before the state is saved": (Pipeline, "_save"),
+    "after the commit": (Storing, "_publish"),
+    "before the state is saved": (Storing, "_save"),
 }
 
 

@@ -1,0 +1,204 @@
+"""What was folded goes to the lake: one thread stores and publishes, one merges small files meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from . import costs, files, generation, snapshot, tables
+from .alert import Alert
+from .columns import TableName
+from .costs import Measured
+from .errors import StoreError
+from .fold import Folded
+from .lake import Commit, Lake
+from .rulebook import Book
+
+GRACE_SECONDS = 900
+"""How long merged and replaced files stay for readers of an older snapshot."""
+_TRIES = 30
+_log = logging.getLogger(__name__)
+
+
+class Pending:
+    """What was folded and is not yet handed to the lake."""
+
+    def __init__(self) -> None:
+        self.folded: list[Folded] = []
+        self.alerts: list[Alert] = []
+        self.rows = 0
+        self.entries = 0
+
+    def add(self, folded: Folded | None, alerts: Sequence[Alert]) -> None:
+        """Take what one entry gave."""
+        self.entries += 1
+        self.alerts.extend(alerts)
+        if folded is not None:
+            self.folded.append(folded)
+            self.rows += len(folded.persons)
+
+
+class Point(msgspec.Struct, frozen=True):
+    """How far the fold is: the next entry to read, what was decided of rules, and its state if due."""
+
+    position: int
+    book: Book
+    state: bytes | None = None
+
+
+class Storing:
+    """The lake and its two threads; rows and position are one transaction."""
+
+    def __init__(
+        self,
+        folder: Path,
+        readers: Path,
+        *,
+        clock: Callable[[], int],
+        notify: Callable[[Sequence[Alert]], None] | None,
+        stop: threading.Event,
+    ) -> None:
+        """Open the lake in folder; readers is the path of the snapshot file. Nothing is retried after stop.
+
+        Raises:
+            StoreError: the lake cannot be opened, or is damaged.
+        """
+        self._readers, self._state_file, self._clock = readers, folder / "engine.state", clock
+        self._notify, self._stop = notify, stop
+        self._lake = Lake(folder)
+        self._storer = ThreadPoolExecutor(1, "store")
+        self._merger = ThreadPoolExecutor(1, "merge")
+        self._storing: Future[None] | None = None
+        self._merging: Future[None] | None = None
+        self._merged, self._began = time.monotonic(), clock()
+        self._book = Book()
+
+    def position(self) -> int:
+        """Return the index of the first entry the lake does not have."""
+        return self._lake.position()
+
+    def saved(self) -> bytes:
+        """Return the engine's state as it was stored last.
+
+        Raises:
+            OSError: there is none, or it cannot be read.
+        """
+        return self._state_file.read_bytes()
+
+    def begin(self, book: Book) -> None:
+        """Write what readers see at the start."""
+        self._book = book
+        self._publish()
+
+    def commit(self, pending: Pending, point: Point) -> None:
+        """Have it stored, once the former is.
+
+        Raises:
+            StoreError: the former could not be stored.
+        """
+        self.settle()
+        self._storing = self._storer.submit(self._store, pending, point)
+
+    def between(self, work: Callable[[], None]) -> None:
+        """Have work done between two commits; it raises nothing."""
+        self._storer.submit(work)
+
+    def tell(self, measured: Measured) -> None:
+        """Have readers told what rules cost since the start."""
+        self._storer.submit(self._tell, measured)
+
+    def _tell(self, measured: Measured) -> None:
+        path = costs.beside(self._readers)
+        try:
+            costs.write(path, measured, self._began, self._clock())
+        except OSError as error:
+            _log.warning("%s: %s; readers see former costs", path, error.strerror)
+
+    def settle(self) -> None:
+        """Wait for the commit under way.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+        if self._storing is not None:
+            self._storing.result()
+            self._storing = None
+
+    def _store(self, pending: Pending, point: Point) -> None:
+        rows: dict[TableName, pa.Table] = {
+            "events": tables.events(pending.folded),
+            "batches": tables.batches(pending.folded),
+            "sessions": tables.sessions(pending.folded),
+        }
+        for attempt in range(1, _TRIES + 1):
+            try:
+                fresh = self._unknown(pending.alerts)
+                self._lake.commit(Commit({**rows, "alerts": tables.alerts(fresh)}, point.position))
+                break
+            except StoreError as error:
+                if attempt == _TRIES or self._stop.wait(1.0):
+                    raise
+                _log.warning("commit failed, trying again: %s", error)
+        self._book = point.book
+        self._publish(point.position)
+        if point.state is not None:
+            self._save(point.state)
+        if self._notify is not None and fresh:
+            self._notify(fresh)
+
+    def _unknown(self, alerts: list[Alert]) -> list[Alert]:
+        """Return alerts without those that are stored, each revision once: two may share an id."""
+        by_id = {(alert.id, alert.revision): alert for alert in alerts}
+        stored = self._lake.stored_alerts(alert.id for alert in alerts) if alerts else set()
+        return [alert for key, alert in by_id.items() if key not in stored]
+
+    def _publish(self, position: int | None = None) -> None:
+        """Write what readers see; if that fails they see the former for now, and nothing is lost."""
+        at = self._lake.position() if position is None else position
+        try:
+            shown = msgspec.structs.replace(self._lake.snapshot(at, self._clock()), book=self._book)
+            snapshot.write(self._readers, shown)
+        except OSError as error:
+            _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
+
+    def _save(self, state: bytes) -> None:
+        try:
+            files.write(self._state_file, state)
+        except OSError as error:
+            _log.warning("%s: %s; a restart will take longer", self._state_file, error.strerror)
+
+    def tend(self, now: float, merge_seconds: float) -> None:
+        """Merge small files and drop old ones every merge_seconds in the background; then publish.
+
+        Raises:
+            StoreError: the commit under way could not be stored.
+        """
+        if self._merging is not None and self._merging.done():
+            done, self._merging = self._merging, None
+            error = done.exception()
+            if error is not None:
+                _log.warning("merging failed, the lake is whole: %s", error)
+            self.settle()
+            self._storing = self._storer.submit(self._publish)
+        if self._merging is None and now >= self._merged + merge_seconds:
+            self._merged = now
+            self._merging = self._merger.submit(self._merge)
+
+    def _merge(self) -> None:
+        self._lake.clean(GRACE_SECONDS)
+        root = self._state_file.parent.parent
+        generation.drop_others(root, self._clock() / 1e9, GRACE_SECONDS)
+        self._lake.merge()
+
+    def close(self) -> None:
+        """End the threads and close the lake."""
+        self._storer.shutdown()
+        self._merger.shutdown()
+        self._lake.close()
