@@ -76,6 +76,12 @@ def _revision(row: Sequence[Any]) -> SessionRevision:
     )  # fmt: skip
 
 
+def first(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return when the first entry that is stored was received, None where there is none."""
+    row = connection.execute("SELECT min(received) FROM batches").fetchone()
+    return None if row is None else row[0]
+
+
 def entries(
     connection: duckdb.DuckDBPyConnection, rule: Rule, site: Site, past: Past, span: Span
 ) -> Iterator[Entry]:

@@ -51,10 +51,14 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What each value gave, and how many events the rule was shown; or the error's message."""
+    """What each value gave, and how many events the rule was shown; or the error's message.
+
+    first is when the oldest entry that is stored was received, UTC ns; None where there is none.
+    """
 
     outcomes: tuple[Outcome, ...] = ()
     events: int = 0
+    first: int | None = None
     error: str | None = None
 
 
@@ -100,7 +104,9 @@ def run(task: Task, lock: Path) -> Answer:
     with alone(lock, "tune"), ThreadPoolExecutor(workers) as pool:
         answers = list(pool.map(_one, [msgspec.structs.replace(task, wanted=share) for share in shares]))
     outcomes = [one for answer in answers for one in answer.outcomes]
-    return Answer(tuple(sorted(outcomes, key=lambda one: float(one.value))), answers[0].events)
+    return Answer(
+        tuple(sorted(outcomes, key=lambda one: float(one.value))), answers[0].events, answers[0].first
+    )
 
 
 def _one(task: Task) -> Answer:
@@ -122,14 +128,15 @@ def _one(task: Task) -> Answer:
 
 
 def compared(answer: Answer, task: Task, about: Described, current: Value, seconds: float) -> Tuned:
-    """Return what the values let expect of days to come."""
+    """Return what the values let expect of days to come; days before anything was stored do not count."""
+    since = min(max(task.since, answer.first or 0), task.until - 1)
     points = tuple(
-        forecast.expected(one.value, forecast.days([each.time for each in one.told], task.since, task.until))
+        forecast.expected(one.value, forecast.days([each.time for each in one.told], since, task.until))
         for one in answer.outcomes
     )
     alerting = any(each.severity in _ALERTING for one in answer.outcomes for each in one.told)
     days = len(points[0].by_day)
-    return Tuned(about, current, days, task.since, task.until, points, alerting, answer.events, seconds)
+    return Tuned(about, current, days, since, task.until, points, alerting, answer.events, seconds)
 
 
 def changed(answer: Answer, value: Value, than: Value, labels: dict[str, str]) -> Changed:

@@ -66,7 +66,7 @@ def _answer(task: Task) -> Answer:
         connection.execute(f"SET memory_limit='{task.limits.memory_bytes}B'")
         connection.execute("SET threads=1")
         connection.execute("SET temp_directory=''")
-        past = history.sessions(connection)
+        past, first = history.sessions(connection), history.first(connection)
         entries = _Counted(history.entries(connection, rule, site, past, Span(task.begin, task.until)))
         context = Context(task.told, task.book, known)
         outcomes = replay(rule, task.wanted, context, History(entries, past.revisions), task.since)
@@ -76,4 +76,4 @@ def _answer(task: Task) -> Answer:
         return Answer(error=str(error))
     except Exception as error:  # noqa: BLE001 - whatever a rule does with such a value is told
         return Answer(error=f"{rule.id} fails with one of these values: {type(error).__name__}: {error}")
-    return Answer(tuple(outcomes), entries.events)
+    return Answer(tuple(outcomes), entries.events, first)

@@ -85,10 +85,19 @@ def _told(call: Call, answer: dict[str, Any]) -> int:
     elif answer["proposed"]:
         call.screen.note(f"proposed; another approves it: vedette rules approve {answer['id']} --reason WHY")
     elif answer["in_force"]:
-        call.screen.note(f"{answer['id']}: in force")
+        call.screen.note(f"{answer['id']}: {_done(call.options)}")
     else:
         call.screen.note(f"{answer['id']}: recorded; it is in force as soon as the pipeline has read it")
     return FINE
+
+
+def _done(options: argparse.Namespace) -> str:
+    """Return what is so from now on."""
+    if options.what == "stage":
+        return "staged; what it finds: vedette alerts --staged"
+    if options.what in _STATES:
+        return _STATES[options.what]
+    return {"unset": "no longer in force", "reject": "rejected"}.get(options.what, "in force")
 
 
 def _list(screen: Screen, answer: dict[str, Any]) -> int:

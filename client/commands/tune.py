@@ -89,15 +89,17 @@ def _show(screen: Screen, tuned: dict[str, Any]) -> None:
     most = max((point["high"] for point in tuned["points"]), default=0) or 1
     heads = ("value", "alerts a day", "95 % of months", "")
     screen.table(heads, [_point(point, tuned, most) for point in tuned["points"]], right=heads[:2])
-    if not tuned["alerting"]:
+    if not any(any(point["by_day"]) for point in tuned["points"]):
+        screen.note("none of these values would have found anything in that time")
+    elif not tuned["alerting"]:
         screen.note("its findings are below medium: they add to risk and alert nobody")
     for key, word in (("gained", "more"), ("lost", "fewer")):
-        if key in tuned:
+        if key in tuned and tuned[key]["count"]:
             _changed(screen, tuned[key], word)
     if tuned.get("budget") is not None:
         best = tuned.get("recommended")
         told = "no value here gives so few" if best is None else f"{about['name']} = {best}"
-        screen.line(f"for at most {tuned['budget']:g} alerts a day: ", (told, "bold"))
+        screen.line(f"for a budget of {tuned['budget']:g} a day: ", (told, "bold"))
 
 
 def _point(point: dict[str, Any], tuned: dict[str, Any], most: float) -> list[Part]:

@@ -16,22 +16,30 @@ _CLASSES = {
 }
 _PRINTABLE = "xX7 -/_.:=\n"
 """What is tried for a set that is told by what is not in it."""
-_MOST = 4096
-"""Repeats of one part."""
+_LONGEST = 1 << 16
+"""Characters of a text."""
 
 
 def sample(pattern: str) -> str:
     """Return a text that the expression should be found in; empty where none is easily told."""
     try:
         return _of(parser.parse(pattern), {})
-    except (ValueError, RecursionError, OverflowError):  # re.error is a ValueError only by habit of its users
-        return ""
-    except parser.error:
+    except (ValueError, RecursionError, OverflowError, parser.error):
         return ""
 
 
 def _of(items: Any, groups: dict[int, str]) -> str:
-    return "".join(_one(kind, what, groups) for kind, what in items)
+    """Return a text for parts in a row.
+
+    Raises:
+        OverflowError: it is too long; repeats of repeats soon are.
+    """
+    made = ""
+    for kind, what in items:
+        made += _one(kind, what, groups)
+        if len(made) > _LONGEST:
+            raise OverflowError
+    return made
 
 
 def _one(kind: Any, what: Any, groups: dict[int, str]) -> str:  # noqa: PLR0911 - one for each kind
@@ -49,8 +57,14 @@ def _one(kind: Any, what: Any, groups: dict[int, str]) -> str:  # noqa: PLR0911 
         groups[what[0] or 0] = found = _of(what[3], groups)
         return found
     if kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
-        return _of(what[2], groups) * min(max(int(what[0]), 1 if what[1] else 0), _MOST)
+        return _repeated(_of(what[2], groups), max(int(what[0]), 1 if what[1] else 0))
     return groups.get(what, "") if kind is kinds.GROUPREF else ""
+
+
+def _repeated(part: str, times: int) -> str:
+    if len(part) * times > _LONGEST:
+        raise OverflowError
+    return part * times
 
 
 def _member(what: Any) -> str:

@@ -135,6 +135,23 @@ def test_what_came_before_only_teaches(tmp_path: Path) -> None:
     assert [one.told for one in later.outcomes] == [(), ()]
 
 
+@pytest.mark.parametrize("events", [1, 2, 3])
+def test_portions_of_history_are_the_whole_of_it_in_order(
+    events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, _ = lake(tmp_path, UPLOAD.hits[0])
+
+    def read() -> list[history.Entry]:
+        with snapshot.connect(snapshot.read(shown)) as connection:
+            past = history.sessions(connection)
+            return list(history.entries(connection, UPLOAD, site(SITE), past, Span(BEGIN - DAY, BEGIN + DAY)))
+
+    whole = read()
+    assert sum(bool(entry.records) for entry in whole) > 1
+    monkeypatch.setattr(history, "CHUNK_EVENTS", events)
+    assert read() == whole
+
+
 def test_a_lake_that_is_not_there_is_said(tmp_path: Path) -> None:
     task = tune.Task(
         Wanted(UPLOAD.id, "bytes", (1,)),

@@ -33,7 +33,8 @@ class Analyst:
         station = Station(self.collector.state)
         self._send(station)
         self.collector.serve()
-        self._log_in()
+        self._add_user()
+        self.log_in()
 
     def _send(self, station: Station) -> None:
         """Put the hosts' batches into the ledger, db's first: what led to its session comes late."""
@@ -47,11 +48,13 @@ class Analyst:
         finally:
             keeper.close()
 
-    def _log_in(self) -> None:
-        password = self.folder / "password"
-        password.write_text(PASSWORD)
-        words = ("--role", "analyst", "--password-file", str(password))
+    def _add_user(self) -> None:
+        (self.folder / "password").write_text(PASSWORD)
+        words = ("--role", "analyst", "--password-file", str(self.folder / "password"))
         self.collector.command("user", "add", "ann", *words)
+
+    def log_in(self) -> None:
+        password = self.folder / "password"
         url = f"https://localhost:{self.collector.port('console')}"
         anchors = self.collector.state / "ca" / "anchors.pem"
         self.vedette(

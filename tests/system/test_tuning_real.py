@@ -1,0 +1,84 @@
+"""Decisions on rules through a real collector: by command, in force for what comes, kept over a restart."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collector.station import Station
+from tests.system.collector_at_work import PATIENCE, CollectorAtWork
+from tests.system.test_incidents_real import Analyst
+
+STAGED = "secret-read-then-out"
+RAISED = "upload-new-destination"
+RARE = 90_000_000
+"""Bytes: twice what the story takes."""
+
+
+class Decider(Analyst):
+    """Somebody who is logged in before any host has sent anything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.collector = CollectorAtWork(folder)
+        with self.collector.config.open("a") as config:
+            config.write('[detection]\nknown_destinations = ["127.0.0.0/8", "10.0.0.0/8"]\n')
+        self._station = Station(self.collector.state)
+        self.collector.serve()
+        self._add_user()
+        self.log_in()
+
+    def receive(self) -> None:
+        """Let the hosts' batches come while the collector rests, and start it again."""
+        self.collector.stop()
+        self._send(self._station)
+        self.collector.serve()
+        self.log_in()
+
+    def decide(self, *words: str) -> None:
+        """Decide on a rule, and wait until that is in force."""
+        made = json.loads(self.vedette("rules", *words, "--reason", "a quiet month", "--json"))
+        end = time.monotonic() + PATIENCE
+        while not made["in_force"] and "a quiet month" not in json.dumps(self.rule(words[1])):
+            assert time.monotonic() < end, made
+            time.sleep(0.2)
+
+    def alerts(self, *words: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.vedette("alerts", "--json", *words).splitlines()]
+
+    def rule(self, name: str) -> dict[str, Any]:
+        rows = [json.loads(line) for line in self.vedette("rules", "--json").splitlines()]
+        return next(row for row in rows if row["id"] == name)
+
+
+@pytest.fixture(scope="module")
+def decider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decider]:
+    made = Decider(tmp_path_factory.mktemp("tuning"))
+    yield made
+    made.collector.close()
+
+
+def test_what_was_decided_is_in_force_for_what_comes(decider: Decider) -> None:
+    decider.decide("set", RAISED, f"bytes={RARE}")
+    decider.decide("stage", STAGED)
+    assert decider.rule(RAISED)["parameters"][0]["value"] == RARE
+    assert decider.rule(STAGED)["state"] == "staged"
+
+    decider.receive()
+    decider.until_incidents()
+    assert decider.rule(RAISED)["parameters"][0]["value"] == RARE, "decisions outlive a restart"
+    live, staged = decider.alerts(), decider.alerts("--staged")
+    assert {one["rule"] for one in staged} == {STAGED}
+    assert live
+    assert {STAGED, RAISED}.isdisjoint(one["rule"] for one in live)
+
+    asked = json.loads(decider.vedette("tune", RAISED, "--set", "bytes=1000000", "--json"))
+    assert asked["days"] == 1, "nothing is older"
+    assert asked["current"] == RARE
+    assert asked["gained"]["count"] == 1, "what would have been told without the decision"
+    assert asked["gained"]["first"][0]["person"] == "alice"
