@@ -24,7 +24,7 @@ def show(screen: Screen, told: dict[str, Any]) -> None:
         screen.line()
         seen = ("Sigma rules see", "rules", "asked", "from memory")
         screen.table(seen, [_view(row) for row in asked], right=seen[1:])
-    screen.note("one event in 61 is measured, of Sigma rules each look; vedette rules rest RULE --reason WHY")
+    screen.note("one event in 251 is measured, of Sigma rules each look")
 
 
 def _rule(row: dict[str, Any]) -> list[Part]:

@@ -14,7 +14,7 @@ import msgspec
 from . import files
 from .errors import StoreError
 
-EVERY = 61
+EVERY = 251
 """Of so many events one is measured: a prime, so that no rhythm of events is hit always, or never."""
 RULES_LIMIT = 1000
 """Rules that are told of, those that cost most."""
@@ -24,7 +24,7 @@ _TITLE_LIMIT = 120
 class RuleCost(msgspec.Struct, frozen=True):
     """A rule's cost since the pipeline started, times in ns.
 
-    shown is the events it was asked about; of our own rules, shown and spent are estimated from every 61st.
+    shown is the events it was asked about; of our own rules, shown and spent are estimated from every 251st.
     A Sigma rule is shown what neither memory nor prefilter answers. beside is time spent on sessions and on
     what did not happen.
     """

@@ -113,9 +113,11 @@ class Pipeline:
         self._storing = Storing(folder, readers, clock=clock, notify=notify, stop=self._stop)
         self._pending = Pending()
         started = time.monotonic()
-        self._committed = self._ticked = self._saved = self._measured = started
+        self._committed = self._ticked = self._saved = started
+        self._measured = float("-inf")
         self._fold = self._resume(make_engine)
-        self._watch = Watch(settings.runaway_share, settings.runaway_seconds, time.monotonic_ns())
+        share, seconds = settings.runaway_share, settings.runaway_seconds
+        self._watch = Watch(share, seconds, time.monotonic_ns(), self._fold.measured().rules)
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
         """Return a fold that has seen what the lake has; alerts it raised on the way are pending.

@@ -37,12 +37,15 @@ class _Streak(msgspec.Struct):
 class Watch:
     """Looks at what rules spent, part by part. Times are ns of a clock that only goes on."""
 
-    def __init__(self, share: float, seconds: float, now: int) -> None:
-        """Take the share of all time from 0 to 1 that a rule may take, and for how long it may be over it."""
+    def __init__(self, share: float, seconds: float, now: int, rules: Iterable[RuleCost] = ()) -> None:
+        """Take the share of all time from 0 to 1 that a rule may take, and for how long it may be over it.
+
+        What rules had spent by now does not count.
+        """
         self._share, self._seconds = share, seconds
         self._part = max(1, int(seconds * _SECOND) // PARTS)
         self._begun = now
-        self._spent: dict[str, int] = {}
+        self._spent = _spent(rules)
         self._streaks: dict[str, _Streak] = {}
         self._asked: dict[str, str] = {}
 
@@ -56,7 +59,7 @@ class Watch:
         length = now - self._begun
         if length < self._part:
             return []
-        spent = {one.rule: one.total for one in rules if one.sigma}
+        spent = _spent(rules)
         over: dict[str, _Streak] = {}
         for rule, total in spent.items():
             before = self._spent.get(rule, 0)
@@ -89,6 +92,11 @@ class Watch:
     def forget(self, act: Act) -> None:
         """Take that an act could not be recorded: it is asked for again if the rule goes on like this."""
         self._asked.pop(act.object or "", None)
+
+
+def _spent(rules: Iterable[RuleCost]) -> dict[str, int]:
+    """Return by Sigma rule what it has spent so far; none of our own are looked at."""
+    return {one.rule: one.total for one in rules if one.sigma}
 
 
 def is_stale(book: Book, act: Act) -> bool:

@@ -106,6 +106,15 @@ def test_who_is_made_live_again_is_measured_anew() -> None:
     assert not runaway.is_stale(Book(), Act(user="ann", verb=rulebook.STATE, object=RULE))
 
 
+def test_what_was_spent_before_the_watch_began_does_not_count() -> None:
+    play = Play()
+    before = RuleCost(RULE, "", sigma=True, shown=1, findings=0, spent=PART)
+    play.watch, play.spent = Watch(0.25, 300.0, 0, [before]), PART
+    play.part(0.1)
+    assert play.part(0.4, parts=PARTS - 1) == []
+    assert "40%" in (play.part(0.4)[0].reason or "")
+
+
 def test_what_could_not_be_recorded_is_asked_for_again() -> None:
     play = Play()
     (act,) = play.part(0.4, parts=PARTS)
