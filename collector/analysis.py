@@ -13,10 +13,11 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import attribution, budgets, own_rules, risk, rule_folders, rulebook, telling
+from . import attribution, budgets, costs, own_rules, risk, rule_folders, rulebook, runaway, telling
 from .alert import Alert
 from .attribution import Attribution
 from .bounded import remember
+from .costs import Measured, Meter, ViewCost
 from .organisation import Known
 from .organisation_whole import assemble
 from .raising import to_alert
@@ -37,6 +38,7 @@ from .settings import Detection as DetectionSettings
 from .sigma import force
 from .sigma.document import Rule as SigmaRule
 from .sigma.force import Force
+from .sigma.judge import Clock
 from .sigma.ruleset import Ruleset
 
 _VIEWS_LIMIT = 10_000
@@ -56,9 +58,17 @@ class Analysis:
     """Implements `engine.Engine` over the rules in `detections/` and `correlations/`."""
 
     def __init__(
-        self, settings: DetectionSettings, known: Known | None = None, sigma: Ruleset | None = None
+        self,
+        settings: DetectionSettings,
+        known: Known | None = None,
+        sigma: Ruleset | None = None,
+        *,
+        clock: Clock = perf_counter_ns,
     ) -> None:
-        """Load the rules; known is what the operator tells, otherwise only what settings do."""
+        """Load the rules; known is what the operator tells, otherwise only what settings do.
+
+        By clock it is measured what rules cost, which decides nothing.
+        """
         self.site = site(settings, known)
         self._told, self._book = self.site.parameters, Book()
         self._views: dict[tuple[str, str | None], Site] = {}
@@ -70,7 +80,8 @@ class Analysis:
         self._by_kind = self._routes()
         self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
         self._revised: list[SessionRevision] = []
-        self._sigma = Force(sigma or Ruleset(), perf_counter_ns)
+        self._clock, self._meter = clock, Meter()
+        self._sigma = Force(sigma or Ruleset(), clock)
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -80,14 +91,19 @@ class Analysis:
         alerts: list[Alert] = []
         alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
-        matching = self._sigma.of
+        matching, left = self._sigma.of, self._meter.left
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
             persons.append(person)
             rules = rules_of(event.body)
             if rules:
-                judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+                left -= 1
+                if left:
+                    judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+                else:
+                    left = costs.EVERY
+                    self._measure(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
             try:
                 matched = matching(event.body)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
@@ -96,6 +112,7 @@ class Analysis:
             else:
                 if matched:
                     self._match(matched, Record(*of_batch, event, person, origin.skew), now, alerts)
+        self._meter.left = left
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
@@ -108,16 +125,18 @@ class Analysis:
         """
         if len(events) != 1 or not isinstance(act := events[0].body, Act):
             return []
+        if runaway.is_stale(self._book, act):
+            return []
         book = rulebook.apply(self._book, act, events[0].time)
         if book is self._book:
             return []
         self._book = book
         self._refresh(self.site.known)
-        return (
-            [to_alert(own_rules.STAGED, own_rules.staged(act, origin, events[0]), now)]
-            if act.user == budgets.AUTHOR
-            else []
-        )
+        if act.user != budgets.AUTHOR:
+            return []
+        rested = book.state(act.object or "") == "off"
+        rule = own_rules.RESTED if rested else own_rules.STAGED
+        return [to_alert(rule, own_rules.decided(act, origin, events[0]), now)]
 
     def broken(self, now: int) -> list[Act]:
         """Return what is to be recorded of rules that broke their budget by now."""
@@ -132,6 +151,13 @@ class Analysis:
         self.site = Site(rulebook.for_all(self._book, self._told), known)
         self._views = {}
         self._by_kind = self._routes()
+        if self._resting() != self._sigma.resting:
+            self.enforce(self._sigma.ruleset)
+
+    def _resting(self) -> frozenset[str]:
+        """Return the Sigma rules that are at rest."""
+        listed = self._sigma.ruleset.everything()
+        return frozenset(one.id for one in listed if self._book.state(one.id) == "off")
 
     def _view(self, host: str, person: Person | None) -> Site:
         """Return the site with what was set for this person and host alone."""
@@ -148,11 +174,13 @@ class Analysis:
             if rule.revised is nothing_from_sessions or self._book.state(rule.id) == "off":
                 continue
             view = self._view(session.host, session.person) if rule.id in self._scoped else self.site
+            begun = self._clock()
             try:
                 found = tuple(rule.revised(self._states[rule.id], session, view))
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
                 yield from self._alerts(own_rules.FAULT, (own_rules.fault(rule, session, error),), now)
             else:
+                self._meter.worked(rule.id, self._clock() - begun)
                 yield from self._alerts(rule, found, now)
         yield from self._alerts(risk.RULE, risk.revised(self._risk, session, risk.limits(self.site)), now)
 
@@ -174,6 +202,13 @@ class Analysis:
                 alerts.extend(self._alerts(own_rules.FAULT, (own_rules.fault(rule, record, error),), now))
             else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
+
+    def _measure(self, rules: Sequence[Asked], record: Record, now: int, alerts: list[Alert]) -> None:
+        """Do what `_judge` does, and note how long each rule takes."""
+        for one in rules:
+            begun = self._clock()
+            self._judge((one,), record, now, alerts)
+            self._meter.judged(one[0].id, self._clock() - begun)
 
     def _match(self, rules: Sequence[SigmaRule], record: Record, now: int, alerts: list[Alert]) -> None:
         """Add to alerts what Sigma rules that match an event, and correlations over them, have to say."""
@@ -205,11 +240,17 @@ class Analysis:
             alert
             for rule in self._awake()
             if rule.passed is not nothing_from_time
-            for alert in self._alerts(rule, rule.passed(self._states[rule.id], now, self.site), now)
+            for alert in self._alerts(rule, self._passed(rule, now), now)
         ]
         for of, one in self._sigma.passed(now, self._is_off):
             found.extend(self._alerts(of, (one,), now))
         return [*found, *telling.passed(self._telling, now)]
+
+    def _passed(self, rule: Correlation, now: int) -> tuple[Finding, ...]:
+        begun = self._clock()
+        found = tuple(rule.passed(self._states[rule.id], now, self.site))
+        self._meter.worked(rule.id, self._clock() - begun)
+        return found
 
     def learn(self, known: Known) -> None:
         """Take what the operator tells from now on; nothing that was remembered is lost."""
@@ -218,11 +259,25 @@ class Analysis:
 
     def enforce(self, ruleset: Ruleset) -> None:
         """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
-        self._sigma = Force(ruleset, perf_counter_ns, self._sigma.state)
+        resting = {rule for rule, one in self._book.standings.items() if one.state == "off"}
+        former = self._sigma
+        self._sigma = Force(ruleset, self._clock, former.state, resting=resting, costs=former.costs)
 
-    def sigma(self) -> Force:
-        """Return the Sigma rules in force, with what they cost."""
-        return self._sigma
+    def measured(self) -> Measured:
+        """Return what rules cost since the start; no part of the state, and nothing is decided by it here."""
+        rules: list[Rule] = [*self._detections, *self._correlations]
+        own = [(rule.id, rule.title) for rule in rules]
+        looked = self._sigma.costs
+        sigma = [
+            self._meter.sigma(one.id, one.title, looked[one.id].looks, looked[one.id].spent)
+            for one in self._sigma.ruleset.everything()
+            if one.id in looked
+        ]
+        views = [
+            ViewCost(panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered)
+            for panel in self._sigma.judge.panels
+        ]
+        return Measured((*self._meter.own(own), *sigma), tuple(views))
 
     def dump(self) -> bytes:
         """Return the whole state, to be stored with a ledger position."""
@@ -279,6 +334,7 @@ class Analysis:
         of_event = isinstance(rule, Detection)
         staged = self._book.state(rule.id) == "staged"
         for finding in findings:
+            self._meter.found(rule.id)
             alert = to_alert(rule, finding, now, staged=staged)
             for told in telling.tell(self._telling, alert, now, per_hour, of_event=of_event):
                 budgets.count(self._budgets, self._book, told, now)

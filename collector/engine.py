@@ -10,6 +10,7 @@ from evidence.kind import Body
 from evidence.kinds.collector import Act
 
 from .alert import Alert
+from .costs import Measured
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rulebook import Book
@@ -50,6 +51,10 @@ class Engine(Protocol):
 
     def broken(self, now: int) -> list[Act]:
         """Return acts to be recorded by now (UTC ns): rules that broke their budget are to be staged."""
+        ...
+
+    def measured(self) -> Measured:
+        """Return what rules cost since the start; no part of the state."""
         ...
 
     def enforce(self, ruleset: Ruleset) -> None:

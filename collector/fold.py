@@ -24,6 +24,7 @@ from evidence.statement import Statement
 from . import decode, findings, skew
 from .alert import Alert
 from .contest import Contest
+from .costs import Measured
 from .decode import Batch, Reading
 from .engine import Engine
 from .errors import StoreError
@@ -121,6 +122,10 @@ class Fold:
         """Return acts to be recorded by now (UTC ns), once all entries were fed."""
         nothing: list[Act] = []
         return self._guard(lambda: self._engine.broken(now), nothing, [])
+
+    def measured(self) -> Measured:
+        """Return what rules cost since the start; no part of the state."""
+        return self._engine.measured()
 
     def enforce(self, ruleset: Ruleset) -> None:
         """Hand to the engine the Sigma rules that are in force from the next entry on."""

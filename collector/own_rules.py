@@ -1,4 +1,4 @@
-"""What the engine tells of rules themselves: one failed, one broke its budget. Pure."""
+"""What the engine tells of rules themselves: one failed, broke its budget, or cost too much. Pure."""
 
 from __future__ import annotations
 
@@ -35,13 +35,26 @@ STAGED = Detection(
     hits=(),
     misses=(),
 )
+RESTED = Detection(
+    id="rule-rested",
+    version=1,
+    title="A rule took too much time and was put to rest",
+    severity="high",
+    attack=("T1562.006",),
+    kinds=(),
+    find=lambda _record, _site: None,
+    hits=(),
+    misses=(),
+)
+_BECAME = {"staged": "is only tried from now on", "off": "is at rest until a person makes it live"}
 
 
-def staged(act: Act, origin: Origin, event: Event[Body]) -> Finding:
-    """Return that a rule was staged because it alerted too often."""
+def decided(act: Act, origin: Origin, event: Event[Body]) -> Finding:
+    """Return that the collector itself staged a rule, or put it to rest, and why."""
+    became = _BECAME.get((act.detail or {}).get("state", ""), "stands differently from now on")
     return Finding(
         entity=f"{act.object}|{origin.uid(event)}",
-        summary=f"rule {act.object} is only tried from now on: {act.reason}",
+        summary=f"rule {act.object} {became}: {act.reason}",
         time=event.time,
         agent=origin.agent,
         host=origin.host,

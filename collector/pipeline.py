@@ -28,6 +28,7 @@ from .errors import CollectorError, StoreError
 from .fold import Fold
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
+from .runaway import Watch
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
 from .sigma.ruleset import Ruleset
@@ -37,6 +38,7 @@ _READ = 64
 _WAIT = 0.25
 _TICK = 1.0
 _ALERT_SECONDS = 0.25
+_MEASURE_SECONDS = 5.0
 _GC_THRESHOLDS = (1_000_000, 20, 100)
 _SWITCH_SECONDS = 0.001
 """How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
@@ -99,7 +101,7 @@ class Pipeline:
         """Open the lake in folder; readers is the path of the snapshot file.
 
         It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
-        that breaks its budget goes on.
+        that breaks its budget, or costs too much, goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
@@ -112,7 +114,10 @@ class Pipeline:
         self._pending = Pending()
         started = time.monotonic()
         self._committed = self._ticked = self._saved = started
+        self._measured = float("-inf")
         self._fold = self._resume(make_engine)
+        share, seconds = settings.runaway_share, settings.runaway_seconds
+        self._watch = Watch(share, seconds, time.monotonic_ns(), self._fold.measured().rules)
 
     def _resume(self, make_engine: Callable[[], Engine]) -> Fold:
         """Return a fold that has seen what the lake has; alerts it raised on the way are pending.
@@ -168,6 +173,7 @@ class Pipeline:
         if drained and now >= self._ticked + _TICK:
             self._ticked = now
             self.tick()
+        self._measure(now)
         if self._is_due(now):
             self._commit()
         self._storing.tend(now, self._settings.merge_seconds)
@@ -187,16 +193,30 @@ class Pipeline:
         for act in acts:
             if act.object not in self._asked:
                 self._asked.add(act.object)
-                self._storing.between(functools.partial(self._attempt, act))
+                forget = functools.partial(self._asked.discard, act.object)
+                self._storing.between(functools.partial(self._attempt, act, forget))
         self._asked &= {act.object for act in acts}
 
-    def _attempt(self, act: Act) -> None:
+    def _attempt(self, act: Act, forget: Callable[[], None]) -> None:
         try:
             if self._record is not None:
                 self._record(act)
         except (CollectorError, EvidenceError, OSError) as error:
-            self._asked.discard(act.object)
-            _log.warning("rule %s is not staged yet, trying again: %s", act.object, error)
+            forget()
+            state = (act.detail or {}).get("state")
+            _log.warning("rule %s is not %s yet, trying again: %s", act.object, state, error)
+
+    def _measure(self, now: float) -> None:
+        """Tell readers what rules cost, and have those put to rest that cost too much for too long."""
+        if now < self._measured + min(_MEASURE_SECONDS, self._watch.every):
+            return
+        self._measured = now
+        measured = self._fold.measured()
+        self._storing.tell(measured)
+        if self._record is not None:
+            for act in self._watch.look(time.monotonic_ns(), measured.rules, self._fold.decided()):
+                forget = functools.partial(self._watch.forget, act)
+                self._storing.between(functools.partial(self._attempt, act, forget))
 
     def _learn(self) -> None:
         """Take what the operator tells anew; the state is kept, so that a restart begins with it there."""

@@ -54,12 +54,19 @@ class Certificates(_Section, frozen=True):
 
 
 class Pipeline(_Section, frozen=True):
-    """How the pipeline commits: about once a second, or at commit_rows."""
+    """How the pipeline commits: about once a second, or at commit_rows; and what a Sigma rule may cost."""
 
     commit_seconds: Seconds = 1.0
     commit_rows: Positive = 60_000
     merge_seconds: Seconds = 120.0
     checkpoint_seconds: Seconds = 30.0
+    runaway_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.25
+    """Share of the pipeline's time (wall clock) beyond which one Sigma rule is a runaway; 1: none is.
+
+    One that takes a quarter of it for minutes holds up all others, our own detections too, in a busy hour.
+    """
+    runaway_seconds: Seconds = 300.0
+    """How long it must be over its share, in each fifth of that: a burst of new commands is no runaway."""
 
 
 class Detection(_Section, frozen=True):

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from . import files, generation, snapshot, tables
+from . import costs, files, generation, snapshot, tables
 from .alert import Alert
 from .columns import TableName
+from .costs import Measured
 from .errors import StoreError
 from .fold import Folded
 from .lake import Commit, Lake
@@ -76,7 +77,7 @@ class Storing:
         self._merger = ThreadPoolExecutor(1, "merge")
         self._storing: Future[None] | None = None
         self._merging: Future[None] | None = None
-        self._merged = time.monotonic()
+        self._merged, self._began = time.monotonic(), clock()
         self._book = Book()
 
     def position(self) -> int:
@@ -108,6 +109,17 @@ class Storing:
     def between(self, work: Callable[[], None]) -> None:
         """Have work done between two commits; it raises nothing."""
         self._storer.submit(work)
+
+    def tell(self, measured: Measured) -> None:
+        """Have readers told what rules cost since the start."""
+        self._storer.submit(self._tell, measured)
+
+    def _tell(self, measured: Measured) -> None:
+        path = costs.beside(self._readers)
+        try:
+            costs.write(path, measured, self._began, self._clock())
+        except OSError as error:
+            _log.warning("%s: %s; readers see former costs", path, error.strerror)
 
     def settle(self) -> None:
         """Wait for the commit under way.

@@ -1,11 +1,11 @@
-"""`vedette rules`: the rules and their parameters; set one, try a rule or rest it, with the reason why."""
+"""`vedette rules`: rules, parameters, costs; set a parameter, try a rule or rest it, with the reason."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from .. import http
+from .. import http, rule_costs
 from ..command import FINE, Call, Command
 from ..describe import badge
 from ..errors import ClientError
@@ -33,7 +33,7 @@ _USAGE = {
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="?", default="list", choices=("list", *_USAGE))
+    parser.add_argument("what", nargs="?", default="list", choices=("list", "top", *_USAGE))
     parser.add_argument("id", nargs="?", help="a rule; with unset a setting, to approve a proposal")
     parser.add_argument("value", nargs="?", metavar="NAME=VALUE", help="with set: the parameter's new value")
     for rank, meaning in _RANKS.items():
@@ -46,6 +46,8 @@ def _run(call: Call) -> int:
     api, options = http.connect(call), call.options
     if options.what == "list":
         return _list(call.screen, api.get("/v1/rules"))
+    if options.what == "top":
+        return _top(call.screen, api.get("/v1/rules/top"))
     if options.id is None or (options.what != "show" and not options.reason):
         raise ClientError(f"type: {_USAGE[options.what]}")
     if options.what == "show":
@@ -122,6 +124,14 @@ def _cells(row: dict[str, Any]) -> list[Part]:
         str(settings or ""),
         row["title"],
     ]
+
+
+def _top(screen: Screen, answer: dict[str, Any]) -> int:
+    if screen.as_json:
+        screen.value(answer)
+    else:
+        rule_costs.show(screen, answer)
+    return FINE
 
 
 def _show(screen: Screen, row: dict[str, Any]) -> int:

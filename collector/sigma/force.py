@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -17,7 +18,7 @@ from . import correlate
 from .decide import SHARED, unfit
 from .document import Correlation, Rule
 from .finding import QUIET, about, described, found
-from .judge import Clock, Judge, Matched, told
+from .judge import Clock, Cost, Judge, Matched, told
 from .ruleset import Ruleset
 
 _QUIET_LIMIT = 50_000
@@ -35,9 +36,24 @@ class State(msgspec.Struct):
 class Force:
     """Rules with their filters, and the correlations over them."""
 
-    def __init__(self, ruleset: Ruleset, clock: Clock, state: State | None = None) -> None:
-        """Compile the rules; state is what was remembered, of rules that are still the same."""
-        self.judge = Judge(ruleset.rules, clock)
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        clock: Clock,
+        state: State | None = None,
+        *,
+        resting: AbstractSet[str] = frozenset(),
+        costs: Mapping[str, Cost] | None = None,
+    ) -> None:
+        """Compile the rules; state is what was remembered, of rules that are still the same.
+
+        Rules that are resting cost nothing. costs is what was measured of rules until now.
+        """
+        stay = {one.id for one in ruleset.everything()}
+        self._clock = clock
+        self.costs = {name: cost for name, cost in (costs or {}).items() if name in stay}
+        self.resting = frozenset(stay & resting)
+        self.judge = Judge([one for one in ruleset.rules if one.id not in resting], clock, self.costs)
         by_id = {rule.id: rule for rule in ruleset.rules}
         usable = [one for one in ruleset.correlations if fault(one, by_id) is None]
         self._silent = frozenset(name for one in usable if not one.generate for name in one.rules)
@@ -96,14 +112,26 @@ class Force:
         texts = _texts(seen, record)
         for correlation, state in self._over.get(rule.id, ()):
             if not is_off(correlation.id):
-                for one in correlate.step(correlation, state, rule.id, record, texts):
+                begun = self._clock()
+                findings = tuple(correlate.step(correlation, state, rule.id, record, texts))
+                self._spent(correlation.id, begun, len(findings))
+                for one in findings:
                     yield self._named[correlation.id], one
+
+    def _spent(self, rule: str, begun: int, matches: int) -> None:
+        cost = self.costs.setdefault(rule, Cost())
+        cost.looks += 1
+        cost.matches += matches
+        cost.spent += self._clock() - begun
 
     def passed(self, now: int, is_off: Callable[[str], bool]) -> Iterator[Told]:
         """Yield what correlations find because a window is complete by now (UTC ns)."""
         for rule, state in self._all:
             if state.unsettled and not is_off(rule.id):
-                for one in correlate.passed(rule, state, now):
+                begun = self._clock()
+                findings = tuple(correlate.passed(rule, state, now))
+                self._spent(rule.id, begun, len(findings))
+                for one in findings:
                     yield self._named[rule.id], one
 
     def _is_new(self, rule: Rule, record: Record) -> bool:

@@ -186,9 +186,9 @@ class Together:
 class Judge:
     """All rules of single events, by the kinds of events that they are about."""
 
-    def __init__(self, rules: Iterable[Rule], clock: Clock) -> None:
-        """Compile rules; those that no view can ever match are asked nowhere."""
-        self.costs: dict[str, Cost] = {}
+    def __init__(self, rules: Iterable[Rule], clock: Clock, costs: dict[str, Cost] | None = None) -> None:
+        """Compile rules; those that no view can ever match are asked nowhere. costs is gone on with."""
+        self.costs: dict[str, Cost] = costs if costs is not None else {}
         by_view: dict[str, list[tuple[Rule, tree.Node]]] = {}
         views: dict[str, View] = {}
         for rule in rules:

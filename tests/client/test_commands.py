@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from client.cli import load, main, verbs
+from collector import costs
+from collector.costs import Measured, RuleCost, ViewCost
 from tests.collector.api import lake, live
 
 from .conftest import Served, certificate
@@ -373,6 +375,25 @@ def test_rules_are_shown_set_and_rested(served: Served, capsys: pytest.CaptureFi
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["id"] for row in rows if row["state"] == "staged"] == ["off-hours"]
     assert run(served, "rules", "live", "off-hours", "--reason", "better", "--budget", "5") == 0
+
+
+def test_rules_are_ranked_by_cost(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    at = costs.beside(served.live.lake.snapshot)
+    costs.write(at, Measured(), lake.NOW, lake.NOW)
+    assert run(served, "rules", "top") == 0
+    assert "no rule was measured yet" in capsys.readouterr().err
+    slow = RuleCost("5d71", "Slow\x1b[2J", sigma=True, shown=100, findings=7, spent=3_000_000)
+    idle = RuleCost("silence", "Silent", sigma=False, shown=0, findings=0, spent=0, beside=1_000_000)
+    views = (ViewCost("exec", 3, 1000, 990), ViewCost("dns", 1, 0, 0))
+    costs.write(at, Measured((idle, slow), views), lake.NOW, lake.NOW)
+    assert run(served, "rules", "top") == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    lines = [line.split() for line in told.splitlines()]
+    assert ["5d71", "live", "100", "7", "30.00", "0.00", "75.0%"] in [line[:7] for line in lines]
+    assert ["exec", "3", "1000", "99.0%"] in lines
+    assert run(served, "rules", "top", "--json") == 0
+    assert [row["rule"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["5d71", "silence"]
 
 
 def test_a_decision_without_a_reason_says_what_to_type(

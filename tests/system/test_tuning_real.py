@@ -51,6 +51,17 @@ class Decider(Analyst):
     def alerts(self, *words: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.vedette("alerts", "--json", *words).splitlines()]
 
+    def cost(self, name: str) -> dict[str, Any]:
+        """Return what a rule cost, as soon as it has found something since the start."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            rows = json.loads(self.vedette("rules", "top", "--json"))["rows"]
+            found = next((row for row in rows if row["rule"] == name and row["findings"]), None)
+            if found is not None:
+                return dict(found)
+            assert time.monotonic() < end, rows
+            time.sleep(0.2)
+
     def rule(self, name: str) -> dict[str, Any]:
         rows = [json.loads(line) for line in self.vedette("rules", "--json").splitlines()]
         return next(row for row in rows if row["id"] == name)
@@ -76,6 +87,8 @@ def test_what_was_decided_is_in_force_for_what_comes(decider: Decider) -> None:
     assert {one["rule"] for one in staged} == {STAGED}
     assert live
     assert {STAGED, RAISED}.isdisjoint(one["rule"] for one in live)
+
+    assert decider.cost(STAGED)["state"] == "staged", "what it costs is told"
 
     asked = json.loads(decider.vedette("tune", RAISED, "--set", "bytes=1000000", "--json"))
     assert asked["days"] == 1, "nothing is older"

@@ -11,6 +11,7 @@ import msgspec
 
 from collector import snapshot
 from collector.alert import Alert
+from collector.costs import Measured
 from collector.ledger.reader import LedgerItem
 from collector.organisation import Known
 from collector.pipeline import Pipeline
@@ -142,6 +143,9 @@ class UidEngine:
 
     def broken(self, now: int) -> list[Act]:
         return [act for act in self.overspent if now]
+
+    def measured(self) -> Measured:
+        return Measured()
 
     def dump(self) -> bytes:
         return "\n".join(f"{agent} {at}" for agent, at in self.seen.items()).encode()
