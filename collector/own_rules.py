@@ -9,43 +9,13 @@ from evidence.kind import Body
 from evidence.kinds.collector import Act
 
 from .record import Origin, Record, SessionRevision
-from .rule import Detection, Finding, Rule
+from .rule import Finding, Rule, engines_own
 
-FAULT = Detection(
-    id="rule-fault",
-    version=1,
-    title="A rule failed on an event",
-    severity="high",
-    attack=("T1562.006",),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-)
+FAULT = engines_own("rule-fault", "A rule failed on an event", "high", ("T1562.006",))
 SIGMA = msgspec.structs.replace(FAULT, id="sigma")
 """Stands for all Sigma rules, where the matching itself fails."""
-STAGED = Detection(
-    id="rule-staged",
-    version=1,
-    title="A rule broke its budget and alerts no more",
-    severity="medium",
-    attack=(),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-)
-RESTED = Detection(
-    id="rule-rested",
-    version=1,
-    title="A rule took too much time and was put to rest",
-    severity="high",
-    attack=("T1562.006",),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-)
+STAGED = engines_own("rule-staged", "A rule broke its budget and alerts no more", "medium")
+RESTED = engines_own("rule-rested", "A rule took too much time and was put to rest", "high", ("T1562.006",))
 _BECAME = {"staged": "is only tried from now on", "off": "is at rest until a person makes it live"}
 
 

@@ -16,7 +16,7 @@ from . import attack
 from .alert import Alert, Severity, entity_key
 from .bounded import remember
 from .record import Person, SessionRevision, key_of
-from .rule import Detection, Finding, Parameter, Site
+from .rule import Finding, Parameter, Site, engines_own
 
 HALF_LIFE = 86_400_000_000_000
 """Nanoseconds."""
@@ -270,16 +270,5 @@ def _finding(entity: str, severity: Severity, parts: Sequence[Part], points: int
     )
 
 
-RULE = Detection(
-    id=_ID,
-    version=1,
-    title="Many findings about one person",
-    severity="medium",
-    attack=(),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-    parameters=(_THRESHOLD, _PER_RULE),
-)
+RULE = engines_own(_ID, "Many findings about one person", "medium", (), _THRESHOLD, _PER_RULE)
 """What crossing the threshold is told as; twice the threshold is high."""

@@ -202,4 +202,22 @@ class Correlation(msgspec.Struct, frozen=True):
     connections: Callable[[Site], Connections] = any_connection
 
 
+def engines_own(
+    identity: str, title: str, severity: Severity, attack: tuple[str, ...] = (), *parameters: Parameter
+) -> Detection:
+    """Return a rule that judges no event: under its name the engine tells, or is tuned."""
+    return Detection(
+        id=identity,
+        version=1,
+        title=title,
+        severity=severity,
+        attack=attack,
+        kinds=(),
+        find=lambda _record, _site: None,
+        hits=(),
+        misses=(),
+        parameters=parameters,
+    )
+
+
 Rule = Detection | Correlation

@@ -15,22 +15,13 @@ import msgspec
 from .alert import Alert, Severity, entity_key
 from .bounded import remember
 from .incident import rank
-from .rule import Detection, Parameter
+from .rule import Parameter, engines_own
 
 PER_HOUR = Parameter(
     "per_hour", 20, "alerts", "of one rule, person and host; a person reads no more, the rest is counted"
 )
-RULE = Detection(
-    id="throttle",
-    version=1,
-    title="Alerts of one rule about one person and host are throttled",
-    severity="informational",
-    attack=(),
-    kinds=(),
-    find=lambda _record, _site: None,
-    hits=(),
-    misses=(),
-    parameters=(PER_HOUR,),
+RULE = engines_own(
+    "throttle", "Alerts of one rule about one person and host are throttled", "informational", (), PER_HOUR
 )
 """It finds nothing: under its name the parameter of all rules is set."""
 HOUR = 3_600_000_000_000
