@@ -29,7 +29,7 @@ _STATUS = struct.Struct("=4I")
 _DAY = 86_400
 _SKEW = 60
 _AUDIT_SOCKET_UNIT = "systemd-journald-audit.socket"
-_CAPABILITIES = {
+CAPABILITIES = {
     39: ("CAP_BPF", "processes and connections from the kernel"),
     38: ("CAP_PERFMON", "processes and connections from the kernel"),
     21: ("CAP_SYS_ADMIN", "file changes and reads with their author"),
@@ -87,7 +87,7 @@ def _capabilities() -> Iterable[Finding]:
         one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("CapEff:")
     )
     held = int(line.split()[1], 16)
-    for bit, (name, use) in _CAPABILITIES.items():
+    for bit, (name, use) in CAPABILITIES.items():
         if not held >> bit & 1:
             yield Finding("capability", WARNING, f"{name} is missing: {use} are degraded", "run as root")
 

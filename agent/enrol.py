@@ -40,7 +40,7 @@ from evidence.keys import PrivateKey
 from . import delivery, identity, machine, renewal, tls
 from .errors import DeliveryError, IdentityError
 from .identity import KEY_BYTES, Binding, Stored
-from .layout import Layout, prepare
+from .layout import Layout, prepare, watch_owner
 from .privilege import Account
 from .settings import Collector
 from .spool.disk import Disk, LocalDisk
@@ -72,7 +72,8 @@ def enrol(
     """
     if layout.identity.exists():
         raise IdentityError(f"{layout.identity}: this host is enrolled; `vedette-agent unenroll` first")
-    prepare(layout, account)
+    keeper = watch_owner(layout) if account is not None else None
+    prepare(layout, account, keeper)
     disk = LocalDisk(0o600)
     facts = machine.read()
     try:
@@ -84,7 +85,12 @@ def enrol(
         _keep(layout, stored, reply, keys, random(KEY_BYTES))
         if account is not None:
             hand_to_ship(layout, account)
+        if keeper is not None:
+            _give(layout.signing_key, keeper.uid, keeper.gid)
+            _give(layout.spool_key, keeper.uid, -1)
         disk.create(layout.identity, identity.encode(stored))
+        if keeper is not None:
+            _give(layout.identity, keeper.uid, keeper.gid)
         disk.remove(layout.watch / "pending.key")
     except OSError as error:
         raise IdentityError(f"{layout.state}: {error}") from error

@@ -82,10 +82,21 @@ class Layout(msgspec.Struct, frozen=True):
         return self.spool / "key"
 
 
-def prepare(layout: Layout, account: Account | None) -> None:
-    """Make the folders that are missing, with their modes; account is ship's where it has one of its own.
+def watch_owner(layout: Layout) -> Account | None:
+    """Return the user that a package made watch's folder for; None where it is this process's own."""
+    try:
+        found = layout.watch.stat()
+    except OSError:
+        return None
+    return None if found.st_uid == os.geteuid() else Account(found.st_uid, found.st_gid)
 
-    The set-group-id bit hands ship's group down to the files in `out/` and `in/`.
+
+def prepare(layout: Layout, account: Account | None, keeper: Account | None = None) -> None:
+    """Make the folders that are missing, with their modes.
+
+    account is ship's where it has one of its own, keeper is watch's where root prepares for it. Started by
+    another user than root, what somebody else made stays as it is: a package's folders carry ship's group.
+    The set-group-id bit hands that down to the files in `out/` and `in/`.
 
     Raises:
         IdentityError: a folder cannot be made; says which and why.
@@ -93,19 +104,25 @@ def prepare(layout: Layout, account: Account | None) -> None:
     shared = account is not None
     folders = (
         (layout.state, 0o711, None, None),
-        (layout.watch, 0o700, None, None),
-        (layout.memory, 0o700, None, None),
+        (layout.watch, 0o700, keeper, keeper),
+        (layout.memory, 0o700, keeper, keeper),
         (layout.ship, 0o700, account, account),
-        (layout.spool, 0o750, None, account),
-        (layout.spool / "quarantine", 0o700, None, None),
-        (layout.out, 0o2750 if shared else 0o750, None, account),
-        (layout.inbox, 0o2770 if shared else 0o770, None, account),
+        (layout.spool, 0o750, keeper, account),
+        (layout.spool / "quarantine", 0o700, keeper, keeper),
+        (layout.out, 0o2750 if shared else 0o750, keeper, account),
+        (layout.inbox, 0o2770 if shared else 0o770, keeper, account),
     )
     for path, mode, owner, group in folders:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if shared:
                 os.chown(path, owner.uid if owner else -1, group.gid if group else -1)
-            path.chmod(mode)
+            if shared or _is_own(path):
+                path.chmod(mode)
         except OSError as error:
             raise IdentityError(f"{path}: {error.strerror}; run as root, or set `state`") from error
+
+
+def _is_own(path: Path) -> bool:
+    found = path.stat()
+    return (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())

@@ -22,11 +22,11 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """Say that start-up is over."""
-        self._send(f"READY=1\nSTATUS={status}")
+        self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
     def alive(self, status: str) -> None:
         """Say that work makes progress."""
-        self._send(f"WATCHDOG=1\nSTATUS={status}")
+        self._send(f"WATCHDOG=1\nSTATUS={_one_line(status)}")
 
     def stopping(self) -> None:
         """Say that the end is wanted."""
@@ -41,3 +41,8 @@ class Notifier:
         ):
             sock.settimeout(0)
             sock.sendto(message.encode(), self._address)
+
+
+def _one_line(status: str) -> str:
+    """Return status without what would begin another message: it may quote what a collector answered."""
+    return " ".join(status.split())

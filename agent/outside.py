@@ -7,11 +7,14 @@ from pathlib import Path
 
 from . import status, vitals
 from .batching import Batching
+from .kernel import cgroups
 from .live_feed import LiveFeed
 from .notify import Notifier
 from .own_processes import OwnProcesses
 from .self_report import Cost, SelfReport
 from .sensor import Moment
+
+SHIP_UNIT = "vedette-ship.service"
 
 
 class Outside:
@@ -52,6 +55,8 @@ class Outside:
         return Cost(vitals.pss_bytes(), round(share, 5), round(interval, 3))
 
     def adopt(self) -> None:
-        """Take what the supervisor started beside this process for the agent's own."""
+        """Take what the supervisor started beside this process, or else ship's unit, for the agent's own."""
         if self._supervisor is not None:
             self._own.adopt(vitals.children(self._supervisor))
+        else:
+            self._own.adopt(cgroups.unit_processes(SHIP_UNIT))

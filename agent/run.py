@@ -79,6 +79,7 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
         SpoolError: the spool cannot be opened.
     """
     places = Layout(settings.state)
+    _check_owner(places)
     layout.prepare(places, privilege.ship_account())
     _make_runtime(settings.runtime)
     who = identity.load(places)
@@ -260,6 +261,18 @@ def _answer_renewal(places: Layout, who: Identity) -> None:
         from . import renewal  # noqa: PLC0415 - seldom needed, and large
 
         renewal.answer(LocalDisk(), places, who)
+
+
+def _check_owner(places: Layout) -> None:
+    """Refuse to be root where a unit's own user keeps the state: what root wrote, that user could not change.
+
+    Raises:
+        AgentError: it is another user's; the message has the command to start the units.
+    """
+    owner = layout.watch_owner(places)
+    if os.geteuid() == 0 and owner is not None:
+        whose = f"{places.watch} is kept by uid {owner.uid}"
+        raise AgentError(f"{whose}: run as that user, or `systemctl start vedette-ship vedette-watch`")
 
 
 def _make_runtime(folder: Path) -> None:

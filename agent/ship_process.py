@@ -13,6 +13,7 @@ from . import identity
 from .channel import Channel
 from .errors import IdentityError, NotEnrolled
 from .layout import Layout
+from .notify import Notifier
 from .renewer import Renewer
 from .settings import Settings
 from .ship import IDLE, Shipper
@@ -35,14 +36,15 @@ _SECOND = 1_000_000_000
 class ShipProcess:
     """Ship, ready to run. It needs no privilege: its own folder, and the spool's two."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build ship from settings.
+    def __init__(self, settings: Settings, notifier: Notifier) -> None:
+        """Build ship from settings; notifier hears that it lives.
 
         Raises:
             NotEnrolled: this host has no identity yet.
             IdentityError: it is damaged, or this machine is a clone: nothing is shipped.
         """
         self._parent = os.getppid()
+        self._notifier = notifier
         layout = Layout(settings.state)
         identity.load_binding(layout)
         try:
@@ -73,9 +75,11 @@ class ShipProcess:
 
         A signal ends also a post without an answer: all here outlives a kill.
         """
+        self._notifier.ready(self._problem())
         try:
             with suppress(Stopped):
                 self._until(signals)
+            self._notifier.stopping()
             with signals.limited(DRAIN):
                 self._drain()
         finally:
@@ -107,12 +111,16 @@ class ShipProcess:
                 break
             self._alarm.wait(_LOOK)
 
+    def _problem(self) -> str:
+        return self._shipper.state.problem or self._renewer.problem or "ships"
+
     def _leave_state(self, *, at_once: bool = False) -> None:
-        """Write how shipping goes when that changed, not more than every five seconds."""
+        """Each five seconds at most, feed the watchdog, and write how shipping goes when that changed."""
         now = time.monotonic()
         if not at_once and now - self._written < _STATE_EVERY:
             return
         self._written = now
+        self._notifier.alive(self._problem())
         life = self._renewer.life()
         state = msgspec.structs.replace(
             self._shipper.state,

@@ -8,7 +8,17 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARALLEL = ("evidence", "agent", "collector", "client", "property", "contract", "golden", "range")
+PARALLEL = (
+    "evidence",
+    "agent",
+    "collector",
+    "client",
+    "property",
+    "contract",
+    "golden",
+    "packaging",
+    "range",
+)
 ONE_BY_ONE = ("system",)
 NO_TESTS = 5
 SAME_EXAMPLES = "--hypothesis-profile=ci"

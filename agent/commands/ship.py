@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import own_log
 from ..command import FINE, Command, Invocation
+from ..notify import Notifier
 from ..settings import Settings
 from ..ship_process import ShipProcess
 from ..signals import StopSignals
 
 
-def ship(settings: Settings) -> int:
-    """Ship until SIGTERM or SIGINT.
+def ship(settings: Settings, notifier: Notifier | None = None) -> int:
+    """Ship until SIGTERM or SIGINT; notifier tells the manager of a unit of its own.
 
     Raises:
         NotEnrolled: this host has no identity yet.
@@ -18,7 +21,7 @@ def ship(settings: Settings) -> int:
     """
     signals = StopSignals()
     try:
-        ShipProcess(settings).run(signals)
+        ShipProcess(settings, notifier or Notifier({})).run(signals)
     finally:
         signals.close()
     return FINE
@@ -26,7 +29,7 @@ def ship(settings: Settings) -> int:
 
 def _run(call: Invocation) -> int:
     with own_log.limited():
-        return ship(call.settings())
+        return ship(call.settings(), Notifier(os.environ))
 
 
 COMMAND = Command("ship", "send what watch sealed (needs no privilege)", _run)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 _MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 _PIDS = Path("/sys/fs/cgroup/pids")
+_SYSTEMD = Path("/sys/fs/cgroup/systemd")
 _FILEID_KERNFS = 0xFE
 _KEPT = 4096
 
@@ -26,6 +28,17 @@ class _FileHandle(ctypes.Structure):
 def cgroup2_root() -> Path | None:
     """Return where cgroup2 is mounted, alone or beside v1; None where only v1 is."""
     return next((mount for mount in _MOUNTS if (mount / "cgroup.procs").exists()), None)
+
+
+def unit_processes(unit: str, mounts: tuple[Path, ...] = (*_MOUNTS, _SYSTEMD)) -> frozenset[int]:
+    """Return the pids of a system service, none where there is no such unit.
+
+    Only root can put a process into its cgroup; a unit of that name under a user's own manager is another.
+    """
+    for mount in mounts:
+        with suppress(OSError, ValueError):
+            return frozenset(map(int, (mount / "system.slice" / unit / "cgroup.procs").read_text().split()))
+    return frozenset()
 
 
 class Cgroups:

@@ -98,9 +98,9 @@ def agent_folder(home: Path) -> AgentFolder | Unpinned:
         return Unpinned(f"{error.filename}: {error.strerror}", f"make {home} writable")
     if name is None:
         return Unpinned(f"{home / _ID} does not keep what is written", f"look at the file system of {home}")
-    for above in (mount, mount / _ALL):
-        if above.exists() and not os.access(above, os.W_OK | os.X_OK):
-            return Unpinned(f"{above}: not permitted, so a kill would blind", "run as root")
+    above = mount / _ALL if (mount / _ALL).is_dir() else mount
+    if not _takes_folders(above):
+        return Unpinned(f"{above}: not permitted, so a kill would blind", "run as root")
     return AgentFolder(mount / _ALL / name, f"{_namespace()}:{home.resolve()}")
 
 
@@ -166,6 +166,17 @@ def digest(*parts: bytes) -> str:
     for part in parts:
         whole.update(len(part).to_bytes(8, "big") + part)
     return whole.hexdigest()[:_DIGITS]
+
+
+def _takes_folders(above: Path) -> bool:
+    """Return whether a folder can be made in above; access(2) does not count a unit's capabilities."""
+    probe = above / f"new-{os.getpid()}"
+    try:
+        probe.mkdir(mode=0o700)
+        probe.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _name(home: Path) -> str | None:

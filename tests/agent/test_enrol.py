@@ -15,6 +15,7 @@ from agent import cli, enrol, identity, machine
 from agent.command import FAULT, FINE, NOT_ENROLLED
 from agent.errors import DeliveryError, IdentityError, NotEnrolled
 from agent.layout import Layout
+from agent.privilege import Account
 from evidence import host_receipts
 from evidence.enrolment import Facts
 from tests.agent.enrolled import collector_settings, enrolled
@@ -53,6 +54,27 @@ def test_secrets_are_0600_and_the_spool_key_is_for_the_group(
     }
     assert list(modes.values()) == [0o600, 0o600, 0o600, 0o640]
     assert not (layout.watch / "pending.key").exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_a_package_made_for_watch_stays_watchs(collector: FakeCollector, tmp_path: Path) -> None:
+    watch, ship = Account(61_184, 61_184), Account(61_185, 61_185)
+    layout = Layout(tmp_path / "state")
+    layout.watch.mkdir(parents=True)
+    os.chown(layout.watch, watch.uid, watch.gid)
+    enrol.enrol(layout, collector_settings(collector), collector.token, ship, os.urandom)
+    owners = {
+        path: (path.stat().st_uid, path.stat().st_gid)
+        for path in (layout.signing_key, layout.identity, layout.spool_key, layout.out, layout.certificate)
+    }
+    assert list(owners.values()) == [
+        (watch.uid, watch.gid),
+        (watch.uid, watch.gid),
+        (watch.uid, ship.gid),
+        (watch.uid, ship.gid),
+        (ship.uid, ship.gid),
+    ]
 
 
 def test_another_ca_than_the_pinned_one_never_sees_the_secret(

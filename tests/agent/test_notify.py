@@ -39,6 +39,15 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).alive("x")
 
 
+def test_a_status_of_several_lines_is_no_further_message(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        Notifier({"NOTIFY_SOCKET": path}).alive("HTTP 500:\nMAINPID=1")
+        assert manager.recv(100) == b"WATCHDOG=1\nSTATUS=HTTP 500: MAINPID=1"
+
+
 def test_the_watchdog_interval_is_for_this_process_or_its_supervisor_only() -> None:
     assert Notifier({}).watchdog is None
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog == 30

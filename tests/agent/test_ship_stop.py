@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from agent.commands import ship as command
+from agent.notify import Notifier
 from agent.settings import Settings
 from agent.signals import Stopped, StopSignals
 from agent.wake import Alarm
@@ -30,13 +31,13 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
         made.channel.close()
 
 
-def stopped(settings: Settings, ready: int) -> int:
+def stopped(settings: Settings, ready: int, notifier: Notifier | None = None) -> int:
     """Run ship in a child until `ready` is readable, send SIGTERM, and return how it ended."""
     pid = os.fork()
     if pid == 0:
         code = 99
         try:
-            code = command.ship(settings)
+            code = command.ship(settings, notifier)
         finally:
             os._exit(code)
     watched = os.pidfd_open(pid)
@@ -123,3 +124,14 @@ def test_a_signal_before_the_work_ends_it_too() -> None:
             pytest.fail("it began")
     finally:
         signals.close()
+
+
+def test_the_manager_of_its_unit_hears_of_it(agent: Agent, tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        settings = Settings(state=agent.layout.state, collector=collector_settings(agent.collector))
+        code = stopped(settings, manager.fileno(), Notifier({"NOTIFY_SOCKET": path}))
+        manager.settimeout(10)
+        heard = [manager.recv(1000).partition(b"\n")[0] for _ in range(3)]
+    assert (code, sorted(heard)) == (0, [b"READY=1", b"STOPPING=1", b"WATCHDOG=1"])
