@@ -1,4 +1,4 @@
-"""Whatever bytes are offered as a policy: one that the key signed is read back, all else is refused by name."""
+"""Whatever bytes are offered as a policy: what the key signed is read back, all else is refused by name."""
 
 from __future__ import annotations
 
