@@ -63,8 +63,10 @@ def enrol(
     token: Token,
     account: Account | None,
     random: Callable[[int], bytes],
+    *,
+    policy_key: bytes | None = None,
 ) -> Stored:
-    """Enrol this host and return what was stored.
+    """Enrol this host and return what was stored; policy_key is the fleet's, pinned from now on.
 
     Raises:
         IdentityError: it is enrolled already, or the state folder cannot be written.
@@ -82,6 +84,8 @@ def enrol(
         disk.replace(layout.ca, anchor.encode())
         reply = _ask(layout, collector, token, keys, facts)
         stored = verify(reply, keys, token, facts)
+        if policy_key is not None:
+            stored = msgspec.structs.replace(stored, policy_key=policy_key.hex())
         _keep(layout, stored, reply, keys, random(KEY_BYTES))
         if account is not None:
             hand_to_ship(layout, account)
@@ -171,6 +175,7 @@ def verify(reply: Reply, keys: Keys, token: Token, facts: Facts) -> Stored:
         checkpoint=got.checkpoint,
         public=public,
         facts=facts,
+        labels=record.labels,
     )
 
 

@@ -6,9 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evidence import policy
 from evidence.enrolment import Token, parse_token
 from evidence.errors import EvidenceError
 
@@ -26,9 +27,13 @@ _LIMIT = 4096
 
 @dataclass(frozen=True)
 class Found:
-    """A token, and the file it came from, if it was one; problem says who else may read that file."""
+    """A token, the policy key of its second line if any, and the file it came from if it was one.
+
+    problem says who else may read that file.
+    """
 
     token: Token
+    policy_key: bytes | None = None
     file: Path | None = None
     problem: str | None = None
 
@@ -43,9 +48,9 @@ def find(file: Path | None, environment: Mapping[str, str], waited_for: Path = W
         return _from_file(file)
     folder = environment.get("CREDENTIALS_DIRECTORY")
     if folder and (Path(folder) / CREDENTIAL).exists():
-        return Found(_from_file(Path(folder) / CREDENTIAL).token)
+        return replace(_from_file(Path(folder) / CREDENTIAL), file=None, problem=None)
     if environment.get(VARIABLE):
-        return Found(_parse(environment[VARIABLE], f"${VARIABLE}"))
+        return _parse(environment[VARIABLE], f"${VARIABLE}")
     return _from_file(waited_for) if waited_for.exists() else None
 
 
@@ -56,7 +61,7 @@ def ask() -> Found:
         IdentityError: it is none.
     """
     line = sys.stdin.readline(_LIMIT)
-    return Found(_parse(line, f"--token-file FILE, ${VARIABLE}, {WAITED_FOR}, or standard input"))
+    return _parse(line, f"--token-file FILE, ${VARIABLE}, {WAITED_FOR}, or standard input")
 
 
 def _from_file(file: Path) -> Found:
@@ -68,11 +73,26 @@ def _from_file(file: Path) -> Found:
         raise IdentityError(f"{file}: cannot be read: {error}") from error
     open_to = stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO)
     problem = f"{file}: others may read it; `chmod 600 {file}`" if open_to else None
-    return Found(_parse(line, str(file)), file, problem)
+    return replace(_parse(line, str(file)), file=file, problem=problem)
 
 
-def _parse(line: str, where: str) -> Token:
+def policy_key(file: Path) -> bytes:
+    """Read a public key of policies.
+
+    Raises:
+        IdentityError: it cannot be read, or is none.
+    """
     try:
-        return parse_token(line)
+        with file.open(encoding="utf-8") as opened:
+            return policy.parse_key(opened.read(_LIMIT))
+    except (OSError, UnicodeDecodeError, EvidenceError) as error:
+        raise IdentityError(f"{file}: {error}") from error
+
+
+def _parse(text: str, where: str) -> Found:
+    """Read the token line, and the policy key where a second line holds one."""
+    first, _, second = text.strip().partition("\n")
+    try:
+        return Found(parse_token(first), policy.parse_key(second) if second else None)
     except EvidenceError as error:
         raise IdentityError(f"{error} ({where})") from error

@@ -12,6 +12,8 @@ import random
 import time
 from pathlib import Path
 
+from evidence import policy
+
 from .. import delivery, enrol, identity, machine, reset, token_source
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import CollectorAway, IdentityError, NotEnrolled
@@ -28,6 +30,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the token; else systemd's credential {token_source.CREDENTIAL}, ${token_source.VARIABLE}, "
         f"{token_source.WAITED_FOR}, or standard input",
+    )
+    parser.add_argument(
+        "--policy-key",
+        type=Path,
+        metavar="FILE",
+        help="the fleet's public policy key to pin; else a second line of the token file",
     )
     parser.add_argument(
         "--wait", action="store_true", help="ask again while the collector is away; never ask a person"
@@ -50,7 +58,9 @@ def _run(call: Invocation) -> int:
         return FOUND if there else FINE
     if there:
         identity.load_binding(layout)
-        _say(call, identity.read(layout), "already enrolled")
+        stored = identity.read(layout)
+        _check_pinned(call.options.policy_key, stored)
+        _say(call, stored, "already enrolled")
         return FINE
     found = token_source.find(call.options.token_file, os.environ)
     if found is None and not call.options.wait and moved is None:
@@ -64,6 +74,19 @@ def _run(call: Invocation) -> int:
         reset.remove(layout)
     _say(call, _enrol(call, settings, layout, found), "enrolled")
     return FINE
+
+
+def _check_pinned(file: Path | None, stored: identity.Stored) -> None:
+    """Refuse to pretend that a key was pinned.
+
+    Raises:
+        IdentityError: this host is enrolled with another key, or without one.
+    """
+    if file is not None and token_source.policy_key(file).hex() != stored.policy_key:
+        raise IdentityError(
+            f"{file}: enrolled before with another policy key, or none; "
+            f'write [policy] key = "{policy.key_line(token_source.policy_key(file))}" into agent.toml'
+        )
 
 
 def _moved(layout: Layout) -> str | None:
@@ -94,10 +117,14 @@ def _no_token(call: Invocation, moved: str | None) -> int:
 def _enrol(call: Invocation, settings: Settings, layout: Layout, found: Found) -> identity.Stored:
     if found.problem is not None:
         call.console.error(found.problem)
+    file = call.options.policy_key
+    key = found.policy_key if file is None else token_source.policy_key(file)
     tries = 0
     while True:
         try:
-            stored = enrol.enrol(layout, settings.collector, found.token, ship_account(), os.urandom)
+            stored = enrol.enrol(
+                layout, settings.collector, found.token, ship_account(), os.urandom, policy_key=key
+            )
         except CollectorAway as error:
             if not call.options.wait:
                 raise
