@@ -20,6 +20,8 @@ from typing import TypeVar
 from tests.packages.errors import CommandFailed, NotReady
 
 _T = TypeVar("_T")
+_AMONG_SERVICES = ("sh", "-c", 'echo 0 > /sys/fs/cgroup/system.slice/cgroup.procs && exec "$@"', "sh")
+"""Sensors at the guest's topmost cgroup see no process that stays in a cgroup outside."""
 CAPABILITIES = (
     *("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_AUDIT_CONTROL", "CAP_AUDIT_READ"),
     *("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_RESOURCE"),
@@ -116,7 +118,11 @@ class Container:
                 last = (path.parent / "status").read_text().partition("NSpid:")[2].split("\n")[0].split()[-1]
             except OSError:
                 continue
-            if last == "1" and self.process.pid in _parents(int(path.parent.name)) and b"container=systemd-nspawn" in words:
+            if (
+                last == "1"
+                and self.process.pid in _parents(int(path.parent.name))
+                and b"container=systemd-nspawn" in words
+            ):
                 return int(path.parent.name)
         return None
 
@@ -166,7 +172,7 @@ class Container:
 
     def _enter(self) -> list[str]:
         kinds = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
-        return ["nsenter", f"--target={self.leader}", *kinds, "--root", "--wd", "--"]
+        return ["nsenter", f"--target={self.leader}", *kinds, "--root", "--wd", "--", *_AMONG_SERVICES]
 
     def wait(self, what: str, look: Callable[[], _T | None], seconds: float = PATIENCE) -> _T:
         """Look again and again until look() answers with something true.
