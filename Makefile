@@ -75,9 +75,9 @@ test-kernels: install ## the kernel rungs in a guest with Debian's 6.1 kernel, e
 runtime: install ## what the packages bundle: CPython, wheels, libbpf; kept in build/, or in VEDETTE_BUILD_CACHE
 	@PYTHONPATH=packaging $(PY) -m runtime build
 
-packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 SIGN_KEY=secret.asc
+packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 OUT=dir SIGN_KEY=secret.asc NEXT_KEY=public.asc
 	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
-	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(OUT),--out $(OUT))
+	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(NEXT_KEY),--next-key $(NEXT_KEY)) $(if $(OUT),--out $(OUT))
 
 wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or requirements.lock changed
 	@PYTHONPATH=packaging $(PY) -m runtime lock
