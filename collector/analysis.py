@@ -299,10 +299,7 @@ class Analysis:
             for one in self._sigma.ruleset.everything()
             if one.id in looked
         ]
-        views = [
-            ViewCost(panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered)
-            for panel in self._sigma.judge.panels
-        ]
+        views = [ViewCost(*counted) for counted in self._sigma.judge.counted()]
         return Measured((*self._meter.own(own), *sigma), tuple(views))
 
     def dump(self) -> bytes:
