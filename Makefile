@@ -7,11 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak fuzz clean
-=======
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory test-faults test-kernels test-soak runtime wheels-lock packages fuzz clean
->>>>>>> fc679188e44572f9fea1717c6c78e79417b899e3
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime wheels-lock packages fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
