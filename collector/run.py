@@ -32,6 +32,7 @@ from . import (
     organisation_watch,
     paths,
     pipeline,
+    policies,
     provision,
     recorded,
     recorded_suppressions,
@@ -39,6 +40,8 @@ from . import (
     roll,
     serving,
     sigma_folder,
+    sigma_source,
+    site_folder,
     snapshot,
     tls,
     triage,
@@ -54,10 +57,10 @@ from .nonces import Nonces
 from .notify import notify
 from .organisation_watch import OrganisationWatch
 from .paths import Paths
+from .policies import Offers
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
-from .sigma_watch import SigmaWatch
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
@@ -101,19 +104,22 @@ def serve(settings: Settings) -> int:
 
 def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Be the process that owns the ledger."""
-    ingest_process.serve(settings, listening, ready, functools.partial(_renew, settings))
+    offers = Offers(paths.of(settings))
+    ingest_process.serve(settings, listening, ready, functools.partial(_renew, settings), offers.answer)
 
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
     record = organisation_watch.recorder(settings)
-    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
+    told = OrganisationWatch(settings, record)
+    rules, site_rules = sigma_source.watch(settings, record), site_folder.watch(settings, record)
     pipeline.serve(
         settings,
-        lambda: Analysis(settings.detection, told.known, rules.ruleset),
+        lambda: Analysis(settings.detection, told.known, rules.rules, site_rules=site_rules.rules),
         ready,
         operator=told,
         rules=rules,
+        site_rules=site_rules,
         record=record,
     )
 
@@ -139,6 +145,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
     book = functools.partial(snapshot.book, places.snapshot)
     triages = Triages(StateDb(places.state_db))
     recorded.bring(places.ledger, triages, triage.change)
+    policies.known(places)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,
@@ -152,6 +159,8 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         triages=triages,
         four_eyes=settings.detection.four_eyes,
         sigma=lambda: sigma_folder.in_force(settings),
+        site_rules=functools.partial(site_folder.in_force, settings),
+        site_file=functools.partial(site_folder.file_of, settings),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 
