@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import msgspec
 
+from evidence.errors import EvidenceError
+
 from . import recorded, rollout
+from .bounded import remember
 from .enrolments import Enrolments
+from .errors import StateError
 from .paths import Paths
 from .rollout import Decision, Offer
 from .state_db import StateDb
@@ -18,6 +23,8 @@ _TABLE = """CREATE TABLE IF NOT EXISTS policies (
     time INTEGER NOT NULL, verb TEXT NOT NULL, decision TEXT NOT NULL, PRIMARY KEY (time, verb, decision)
 ) STRICT, WITHOUT ROWID"""
 _NAME = "policies"
+_LOOK_SECONDS = 1.0
+_LABELS_LIMIT = 100_000
 _decoder = msgspec.json.Decoder(Decision)
 
 
@@ -74,8 +81,12 @@ def known(paths: Paths) -> Policies:
 class Offers:
     """Answers hosts; what was decided is read again once there is more of it."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take where the state is, and a clock in seconds. Several threads may ask at once."""
         db = StateDb(paths.state_db)
+        self._clock = clock
+        self._looked: float | None = None
+        self._labels: dict[str, dict[str, str]] = {}
         self._policies, self._enrolments = Policies(db), Enrolments(db)
         self._mark = (0, 0)
         self._every: tuple[Offer, ...] = ()
@@ -84,17 +95,36 @@ class Offers:
         """Return what an agent is handed; nothing where has is the hex SHA-256 of the same, or there is none.
 
         Raises:
-            StateError: the database cannot be read.
+            StateError: the database cannot be read, or holds what is no policy to this version.
         """
-        mark = self._policies.mark()
-        if mark != self._mark:
-            self._every, self._mark = rollout.offers(self._policies.decisions()), mark
-        enrolled = self._enrolments.find(agent) if self._every else None
-        chosen = rollout.offered(self._every, agent, enrolled.labels) if enrolled is not None else None
+        self._look()
+        labels = self._labels_of(agent) if self._every else None
+        chosen = rollout.offered(self._every, agent, labels) if labels is not None else None
         if chosen is None:
             return b""
         raw = rollout.handed(self._every, chosen)
         return b"" if hashlib.sha256(raw).hexdigest() == has else raw
+
+    def _look(self) -> None:
+        """Take up what was decided, looking once a second at most: a large fleet asks often."""
+        now = self._clock()
+        if self._looked is not None and now - self._looked < _LOOK_SECONDS:
+            return
+        mark = self._policies.mark()
+        if mark != self._mark:
+            try:
+                self._every, self._mark = rollout.offers(self._policies.decisions()), mark
+            except EvidenceError as error:
+                raise StateError(f"state.db: a policy that cannot be read: {error}") from error
+        self._looked = now
+
+    def _labels_of(self, agent: str) -> dict[str, str] | None:
+        """Return the labels of an agent, which never change; None for one that is not known yet."""
+        known = self._labels.get(agent)
+        if known is None and (enrolled := self._enrolments.find(agent)) is not None:
+            known = enrolled.labels
+            remember(self._labels, agent, known, _LABELS_LIMIT)
+        return known
 
 
 def _is_there(db: sqlite3.Connection) -> bool:

@@ -154,6 +154,10 @@ def fleet() -> Iterator[Fleet]:
 
 
 def test_a_policy_is_staged_by_label_applied_live_and_rolled_back(fleet: Fleet) -> None:
+    assert fleet.agent("enroll", "--policy-key", fleet.path("key.pub")).returncode == 0
+    fleet.collector.command("policy", "key", "new", fleet.path("other"))
+    pinned = fleet.agent("enroll", "--policy-key", fleet.path("other.pub"))
+    assert (pinned.returncode, "another policy key" in pinned.stderr) == (2, True)
     fleet.start()
     fleet.ran("before")
     first = fleet.sign(1, [])
