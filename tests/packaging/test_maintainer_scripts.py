@@ -47,7 +47,7 @@ def test_scripts_leave_the_administrators_units_alone(script: Path) -> None:
 
 @pytest.fixture(scope="module")
 def newer(build: Build) -> dict[str, Path]:
-    return build(AGENT, Release("1.2.4"))
+    return build(AGENT, Release("1.2.4", "amd64"))
 
 
 Act = Callable[[str], str]
