@@ -50,6 +50,7 @@ class Attribution:
     def __init__(self, known: Known | None = None, ssh_ports: frozenset[int] = frozenset({22})) -> None:
         self._known_to_us = known or Known(Organisation())
         self._ports = ssh_ports
+        self._called: dict[int, str] = {}
         self._take(State())
         self._learn: dict[type[Body], Callable[[Origin, Event[Any]], Person | None]] = {
             login.Accepted: self._accepted,
@@ -97,7 +98,7 @@ class Attribution:
         self._logins = Logins(state.accepted, state.opened, self._sessions, self._crossings)
         self._causes = Causes(state.hosts, self._sessions)
         self._origin: Origin | None = None
-        self._called: dict[int, str] = {}
+        self._called = {}
 
     def _enter(self, origin: Origin) -> None:
         self._origin = origin
