@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +17,7 @@ from agent.spool.disk import LocalDisk
 from evidence import policy
 from evidence.kind import Body
 from evidence.kinds.policy import Applied, Refused
-from evidence.policy_settings import PolicySettings, Section
+from evidence.policy_settings import Filtered, Ignore, PolicySettings, Section
 from tests.agent.policies import DAY, KEY, NOW, OTHER, QUIETER, SECOND, Host, document, signed
 
 
@@ -172,6 +173,24 @@ def test_what_is_too_large_or_no_file_is_not_read(tmp_path: Path) -> None:
     host.handed.unlink()
     os.mkfifo(host.handed)
     assert fleet.look(host.later(SECOND)).bodies == ()
+
+
+def test_a_link_does_not_lead_below_the_floor(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: no path below a folder for temporary files is taken for a program's")
+    host = Host(tmp_path)
+    fleet = host.start()
+    with tempfile.TemporaryDirectory(prefix="vedette-policy-", dir="/var/lib") as folder:
+        link = Path(folder) / "runner"
+        link.symlink_to("/bin/sh")
+        hidden = PolicySettings(dns=Filtered(ignore=Ignore(programs=(f"{folder}/runner*",))))
+        with pytest.raises(ValueError, match="cannot be left out"):
+            Ignore(programs=(f"{folder}/r*",))
+        host.hand_over(signed(document(1, settings=hidden)))
+        (refused,) = fleet.look(host.later(SECOND)).bodies
+    assert isinstance(refused, Refused)
+    assert (refused.ground, "every host tells" in refused.message) == ("unusable here", True)
+    assert fleet.settings == host.local
 
 
 def test_a_flood_of_refusals_is_bounded_and_counted(tmp_path: Path) -> None:
