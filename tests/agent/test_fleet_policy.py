@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
 
 from agent import policy_shown, settings
 from agent.policy_told import HOUR, MOST
@@ -148,6 +152,26 @@ def test_an_older_file_that_was_put_back_is_told_and_does_not_hold(tmp_path: Pat
     again = host.start()
     assert grounds(again.begin()) == ["record is older"]
     assert again.settings == host.local
+
+
+@given(st.binary(max_size=120), st.sampled_from(["policy.json", "policy.marks"]), st.booleans())
+@example_settings(max_examples=60, deadline=None)
+def test_whatever_the_record_holds_watch_starts_and_goes_no_version_back(
+    noise: bytes,
+    name: str,
+    sealed: bool,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(Path(folder))
+        host.hand_over(signed(document(5)))
+        host.start().look(host.later(SECOND))
+        line = noise.replace(b"\n", b"") if sealed else noise
+        tail = b"\n" + hashlib.sha256(line).hexdigest().encode() if sealed else b""
+        (host.folder / "watch" / name).write_bytes(line + tail)
+        fleet = host.start()
+        assert grounds(fleet.begin()) == ["record is gone"]
+        host.hand_over(signed(document(4)))
+        assert grounds(fleet.look(host.later(SECOND)).bodies) == ["older"]
 
 
 def test_another_pinned_key_begins_anew(tmp_path: Path) -> None:
