@@ -106,7 +106,7 @@ class Analysis:
         alerts: list[Alert] = []
         alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
-        matching, left = self._sigma.of, self._meter.left
+        matching, left = self._sigma.judge.of, self._meter.left
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
@@ -299,10 +299,7 @@ class Analysis:
             for one in self._sigma.ruleset.everything()
             if one.id in looked
         ]
-        views = [
-            ViewCost(panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered)
-            for panel in self._sigma.judge.panels
-        ]
+        views = [ViewCost(*counted) for counted in self._sigma.judge.counted()]
         return Measured((*self._meter.own(own), *sigma), tuple(views))
 
     def dump(self) -> bytes:

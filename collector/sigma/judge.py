@@ -5,15 +5,15 @@ The memory is exact: its key is what of the event the rules of a view look at, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from evidence.kind import Body
+from evidence.kind import Body, kind_of
 
-from ..bounded import remember
+from ..bounded import add
 from . import tree
 from .compile import Places, Test, compiled
 from .decide import reduced, views_of
@@ -71,7 +71,8 @@ class Panel:
         self._row, self._key = _reader(fields)
         self._tests = _tests(nodes, places)
         self._costs = [costs.setdefault(rule.id, Cost()) for rule in self.rules]
-        self._prefilter = Prefilter(nodes)
+        self._prefilter = Prefilter([(node, places) for node in nodes])
+        self.wanting = tuple((node, dict(zip((*self._names, None), fields, strict=False))) for node in nodes)
         self._memory: dict[Any, tuple[Rule, ...]] = {}
         self._clock = clock
 
@@ -86,13 +87,16 @@ class Panel:
             self.count.remembered += 1
             return found
         found = self._judge(self._row(key))
-        remember(self._memory, key, found, LIMIT)
+        add(self._memory, key, found, LIMIT)
         return found
 
     def _judge(self, texts: list[str | None]) -> tuple[Rule, ...]:
+        numbers = self._prefilter.candidates(texts)
+        if not numbers:
+            return ()  # nearly always
         lower = [text.lower() if text is not None else None for text in texts]
         found: list[Rule] = []
-        for number in self._prefilter.candidates(lower):
+        for number in numbers:
             begun = self._clock()
             matches = self._tests[number](texts, lower)
             cost = self._costs[number]
@@ -140,7 +144,9 @@ def _reader(fields: Sequence[Field]) -> tuple[Callable[[Any], list[str | None]],
     return (lambda parts: [show(parts[at]) for show, at in shown]), key
 
 
-def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _key(  # noqa: PLR0911 - one for each way that is faster
+    attributes: list[str], functions: list[Callable[[Any], Any]]
+) -> Callable[[Any], Any]:
     if not attributes and not functions:
         return lambda _body: ()
     if not functions:
@@ -154,17 +160,27 @@ def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callab
             return lambda body: (get(body), single(body))
         return lambda body: (get(body), *[one(body) for one in functions])
     gets = attrgetter(*attributes)
+    if len(functions) == 1:  # as for executions: their parent
+        only = functions[0]
+        return lambda body: (*gets(body), only(body))
     return lambda body: (*gets(body), *[one(body) for one in functions])
 
 
 class Together:
-    """The panels of one kind, with a memory of what all of them said of events that are alike to all."""
+    """The panels of one kind, with a memory of what all of them said of events that are alike to all.
+
+    What is not remembered is prefiltered for all panels at once; those with a rule that is left are asked.
+    """
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         self.panels, self.count = tuple(panels), Count()
         bases: list[Basis] = [basis for panel in panels for basis in panel.bases]
         bases += [panel.view.has for panel in panels if panel.view.has is not any_body]
         self._key = _reader([Field(basis) for basis in dict.fromkeys(bases)])[1]
+        wanting = [(node, fields, panel) for panel in panels for node, fields in panel.wanting]
+        self._panel_of = [panel for _node, _fields, panel in wanting]
+        self._prefilter, watched = _prefilter([(node, fields) for node, fields, _panel in wanting])
+        self._row = _row(watched, list(dict.fromkeys(bases)))
         self._memory: dict[Any, tuple[Rule, ...]] = {}
 
     def of(self, body: Any) -> tuple[Rule, ...]:
@@ -177,10 +193,39 @@ class Together:
         if found is not None:
             self.count.remembered += 1
             return found
-        all_found = {rule.id: rule for panel in self.panels for rule in panel.of(body)}
-        found = tuple(all_found.values())
-        remember(self._memory, key, found, LIMIT)
+        numbers = self._prefilter.candidates(self._row(key))
+        found = self._judge(numbers, body) if numbers else ()
+        add(self._memory, key, found, LIMIT)
         return found
+
+    def _judge(self, numbers: Sequence[int], body: Any) -> tuple[Rule, ...]:
+        asked = dict.fromkeys(self._panel_of[number] for number in numbers)
+        return tuple({rule.id: rule for panel in asked for rule in panel.of(body)}.values())
+
+
+def _prefilter(
+    wanting: Sequence[tuple[tree.Node, Mapping[str | None, Field]]],
+) -> tuple[Prefilter, list[Field]]:
+    """Return a prefilter of trees of several views, and the fields of its row: those it looks at."""
+    every = dict.fromkeys(field for _node, fields in wanting for field in fields.values())
+    place = {field: at for at, field in enumerate(every)}
+    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
+    seen = Prefilter(nodes).places
+    kept = [field for field, at in place.items() if at in seen]
+    place = {field: kept.index(field) if field in kept else -1 for field in every}
+    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
+    return Prefilter(nodes), kept
+
+
+def _row(fields: Sequence[Field], bases: list[Basis]) -> Callable[[Any], list[str | None]]:
+    """Return a function from the key of all bases to the texts of fields."""
+    if len(bases) == 1:
+        only = [field.show for field in fields]
+        return lambda key: [show(key) for show in only]
+    attributes = [basis for basis in bases if isinstance(basis, str)]
+    order = [*attributes, *(basis for basis in bases if not isinstance(basis, str))]
+    shown = [(field.show, order.index(field.basis)) for field in fields]
+    return lambda key: [show(key[at]) for show, at in shown]
 
 
 class Judge:
@@ -202,6 +247,18 @@ class Judge:
         self.by_kind: dict[type[Body], Together] = {
             kind: Together([panel for panel in self.panels if kind in panel.view.kinds]) for kind in kinds
         }
+
+    def counted(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield name, rules, times asked and times remembered: of each kind with several views, and of those.
+
+        A view is asked what its kind neither remembers nor rules out.
+        """
+        for kind, together in self.by_kind.items():
+            if len(together.panels) > 1:
+                rules = {rule.id for panel in together.panels for rule in panel.rules}
+                yield kind_of(kind), len(rules), together.count.asked, together.count.remembered
+        for panel in self.panels:
+            yield panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered
 
     def of(self, body: Body) -> tuple[Rule, ...]:
         """Return the rules that match a body, each once."""
