@@ -42,7 +42,7 @@ class Redactor:
         self._harmless: set[str] = set()
         """Words of command lines that hold no hint: no hint spans two words, so none is in words of these."""
         self._numbers = not further.patterns
-        """Whether numbers are harmless too: they are no hints, but may be what a further pattern looks for."""
+        """Whether numbers are harmless: they are no hints, but may be what a further pattern looks for."""
         for pattern in further.patterns:
             try:
                 self._patterns.append(re.compile(pattern))
