@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory test-faults test-kernels test-soak fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory test-faults test-kernels test-soak runtime wheels-lock packages fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -71,6 +71,16 @@ test-soak: install ## MINUTES=60: short processes come and go, and nothing of th
 
 test-kernels: install ## the kernel rungs in a guest with Debian's 6.1 kernel, emulated; TESTS="..." chooses
 	@$(PY) -m tests.kernels.guest $(TESTS)
+
+runtime: install ## what the packages bundle: CPython, wheels, libbpf; kept in build/, or in VEDETTE_BUILD_CACHE
+	@PYTHONPATH=packaging $(PY) -m runtime build
+
+packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 SIGN_KEY=secret.asc
+	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
+	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(OUT),--out $(OUT))
+
+wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or requirements.lock changed
+	@PYTHONPATH=packaging $(PY) -m runtime lock
 
 fuzz: install ## ROUNDS=20: property tests with new examples each time
 	@for round in $$(seq $(or $(ROUNDS),20)); do \

@@ -12,6 +12,7 @@ from evidence.kind import Body
 from . import clock, self_report, settings_file
 from .accounts import Accounts
 from .continuity import Continuity
+from .fleet_policy import FleetPolicy
 from .lanes import Lanes
 from .last_run import LastRun, LastSettings
 from .live_feed import LiveFeed
@@ -40,6 +41,7 @@ class Beginning:
     facts: Facts
     untold: Untold
     feeds: tuple[LiveFeed, ...]
+    policy: FleetPolicy
 
     def events(self, now: int) -> tuple[Body, ...]:
         """Sign the losses of the time between the runs; return agent.start and any change of settings.
@@ -52,13 +54,19 @@ class Beginning:
         of.losses.sign(of.before.loss(now, blind))
         for lost in of.continuity.told_while_dead(self.feeds, of.before.blind_from, moment):
             of.losses.add(lost)
-        setting = Setting(self.settings.scope, time.strftime("%z"), sha256)
+        setting = Setting(self.settings.scope, time.strftime("%z"), sha256, self.policy.digest)
         logged_in = of.continuity.logged_in(moment, Accounts().name)
         start = self_report.start(self.facts, of.before, now, setting, blind=blind, logged_in=logged_in)
         change = self_report.config_change(of.last_run.settings(), values, sha256)
-        with suppress(OSError):  # then the change is told again at the next start
-            of.last_run.keep_settings(LastSettings(sha256, values))
-        return (start,) if change is None else (start, change)
+        remember(of.last_run, self.settings)
+        return (start, *((change,) if change is not None else ()), *self.policy.begin())
+
+
+def remember(last_run: LastRun, settings: Settings) -> None:
+    """Note the effective settings, so that the next start tells what changed since."""
+    noted = LastSettings(settings_file.digest(settings), settings_file.effective(settings))
+    with suppress(OSError):  # then the change is told again at the next start
+        last_run.keep_settings(noted)
 
 
 def how_it_ended(outbox: Outbox, last_run: LastRun, settings: Settings, last_seq: int) -> Before:

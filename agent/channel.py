@@ -42,6 +42,14 @@ class Channel:
             self.close()
             return Reply(None, problem=f"{self._base}: {_cause(error)}")
 
+    def get(self, path: str, headers: dict[str, str]) -> Reply:
+        """Ask for path of the ingest listener."""
+        try:
+            return _reply(self._open().ask("GET", path, None, headers))
+        except (OSError, ValueError) as error:
+            self.close()
+            return Reply(None, problem=f"{self._base}: {_cause(error)}")
+
     def keep_open(self) -> None:
         """Make the connection anew if it ended; if that fails, the next call tries again."""
         if self._connection is not None:

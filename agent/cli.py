@@ -69,7 +69,9 @@ def load(name: str) -> Command:
 
 
 def _parser(command: Command) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"vedette-agent {command.words}", description=command.summary)
+    parser = argparse.ArgumentParser(
+        f"vedette-agent {command.words}", description=command.summary, allow_abbrev=False
+    )
     command.arguments(parser)
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help=f"settings ({CONFIG})")
     parser.add_argument("--json", action="store_true", help="answer in JSON")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from . import renewal
+from . import renewal, status
+from .errors import AgentError
 from .layout import Layout
 from .settings import Settings
 from .spool import inbox
@@ -60,6 +61,7 @@ def examine(settings: Settings, config: Path) -> list[Finding]:
         lambda: _permissions(settings, config),
         lambda: _certificate(settings),
         lambda: _collector(settings),
+        lambda: _policy(settings),
     )
     findings: list[Finding] = []
     for check in checks:
@@ -210,6 +212,20 @@ def _certificate(settings: Settings) -> Iterable[Finding]:
         yield Finding("certificate", WARNING, said, "vedette-agent status (why does ship not renew it?)")
     else:
         yield Finding("certificate", FINE, said)
+
+
+def _policy(settings: Settings) -> Iterable[Finding]:
+    """Report the fleet's policy, as watch told it last."""
+    try:
+        found = status.read(settings.runtime).policy
+    except AgentError:
+        return
+    if found is not None and found.refused is not None:
+        yield Finding("policy", WARNING, f"refused: {found.refused}", "vedette-collector policy show HOST")
+    if found is not None and found.name is not None:
+        ended = found.state == "ended"
+        level, fix = (WARNING, "sign and roll out a new version") if ended else (FINE, None)
+        yield Finding("policy", level, f"{found.name} version {found.version}: {found.state}", fix)
 
 
 def _collector(settings: Settings) -> Iterable[Finding]:

@@ -38,7 +38,7 @@ from evidence.errors import EvidenceError
 from evidence.keys import PrivateKey
 
 from . import delivery, identity, machine, renewal, tls
-from .errors import DeliveryError, IdentityError
+from .errors import CollectorAway, DeliveryError, IdentityError
 from .identity import KEY_BYTES, Binding, Stored
 from .layout import Layout, prepare, watch_owner
 from .privilege import Account
@@ -46,7 +46,7 @@ from .settings import Collector
 from .spool.disk import Disk, LocalDisk
 
 _CHAIN_LIMIT = 8
-_OK = 200
+_OK, _TOO_MANY, _FAULT = 200, 429, 500
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -63,8 +63,10 @@ def enrol(
     token: Token,
     account: Account | None,
     random: Callable[[int], bytes],
+    *,
+    policy_key: bytes | None = None,
 ) -> Stored:
-    """Enrol this host and return what was stored.
+    """Enrol this host and return what was stored; policy_key is the fleet's, pinned from now on.
 
     Raises:
         IdentityError: it is enrolled already, or the state folder cannot be written.
@@ -82,6 +84,8 @@ def enrol(
         disk.replace(layout.ca, anchor.encode())
         reply = _ask(layout, collector, token, keys, facts)
         stored = verify(reply, keys, token, facts)
+        if policy_key is not None:
+            stored = msgspec.structs.replace(stored, policy_key=policy_key.hex())
         _keep(layout, stored, reply, keys, random(KEY_BYTES))
         if account is not None:
             hand_to_ship(layout, account)
@@ -119,7 +123,7 @@ def fetch_anchor(url: str, pin: str, timeout: float) -> str:
         ):
             chain = _presented(wrapped)
     except OSError as error:
-        raise DeliveryError(f"{url}: {error}; is [collector] enrol right, and the collector up?") from error
+        raise CollectorAway(f"{url}: {error}; is [collector] enrol right, and the collector up?") from error
     for certificate in chain:
         if _pin(certificate) == pin:
             return certificate.public_bytes(serialization.Encoding.PEM).decode()
@@ -171,6 +175,7 @@ def verify(reply: Reply, keys: Keys, token: Token, facts: Facts) -> Stored:
         checkpoint=got.checkpoint,
         public=public,
         facts=facts,
+        labels=record.labels,
     )
 
 
@@ -207,7 +212,11 @@ def _ask(layout: Layout, collector: Collector, token: Token, keys: Keys, facts: 
             body = msgspec.json.encode(Request(token.secret, keys.csr, envelope.decode()))
             raw = _call(connection, "POST", base, endpoints.ENROL, body)
         return msgspec.json.decode(raw, type=Reply)
-    except (OSError, EvidenceError) as error:
+    except ssl.SSLCertVerificationError as error:
+        raise DeliveryError(f"{base}: {error}") from error
+    except OSError as error:
+        raise CollectorAway(f"{base}: {error}") from error
+    except EvidenceError as error:
         raise DeliveryError(f"{base}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DeliveryError(f"{base}: the answer is no enrolment: {error}") from error
@@ -226,6 +235,8 @@ def _call(connection: tls.Connection, method: str, base: str, path: str, body: b
     if answer.status == _OK:
         return answer.body
     refusal = delivery.read_refusal(answer.body)
+    if answer.status == _TOO_MANY or answer.status >= _FAULT:
+        raise CollectorAway(f"{base}{path}: {refusal.message if refusal else f'HTTP {answer.status}'}")
     reason = refusal.message if refusal else f"HTTP {answer.status}"
     hint = "; the exact reason is in the collector's log" if refusal else ""
     raise DeliveryError(f"{base}{path}: refused: {reason}{hint}")

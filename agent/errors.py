@@ -8,6 +8,7 @@ AgentError
 ├── IdentityError       key, enrolment or machine identity are missing or do not fit
 │   └── NotEnrolled     this host has no identity yet
 └── DeliveryError       the collector refused, or could not be reached
+    └── CollectorAway   nobody answers there now: asking again can help
 """
 
 from __future__ import annotations
@@ -51,3 +52,7 @@ class NotEnrolled(IdentityError):
 
 class DeliveryError(AgentError):
     """The collector refused, or could not be reached."""
+
+
+class CollectorAway(DeliveryError):
+    """Nobody answers, or with a fault of the moment; asking again can help."""

@@ -43,10 +43,14 @@ class HostInventory:
     """Remembers what was told, and when (monotonic ns); again is the period in seconds."""
 
     def __init__(self, again: float) -> None:
-        self._again = int(again * 1e9)
+        self.again(again)
         self._host: Host | None = None
         self._packages: dict[str, str] = {}
         self._told_at = 0
+
+    def again(self, seconds: float) -> None:
+        """Tell all of it again after so many seconds."""
+        self._again = int(seconds * 1e9)
 
     def tell(self, known: Known, now: int) -> list[Body]:
         """Return what there is to tell at now."""

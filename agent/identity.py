@@ -39,6 +39,10 @@ class Stored(msgspec.Struct, frozen=True):
     checkpoint: str
     public: Hash
     facts: Facts
+    labels: dict[str, str] = {}
+    """Those of the enrolment's entry."""
+    policy_key: Hash | None = None
+    """The public key of the fleet's policy, pinned at enrolment."""
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -61,6 +65,9 @@ class Identity:
     checkpoint: str
     """The signed note of the enrolment's receipt."""
     facts: Facts
+    labels: dict[str, str]
+    policy_key: bytes | None
+    """The pinned public key of the fleet's policy."""
     redaction_key: bytes = field(repr=False)
     spool_key: bytes = field(repr=False)
     signer: PrivateKey = field(repr=False)
@@ -111,6 +118,8 @@ def load(layout: Layout, now: Facts | None = None) -> Identity:
         ledger=ledger,
         checkpoint=stored.checkpoint,
         facts=stored.facts,
+        labels=stored.labels,
+        policy_key=bytes.fromhex(stored.policy_key) if stored.policy_key else None,
         redaction_key=redaction_key,
         spool_key=read_key(layout.spool_key),
         signer=signer,

@@ -77,6 +77,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.spool / "in"
 
     @property
+    def handed_policy(self) -> Path:
+        """The policies that ship fetched last; watch trusts only their signatures."""
+        return self.inbox / "policy"
+
+    @property
     def spool_key(self) -> Path:
         """The key that wraps the segments' keys: 32 raw bytes."""
         return self.spool / "key"

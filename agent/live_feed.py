@@ -10,7 +10,9 @@ from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
 
 from . import sensor
-from .sensor import Feed, Filtered, Filtering, Gathering, Moment, Observed
+from .errors import RungUnavailable
+from .sensor import Feed, Filtered, Filtering, Gathering, Moment, Observed, Retunable
+from .settings import Settings
 
 FIRST_RETRY, LAST_RETRY = 5_000_000_000, 600_000_000_000
 PATIENCE = 10_000_000_000
@@ -163,6 +165,23 @@ class LiveFeed:
         self.retry_at, self.read_at = now.mono + self._pause, None
         self._pause = min(self._pause * 2, LAST_RETRY)
         self.failed_since = now.time
+
+    def retune(self, settings: Settings) -> bool:
+        """Go by other settings; False where the feed must be opened anew for that."""
+        feed = self._at.feed
+        if not isinstance(feed, Retunable):
+            return feed is None
+        try:
+            feed.retune(settings)
+        except (OSError, RungUnavailable):
+            return False
+        return True
+
+    def end(self, now: Moment) -> None:
+        """Close the feed so that it is opened anew at once."""
+        self.close()
+        self._at = Climbed(None, None)
+        self.retry_at, self.read_at, self._pause = now.mono, None, FIRST_RETRY
 
     def close(self) -> None:
         """Close the feed."""

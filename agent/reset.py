@@ -1,13 +1,18 @@
-"""Take an identity off this host: keys, certificate, receipts and spool; logs and settings stay."""
+"""Take an identity off this host: keys, certificate, receipts and spool; logs and settings stay.
+
+The folder that a package made for watch's user stays, empty: so the next enrolment knows whom to make
+files for.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from .errors import IdentityError
 from .kernel import pin_folders
-from .layout import Layout
+from .layout import Layout, watch_owner
 
 
 def remove(layout: Layout) -> tuple[Path, ...]:
@@ -19,6 +24,7 @@ def remove(layout: Layout) -> tuple[Path, ...]:
         IdentityError: a file cannot be deleted.
     """
     gone: list[Path] = []
+    keeper = watch_owner(layout)
     pin_folders.remove_all(layout.watch)
     try:
         for path in (layout.identity, layout.watch, layout.ship, layout.spool):
@@ -28,6 +34,9 @@ def remove(layout: Layout) -> tuple[Path, ...]:
             elif path.exists():
                 path.unlink()
                 gone.append(path)
+        if keeper is not None:
+            layout.watch.mkdir(mode=0o700)
+            os.chown(layout.watch, keeper.uid, keeper.gid)
     except OSError as error:
         raise IdentityError(
             f"{error.filename}: {error.strerror}; run as root, stop the agent first"

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from evidence import policy
+
 from . import clock, enrich, governor, identity, layout, machine, privilege
 from .accounts import Accounts
 from .batching import Batching
-from .beginning import Beginning, Untold, how_it_ended
+from .beginning import Beginning, Untold, how_it_ended, remember
 from .certificate_notice import CertificateNotice
 from .continuity import Continuity
 from .decode.proc_files import Snapshot
@@ -24,6 +26,7 @@ from .enrich import Surroundings
 from .environment import EnvironmentNames
 from .errors import AgentError
 from .exe_hash import ExeHasher
+from .fleet_policy import FleetPolicy, PolicyHost
 from .governor import Governor
 from .identity import Identity
 from .identity_watch import IdentityWatch, LoginSeen, Suspect
@@ -43,11 +46,12 @@ from .losses import LossBook
 from .notify import Notifier
 from .outside import Outside
 from .own_processes import OwnProcesses
+from .policy_store import PolicyStore
 from .processes import ProcessTable
 from .redaction import Redactor
 from .sealer import Sealer, Signing
 from .self_report import SelfReport, Subject
-from .sensor import Context, Feed, Sensor
+from .sensor import Context, Feed, Moment, Sensor
 from .sensors import all_sensors
 from .settings import Settings
 from .shedding import Shedding
@@ -56,7 +60,7 @@ from .spool import inbox
 from .spool.disk import LocalDisk
 from .spool.outbox import Outbox
 from .tail_server import TailServer
-from .watch import Parts, Watch
+from .watch import Parts, Retuning, Watch
 
 _STEP = 0.05
 _GARBAGE = 20_000
@@ -83,7 +87,9 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
     layout.prepare(places, privilege.ship_account())
     _make_runtime(settings.runtime)
     who = identity.load(places)
-    ground = Ground(settings, places, who, Redactor(who.redaction_key, settings.redaction), supervisor)
+    fleet = _fleet_policy(settings, places, who)
+    redactor = Redactor(who.redaction_key, settings.redaction)
+    ground = Ground(fleet.settings, places, who, redactor, supervisor, fleet)
     tail = TailServer(settings.runtime)
     signals = StopSignals()
     try:
@@ -105,6 +111,19 @@ class Ground:
     who: Identity
     redactor: Redactor
     supervisor: int | None
+    policy: FleetPolicy
+
+
+def _fleet_policy(settings: Settings, places: Layout, who: Identity) -> FleetPolicy:
+    said = settings.policy
+    host = PolicyHost(
+        local=settings,
+        pinned=policy.parse_key(said.key) if said.key else who.policy_key,
+        labels=said.labels or who.labels,
+        handed=places.handed_policy,
+        disk=LocalDisk(),
+    )
+    return FleetPolicy(host, PolicyStore(places.watch, LocalDisk(0o600)), clock.read())
 
 
 def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
@@ -116,14 +135,14 @@ def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
     shedding = Shedding(Governor(share), tables.sessions)
     intake = _intake(untold, tables, _surroundings(ground, processes), shedding, tail.publish)
     context = Context(
-        _scanning(settings, share),
+        settings,
         ground.places.watch,
         processes,
         clock.read,
         shedding=shedding,
         own=partial(tables.own.beside, os.getpid()),
     )
-    feeds = _feeds(context, untold.continuity)
+    feeds = _feeds(context, untold.continuity, lambda: _scanning(ground.policy.settings, share))
     notifier = Notifier(os.environ, ground.supervisor)
     subject = Subject(facts, ground.who.agent, os.getpid(), clock.read().time)
     return Parts(
@@ -133,17 +152,27 @@ def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
         intake=intake,
         losses=untold.losses,
         batching=_batching(untold, sealer),
-        report=SelfReport(subject, intake, untold.lanes, tables),
+        report=SelfReport(subject, intake, untold.lanes, tables, ground.policy.status),
         outside=Outside(settings.runtime, notifier, tables.own, ground.supervisor),
-        begin=Beginning(settings, facts, untold, feeds).events,
+        begin=Beginning(settings, facts, untold, feeds, ground.policy).events,
         keep=untold.continuity.keeper(untold.losses),
         govern=lambda mono: shedding.measure(mono, time.process_time_ns()),
         notices=_certificate(ground, untold).due,
+        policy=partial(_look_for_policy, ground.policy, untold.last_run),
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
         stopped=signals.reason,
         test_wished=signals.take_test,
         watchdog=notifier.watchdog,
     )
+
+
+def _look_for_policy(fleet: FleetPolicy, last_run: LastRun, now: Moment) -> Retuning:
+    """Let the fleet's policy be looked for; where the settings become others, the next start knows them."""
+    before, step = fleet.settings, fleet.look(now)
+    if fleet.settings is before:
+        return Retuning(step.bodies)
+    remember(last_run, fleet.settings)
+    return Retuning(step.bodies, step.sensors, fleet.settings)
 
 
 def _certificate(ground: Ground, untold: Untold) -> CertificateNotice:
@@ -222,19 +251,24 @@ def _scanning(settings: Settings, share: float) -> Settings:
     return msgspec.structs.replace(settings, file=file)
 
 
-def _feeds(context: Context, continuity: Continuity) -> tuple[LiveFeed, ...]:
-    """Return the sensors in the order in which they are read."""
+def _feeds(
+    context: Context, continuity: Continuity, settings: Callable[[], Settings]
+) -> tuple[LiveFeed, ...]:
+    """Return the sensors in the order in which they are read; each climbs under the settings of that time."""
     order = {name: place for place, name in enumerate(_FIRST)}
     sensors = sorted(all_sensors(), key=lambda one: (order.get(one.name, len(order)), one.name))
     feeds: list[LiveFeed] = []
     around = msgspec.structs.replace(context, rungs=lambda: {feed.name: feed.rung for feed in feeds})
-    feeds += (LiveFeed(sensor, partial(_climb, around, continuity)) for sensor in sensors)
+    feeds += (LiveFeed(sensor, partial(_climb, around, continuity, settings)) for sensor in sensors)
     return tuple(feeds)
 
 
-def _climb(context: Context, continuity: Continuity, sensor: Sensor) -> Climbed:
-    choice = getattr(context.settings, sensor.name, None)
-    around = msgspec.structs.replace(context, rings=continuity.rings.of(sensor.name))
+def _climb(
+    context: Context, continuity: Continuity, settings: Callable[[], Settings], sensor: Sensor
+) -> Climbed:
+    now = settings()
+    choice = getattr(now, sensor.name, None)
+    around = msgspec.structs.replace(context, settings=now, rings=continuity.rings.of(sensor.name))
     return continuity.noted(sensor.name, climb(sensor, around, _wait, getattr(choice, "rung", AUTO)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from .intake import Intake, Tables
 from .lanes import LANES, Lanes
 from .last_run import LastSettings
 from .live_feed import LiveFeed
-from .status import LaneStatus, SensorStatus, Status
+from .status import LaneStatus, PolicyStatus, SensorStatus, Status
 from .version import VERSION
 
 _UNCLEAN, _STOPPED = "agent died", "agent stopped"
@@ -57,6 +57,7 @@ class Setting(msgspec.Struct, frozen=True):
     scope: str
     timezone: str
     config: str
+    policy: str | None = None
 
 
 def start(
@@ -79,6 +80,7 @@ def start(
         scope=setting.scope,
         timezone=setting.timezone,
         config=setting.config,
+        policy=setting.policy,
         last_seq=before.last_seq or None,
         blind_from=before.blind_from if unseen else None,
         blind_to=max(now, before.blind_from) if unseen and before.blind_from is not None else None,
@@ -106,8 +108,16 @@ class Subject(msgspec.Struct, frozen=True):
 class SelfReport:
     """The counts behind heartbeats and status."""
 
-    def __init__(self, subject: Subject, intake: Intake, lanes: Lanes, tables: Tables) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        intake: Intake,
+        lanes: Lanes,
+        tables: Tables,
+        policy: Callable[[], PolicyStatus | None] = lambda: None,
+    ) -> None:
         self._subject = subject
+        self._policy = policy
         self._intake = intake
         self._lanes = lanes
         self._tables = tables
@@ -156,6 +166,7 @@ class SelfReport:
             last_receipt=batching.last_receipt,
             problem=batching.problem,
             shedding=self._intake.shedding.cause,
+            policy=self._policy(),
         )
 
 

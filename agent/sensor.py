@@ -148,6 +148,15 @@ class Filtering(Feed, Protocol):
         ...
 
 
+@runtime_checkable
+class Retunable(Feed, Protocol):
+    """A feed that takes other settings while it is open; others are opened anew."""
+
+    def retune(self, settings: Settings) -> None:
+        """Go by settings from now on; may raise RungUnavailable, then the feed is opened anew."""
+        ...
+
+
 class Rung(msgspec.Struct, frozen=True):
     """One way to see: open raises RungUnavailable, with reason and fix, where it cannot work."""
 

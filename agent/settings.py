@@ -236,6 +236,22 @@ class Redaction(_Section, frozen=True):
     patterns: tuple[str, ...] = ()
 
 
+PolicyKey = Annotated[str, msgspec.Meta(pattern=r"^(vpk1\.[0-9a-f]{64})?\Z")]
+
+
+class Policy(_Section, frozen=True):
+    """The fleet's policy: settings signed by a key that the collector has not. It cannot touch these."""
+
+    accept: bool = True
+    """Whether a policy may hold here; without it the settings of this host's files do."""
+    key: PolicyKey = ""
+    """The public key, as `vedette-collector policy key new` prints it; it goes before the one pinned."""
+    labels: dict[str, str] = {}
+    """What policies select hosts by, in place of the labels that came with the enrolment."""
+    fetch_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0
+    """How often ship asks the collector for one."""
+
+
 class Settings(_Section, frozen=True):
     """All of the agent's settings; the defaults watch a plain server."""
 
@@ -258,3 +274,4 @@ class Settings(_Section, frozen=True):
     acts: Acts = Acts()
     governor: Governor = Governor()
     redaction: Redaction = Redaction()
+    policy: Policy = Policy()

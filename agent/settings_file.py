@@ -38,7 +38,7 @@ def load(path: Path, *, required: bool = False) -> Settings:
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{file}: not valid TOML: {error}") from error
         check(table, text, str(file))
-        _merge(merged, table)
+        merge(merged, table)
     return check(merged, "", str(path))
 
 
@@ -117,10 +117,11 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
-def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
+def merge(into: dict[str, Any], table: dict[str, Any]) -> None:
+    """Put table on top of into: tables key by key, any other value as a whole."""
     for key, value in table.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+            merge(into[key], value)
         else:
             into[key] = value
 

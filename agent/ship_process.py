@@ -14,6 +14,7 @@ from .channel import Channel
 from .errors import IdentityError, NotEnrolled
 from .layout import Layout
 from .notify import Notifier
+from .policy_fetch import PolicyFetcher
 from .renewer import Renewer
 from .settings import Settings
 from .ship import IDLE, Shipper
@@ -66,6 +67,13 @@ class ShipProcess:
             secret=LocalDisk(0o600),
             clock=time.time,
         )
+        self._policies = PolicyFetcher(
+            layout.handed_policy,
+            self._channel.get,
+            shared,
+            every=settings.policy.fetch_seconds if settings.policy.accept else None,
+            chance=random.random,
+        )
         self._alarm = Alarm(layout.out / HEADS_FILE)
         self._written = 0.0
         self._last: inbox.ShipState | None = None
@@ -92,6 +100,7 @@ class ShipProcess:
             with signals.interruptible():
                 pause = self._renewer.tick()
                 wait = self._shipper.step(time.monotonic())
+                pause = min(pause, self._policies.tick(time.monotonic()))
                 if wait > 0:
                     self._channel.keep_open()
                 self._leave_state()

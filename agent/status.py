@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from evidence.kinds.agent import SensorHealth
+from evidence.kinds.policy import Cause
 
 from .errors import AgentError
 from .sealer import SpoolState
@@ -47,6 +48,17 @@ class LaneStatus(msgspec.Struct, frozen=True):
     seq: int
 
 
+class PolicyStatus(msgspec.Struct, frozen=True):
+    """The fleet's policy that was taken last, what became of it, and why a newer one was refused, if so."""
+
+    name: str | None = None
+    version: int | None = None
+    digest: str | None = None
+    until: int | None = None
+    state: Cause | None = None
+    refused: str | None = None
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole of it. Times are UTC ns; problem is why the spool does not take batches, if it does not.
 
@@ -69,6 +81,7 @@ class Status(msgspec.Struct, frozen=True):
     last_receipt: int | None = None
     problem: str | None = None
     shedding: str | None = None
+    policy: PolicyStatus | None = None
 
     @property
     def degraded(self) -> bool:

@@ -17,6 +17,7 @@ from .live_feed import LiveFeed
 from .losses import LossBook, Lost
 from .self_report import Cost, SelfReport
 from .sensor import Moment
+from .settings import Settings
 from .timeline import Timeline
 
 _TICK = 1_000_000_000
@@ -70,6 +71,15 @@ class Outside(Protocol):
 
 
 @dataclass(frozen=True)
+class Retuning:
+    """Events to tell, and, where the settings are others now, these and the sensors that they concern."""
+
+    bodies: tuple[Body, ...] = ()
+    sensors: frozenset[str] = frozenset()
+    settings: Settings | None = None
+
+
+@dataclass(frozen=True)
 class Parts:
     """All that the loop drives.
 
@@ -77,7 +87,7 @@ class Parts:
     the reason to stop, once there is one. notices returns what else to tell at a heartbeat. keep is called
     once all that the named feed saw has been taken in. govern is given the time (monotonic ns) each turn.
     waits are descriptors beside the feeds' and what each calls for. test_wished tells, once for each wish,
-    that every sensor shall see its own trigger now.
+    that every sensor shall see its own trigger now. policy looks, each second, whether the settings change.
     """
 
     clock: Callable[[], Moment]
@@ -94,6 +104,7 @@ class Parts:
     notices: Callable[[], Iterable[Body]] = tuple
     keep: Callable[[str], None] = lambda _: None
     govern: Callable[[int], None] = lambda _: None
+    policy: Callable[[Moment], Retuning] = lambda _: Retuning()
     waits: tuple[tuple[int, Callable[[], None]], ...] = ()
     watchdog: float | None = None
 
@@ -109,7 +120,8 @@ class Watch:
         self._fds: dict[str, tuple[int, ...]] = {}
         self._tick_at = self._now.mono
         self._status_at = 0
-        self._heartbeat_at = self._now.mono + int(parts.heartbeat * 1e9)
+        self._heartbeat = int(parts.heartbeat * 1e9)
+        self._heartbeat_at = self._now.mono + self._heartbeat
         for fileno, act in (*parts.waits, (parts.batching.fileno(), parts.batching.drain)):
             self._selector.register(fileno, selectors.EVENT_READ, act)
 
@@ -184,12 +196,13 @@ class Watch:
         parts, now = self._parts, self._now
         self._tick_at = now.mono + _TICK
         parts.outside.adopt()
+        self._retune(parts.policy(now))
         wished, reports = parts.test_wished(), now.mono >= self._status_at
         for feed in parts.feeds:
-            silence = 0 if wished else int(_SILENCE * parts.heartbeat * 1e9)
+            silence = 0 if wished else _SILENCE * self._heartbeat
             self._look_after(feed, silence, losses=reports)
         if now.mono >= self._heartbeat_at:
-            self._heartbeat_at = now.mono + int(parts.heartbeat * 1e9)
+            self._heartbeat_at = now.mono + self._heartbeat
             cost = parts.outside.cost(now)
             parts.intake.tell(parts.report.heartbeat(parts.feeds, parts.batching, cost), now)
             for body in parts.notices():
@@ -236,6 +249,26 @@ class Watch:
         self._parts.intake.take(seen, self._timeline, self._now)
         self._parts.keep(feed.name)
 
+    def _retune(self, found: Retuning) -> None:
+        """Tell what became of the policy, and let the sensors go by other settings."""
+        for body in found.bodies:
+            self._parts.intake.tell(body, self._now)
+        if found.settings is None:
+            return
+        self._heartbeat = int(found.settings.heartbeat * 1e9)
+        self._heartbeat_at = min(self._heartbeat_at, self._now.mono + self._heartbeat)
+        for feed in self._parts.feeds:
+            if feed.name in found.sensors and not feed.retune(found.settings):
+                self._open_anew(feed)
+
+    def _open_anew(self, feed: LiveFeed) -> None:
+        """Read what is left of a feed and open it under the settings that hold; say how long it was blind."""
+        self._drain(feed)
+        since = self._now.time
+        feed.end(self._now)
+        self._reopen(feed)
+        self._parts.losses.add(Lost(feed.name, "opened anew for a policy", None, since, self._now.time))
+
     def _lose(self, loss: Loss) -> None:
         self._parts.losses.add(
             Lost(
@@ -273,17 +306,21 @@ class Watch:
         degraded = [feed.name for feed in self._parts.feeds if feed.degraded]
         return f"degraded: {', '.join(degraded)}" if degraded else "all sensors see"
 
+    def _drain(self, feed: LiveFeed) -> None:
+        """Read what a feed has left, and its losses."""
+        self._read(feed)
+        self._parts.intake.take(feed.rest(self._now), self._timeline, self._now)
+        for loss in feed.losses(self._now):
+            self._lose(loss)
+        self._parts.keep(feed.name)
+
     def _end(self, reason: str) -> bool:
         """Read what is left, say farewell, seal everything."""
         parts = self._parts
         parts.outside.stopping()
         self._now = parts.clock()
         for feed in parts.feeds:
-            self._read(feed)
-            parts.intake.take(feed.rest(self._now), self._timeline, self._now)
-            for loss in feed.losses(self._now):
-                self._lose(loss)
-            parts.keep(feed.name)
+            self._drain(feed)
         parts.intake.rest(self._now)
         for loss in parts.losses.events(self._now.time, all_of_them=True):
             parts.intake.tell(loss, self._now)

@@ -13,7 +13,18 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import attribution, budgets, costs, own_rules, risk, rule_folders, rulebook, runaway, telling
+from . import (
+    attribution,
+    budgets,
+    costs,
+    own_rules,
+    quarantine,
+    risk,
+    rule_folders,
+    rulebook,
+    runaway,
+    telling,
+)
 from .alert import Alert
 from .attribution import Attribution
 from .bounded import remember
@@ -52,6 +63,7 @@ class _Dump(msgspec.Struct):
     book: Book = Book()
     budgets: budgets.State = msgspec.field(default_factory=budgets.State)
     sigma: force.State = msgspec.field(default_factory=force.State)
+    quarantine: quarantine.State = msgspec.field(default_factory=quarantine.State)
 
 
 class Analysis:
@@ -63,9 +75,10 @@ class Analysis:
         known: Known | None = None,
         sigma: Ruleset | None = None,
         *,
+        site_rules: Sequence[Detection] = (),
         clock: Clock = perf_counter_ns,
     ) -> None:
-        """Load the rules; known is what the operator tells, otherwise only what settings do.
+        """Load the rules, and site_rules; known is what the operator tells, otherwise only what settings do.
 
         By clock it is measured what rules cost, which decides nothing.
         """
@@ -75,10 +88,12 @@ class Analysis:
         ports = self.site.words("attribution", attribution.SSH_PORTS)
         self._attribution = Attribution(self.site.known, frozenset(int(p) for p in ports if p.isdecimal()))
         self._correlations = rule_folders.correlations()
-        self._detections = rule_folders.detections()
+        self._site_rules = tuple(site_rules)
+        self._detections = [*rule_folders.detections(), *self._site_rules]
         self._states: dict[str, Any] = {rule.id: rule.state() for rule in self._correlations}
         self._by_kind = self._routes()
         self._telling, self._risk, self._budgets = telling.State(), risk.State(), budgets.State()
+        self._quarantine = quarantine.State()
         self._revised: list[SessionRevision] = []
         self._clock, self._meter = clock, Meter()
         self._sigma = Force(sigma or Ruleset(), clock)
@@ -139,8 +154,11 @@ class Analysis:
         return [to_alert(rule, own_rules.decided(act, origin, events[0]), now)]
 
     def broken(self, now: int) -> list[Act]:
-        """Return what is to be recorded of rules that broke their budget by now."""
-        return budgets.broken(self._budgets, self._book, now)
+        """Return what is to be recorded of rules that broke their budget by now, or failed."""
+        return [
+            *budgets.broken(self._budgets, self._book, now),
+            *quarantine.broken(self._quarantine, self._book),
+        ]
 
     def decided(self) -> Book:
         """Return what people decided of rules, as far as the ledger was read."""
@@ -199,6 +217,8 @@ class Analysis:
                     continue  # nearly always
                 found = (answer,) if isinstance(answer, Finding) else tuple(answer)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
+                if rule in self._site_rules:
+                    quarantine.note(self._quarantine, self._book, rule.id, record.uid, error)
                 alerts.extend(self._alerts(own_rules.FAULT, (own_rules.fault(rule, record, error),), now))
             else:
                 alerts.extend(self._alerts(rule, [_placed(one, record) for one in found], now))
@@ -263,20 +283,23 @@ class Analysis:
         former = self._sigma
         self._sigma = Force(ruleset, self._clock, former.state, resting=resting, costs=former.costs)
 
+    def adopt(self, site_rules: Sequence[Detection]) -> None:
+        """Take the site's own detections that are in force from now on."""
+        self._site_rules = tuple(site_rules)
+        self._detections = [*rule_folders.detections(), *self._site_rules]
+        self._by_kind = self._routes()
+
     def measured(self) -> Measured:
         """Return what rules cost since the start; no part of the state, and nothing is decided by it here."""
         rules: list[Rule] = [*self._detections, *self._correlations]
-        own = [(rule.id, rule.title) for rule in rules]
+        own = [(rule.id, rule.title, rule in self._site_rules) for rule in rules]
         looked = self._sigma.costs
         sigma = [
             self._meter.sigma(one.id, one.title, looked[one.id].looks, looked[one.id].spent)
             for one in self._sigma.ruleset.everything()
             if one.id in looked
         ]
-        views = [
-            ViewCost(panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered)
-            for panel in self._sigma.judge.panels
-        ]
+        views = [ViewCost(*counted) for counted in self._sigma.judge.counted()]
         return Measured((*self._meter.own(own), *sigma), tuple(views))
 
     def dump(self) -> bytes:
@@ -291,6 +314,7 @@ class Analysis:
                 "book": self._book,
                 "budgets": self._budgets,
                 "sigma": self._sigma.state,
+                "quarantine": self._quarantine,
             }
         )
 
@@ -302,7 +326,7 @@ class Analysis:
             if rule.id in stored.correlations:
                 self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
         self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
-        self._budgets = stored.budgets
+        self._budgets, self._quarantine = stored.budgets, stored.quarantine
         self._sigma.load(stored.sigma)
         self._refresh(self.site.known)
 

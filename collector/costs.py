@@ -26,7 +26,7 @@ class RuleCost(msgspec.Struct, frozen=True):
 
     shown is the events it was asked about; of our own rules, shown and spent are estimated from every 251st.
     A Sigma rule is shown what neither memory nor prefilter answers. beside is time spent on sessions and on
-    what did not happen.
+    what did not happen. site: it is a detection of the site.
     """
 
     rule: str
@@ -36,6 +36,7 @@ class RuleCost(msgspec.Struct, frozen=True):
     findings: int
     spent: int
     beside: int = 0
+    site: bool = False
 
     @property
     def total(self) -> int:
@@ -105,23 +106,27 @@ class Meter:
             one = self._of[rule] = Spent()
         return one
 
-    def own(self, titles: Iterable[tuple[str, str]]) -> Iterator[RuleCost]:
-        """Yield the cost of our own rules, given by id and title, that cost anything."""
-        for rule, title in titles:
+    def own(self, rules: Iterable[tuple[str, str, bool]]) -> Iterator[RuleCost]:
+        """Yield the cost of rules that are none of Sigma, given by id, title and whether the site's."""
+        for rule, title, site in rules:
             one = self._of.get(rule)
             if one is not None:
-                shown, spent = one.sampled * EVERY, one.spent * EVERY
-                yield RuleCost(rule, title, sigma=False, shown=shown, spent=spent, **_rest(one))
+                yield RuleCost(
+                    rule,
+                    title[:_TITLE_LIMIT],
+                    sigma=False,
+                    shown=one.sampled * EVERY,
+                    findings=one.findings,
+                    spent=one.spent * EVERY,
+                    beside=one.beside,
+                    site=site,
+                )
 
     def sigma(self, rule: str, title: str, looks: int, spent: int) -> RuleCost:
         """Return the cost of a Sigma rule, of which each look is measured elsewhere."""
         one = self._of.get(rule, Spent())
         short = title[:_TITLE_LIMIT]
-        return RuleCost(rule, short, sigma=True, shown=looks, spent=spent, **_rest(one))
-
-
-def _rest(one: Spent) -> dict[str, int]:
-    return {"findings": one.findings, "beside": one.beside}
+        return RuleCost(rule, short, True, looks, one.findings, spent, one.beside)  # noqa: FBT003 - its order
 
 
 def beside(snapshot: Path) -> Path:

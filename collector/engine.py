@@ -13,6 +13,7 @@ from .alert import Alert
 from .costs import Measured
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
+from .rule import Detection
 from .rulebook import Book
 from .sigma.ruleset import Ruleset
 
@@ -50,7 +51,7 @@ class Engine(Protocol):
         ...
 
     def broken(self, now: int) -> list[Act]:
-        """Return acts to be recorded by now (UTC ns): rules that broke their budget are to be staged."""
+        """Return acts to be recorded by now (UTC ns): rules that broke their budget, or failed."""
         ...
 
     def measured(self) -> Measured:
@@ -59,6 +60,10 @@ class Engine(Protocol):
 
     def enforce(self, ruleset: Ruleset) -> None:
         """Take the Sigma rules that are in force from now on; of those that stay nothing is forgotten."""
+        ...
+
+    def adopt(self, site_rules: Sequence[Detection]) -> None:
+        """Take the site's own detections that are in force from now on."""
         ...
 
     def dump(self) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ from .extract import Opaque
 from .ledger.reader import LedgerItem
 from .organisation import Known
 from .record import Arrival, Origin, Person, SessionRevision
+from .rule import Detection
 from .rulebook import Book
 from .sigma.ruleset import Ruleset
 
@@ -130,6 +131,10 @@ class Fold:
     def enforce(self, ruleset: Ruleset) -> None:
         """Hand to the engine the Sigma rules that are in force from the next entry on."""
         self._engine.enforce(ruleset)
+
+    def adopt(self, site_rules: Sequence[Detection]) -> None:
+        """Hand to the engine the site's own detections that are in force from the next entry on."""
+        self._engine.adopt(site_rules)
 
     def _pass_time(self, received: int) -> list[Alert]:
         """Let absence be noticed at the ledger's own pace, before the entry that ends it."""

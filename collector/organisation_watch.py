@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from evidence.kinds.collector import Act
 
 from . import files, organisation_file, paths
 from .errors import CollectorError, SettingsError
+from .follower import Follower
 from .ledger_client import RemoteLedger
 from .organisation import Known, Organisation
 from .organisation_file import Stamp, Told
@@ -52,7 +51,7 @@ class OrganisationWatch:
         Raises:
             SettingsError: the settings contradict themselves, and nothing was read before.
         """
-        self._settings, self._record, self._look_seconds = settings, record, look_seconds
+        self._settings, self._record = settings, record
         self._kept_file = paths.of(settings).organisation
         kept = _load(self._kept_file)
         self._recorded = kept.digest if kept is not None else None
@@ -61,9 +60,7 @@ class OrganisationWatch:
         self._read: Stamp | None = None
         self._said = ""
         self._untold: Told | None = None
-        self._looked = time.monotonic()
-        self._reader = ThreadPoolExecutor(1, "organisation")
-        self._looking: Future[Known | None] | None = None
+        self._follower = Follower("organisation", self._follow, look_seconds)
         told = self._examine(at_once=True)
         self.known = told.known if told is not None else self._former(kept)
         self._digest = told.digest if told is not None else self._digest
@@ -71,24 +68,13 @@ class OrganisationWatch:
 
     def look(self) -> Known | None:
         """Return what the operator tells from now on, if that has changed; never waits."""
-        if self._looking is None:
-            if time.monotonic() >= self._looked + self._look_seconds:
-                self._looked = time.monotonic()
-                self._looking = self._reader.submit(self._follow)
-            return None
-        if not self._looking.done():
-            return None
-        done, self._looking = self._looking, None
-        if (error := done.exception()) is not None:
-            _log.error("the operator's files could not be read: %r", error)
-            return None
-        fresh = done.result()
+        fresh = self._follower.look()
         self.known = fresh or self.known
         return fresh
 
     def close(self) -> None:
         """End the thread that reads."""
-        self._reader.shutdown()
+        self._follower.close()
 
     def _follow(self) -> Known | None:
         """Read the files if they changed and have come to rest; runs in the thread that reads."""

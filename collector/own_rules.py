@@ -15,7 +15,7 @@ FAULT = engines_own("rule-fault", "A rule failed on an event", "high", ("T1562.0
 SIGMA = msgspec.structs.replace(FAULT, id="sigma")
 """Stands for all Sigma rules, where the matching itself fails."""
 STAGED = engines_own("rule-staged", "A rule broke its budget and alerts no more", "medium")
-RESTED = engines_own("rule-rested", "A rule took too much time and was put to rest", "high", ("T1562.006",))
+RESTED = engines_own("rule-rested", "A rule that failed or took too much time rests", "high", ("T1562.006",))
 _BECAME = {"staged": "is only tried from now on", "off": "is at rest until a person makes it live"}
 
 

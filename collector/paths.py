@@ -50,6 +50,16 @@ class Paths:
         return self.root / "sigma.recorded"
 
     @property
+    def site(self) -> Path:
+        """JSON: what was found of the site's detections, by the digests of their files."""
+        return self.root / "site.json"
+
+    @property
+    def site_recorded(self) -> Path:
+        """The digest of the site's detections that were recorded last as an act."""
+        return self.root / "site.recorded"
+
+    @property
     def ledger_key(self) -> Path:
         """Seed of the key that signs checkpoints, 32 raw bytes."""
         return self.root / "keys" / "ledger.key"

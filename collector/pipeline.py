@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from evidence.errors import EvidenceError
 from evidence.kinds.collector import Act
@@ -28,6 +28,7 @@ from .errors import CollectorError, StoreError
 from .fold import Fold
 from .ledger.reader import LedgerItem, LedgerReader
 from .organisation import Known
+from .rule import Detection
 from .runaway import Watch
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
@@ -42,6 +43,7 @@ _MEASURE_SECONDS = 5.0
 _GC_THRESHOLDS = (1_000_000, 20, 100)
 _SWITCH_SECONDS = 0.001
 """How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
+T_co = TypeVar("T_co", covariant=True)
 _log = logging.getLogger(__name__)
 
 
@@ -57,23 +59,11 @@ class Source(Protocol):
         ...
 
 
-class Operator(Protocol):
-    """What the operator tells of people, hosts and networks, as the pipeline follows it."""
+class Followed(Protocol[T_co]):
+    """What the operator tells or writes in a folder, as the pipeline follows it."""
 
-    def look(self) -> Known | None:
-        """Return what is told from now on, if that has changed; never waits."""
-        ...
-
-    def close(self) -> None:
-        """End what looks."""
-        ...
-
-
-class Rules(Protocol):
-    """The folder of Sigma rules, as the pipeline follows it."""
-
-    def look(self) -> Ruleset | None:
-        """Return the rules that are in force from now on, if that has changed; never waits."""
+    def look(self) -> T_co | None:
+        """Return what is in force from now on, if that has changed; never waits."""
         ...
 
     def close(self) -> None:
@@ -94,21 +84,22 @@ class Pipeline:
         *,
         clock: Callable[[], int] = time.time_ns,
         notify: Callable[[Sequence[Alert]], None] | None = None,
-        operator: Operator | None = None,
+        operator: Followed[Known] | None = None,
         record: Callable[[Act], object] | None = None,
-        rules: Rules | None = None,
+        rules: Followed[Ruleset] | None = None,
+        site_rules: Followed[Sequence[Detection]] | None = None,
     ) -> None:
         """Open the lake in folder; readers is the path of the snapshot file.
 
-        It closes operator and rules at its end. record makes an act durable in the ledger; without it a rule
-        that breaks its budget, or costs too much, goes on.
+        It closes operator, rules and site_rules at its end. record makes an act durable in the ledger;
+        without it a rule that breaks its budget, fails, or costs too much, goes on.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
         self._source, self._settings, self._clock, self._operator = source, settings, clock, operator
         self._record, self._asked = record, set[str | None]()
-        self._rules = rules
+        self._rules, self._site_rules = rules, site_rules
         self._stop = threading.Event()
         self._storing = Storing(folder, readers, clock=clock, notify=notify, stop=self._stop)
         self._pending = Pending()
@@ -228,6 +219,10 @@ class Pipeline:
         if ruleset is not None:
             self.flush()
             self._fold.enforce(ruleset)
+        site_rules = self._site_rules.look() if self._site_rules is not None else None
+        if site_rules is not None:
+            self.flush()
+            self._fold.adopt(site_rules)
 
     def _read(self) -> bool:
         """Fold entries until a commit's worth is pending; tell whether the ledger has no more."""
@@ -272,10 +267,9 @@ class Pipeline:
     def close(self) -> None:
         """End the threads and close the lake."""
         self._stop.set()
-        if self._operator is not None:
-            self._operator.close()
-        if self._rules is not None:
-            self._rules.close()
+        for one in (self._operator, self._rules, self._site_rules):
+            if one is not None:
+                one.close()
         self._storing.close()
 
 
@@ -285,9 +279,10 @@ def serve(
     ready: Callable[[], None],
     *,
     notify: Callable[[Sequence[Alert]], None] | None = None,
-    operator: Operator | None = None,
+    operator: Followed[Known] | None = None,
     record: Callable[[Act], object] | None = None,
-    rules: Rules | None = None,
+    rules: Followed[Ruleset] | None = None,
+    site_rules: Followed[Sequence[Detection]] | None = None,
 ) -> None:
     """Run the pipeline as this process until SIGTERM or SIGINT; ready is called once it follows the ledger.
 
@@ -306,6 +301,7 @@ def serve(
             operator=operator,
             record=record,
             rules=rules,
+            site_rules=site_rules,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: pipeline.stop())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TypeVar
 
@@ -39,11 +40,11 @@ def correlations() -> list[Correlation]:
     return _load(correlation_modules, "CORRELATION", Correlation)
 
 
-def judging() -> list[Rule]:
-    """Return the rules that are shown events or chains, by id."""
-    return sorted([*detections(), *correlations()], key=lambda rule: rule.id)
+def judging(site: Sequence[Detection] = ()) -> list[Rule]:
+    """Return the rules that are shown events or chains, by id; site are the site's own."""
+    return sorted([*detections(), *correlations(), *site], key=lambda rule: rule.id)
 
 
-def tunable() -> list[Rule]:
-    """Return all that may be tuned, by id: the rules, risk, and the throttle."""
-    return sorted([*judging(), risk.RULE, telling.RULE], key=lambda rule: rule.id)
+def tunable(site: Sequence[Detection] = ()) -> list[Rule]:
+    """Return all that may be tuned, by id: the rules, the site's too, risk, and the throttle."""
+    return sorted([*judging(site), risk.RULE, telling.RULE], key=lambda rule: rule.id)

@@ -39,6 +39,8 @@ from . import (
     roll,
     serving,
     sigma_folder,
+    sigma_source,
+    site_folder,
     snapshot,
     tls,
     triage,
@@ -57,7 +59,6 @@ from .paths import Paths
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
-from .sigma_watch import SigmaWatch
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
 from .tokens import Tokens
@@ -107,13 +108,15 @@ def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[],
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
     """Be the process that owns the store."""
     record = organisation_watch.recorder(settings)
-    told, rules = OrganisationWatch(settings, record), SigmaWatch(settings, record)
+    told = OrganisationWatch(settings, record)
+    rules, site_rules = sigma_source.watch(settings, record), site_folder.watch(settings, record)
     pipeline.serve(
         settings,
-        lambda: Analysis(settings.detection, told.known, rules.ruleset),
+        lambda: Analysis(settings.detection, told.known, rules.rules, site_rules=site_rules.rules),
         ready,
         operator=told,
         rules=rules,
+        site_rules=site_rules,
         record=record,
     )
 
@@ -152,6 +155,8 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
         triages=triages,
         four_eyes=settings.detection.four_eyes,
         sigma=lambda: sigma_folder.in_force(settings),
+        site_rules=functools.partial(site_folder.in_force, settings),
+        site_file=functools.partial(site_folder.file_of, settings),
     )
     console.serve([*enrolment.routes(), *api_routes(services)], listening, context, duties, ready)
 

@@ -1,4 +1,4 @@
-"""Which Sigma rules take so much of the pipeline's time, for so long, that they are put to rest. Pure.
+"""Which rules of Sigma or the site take so much of the pipeline's time, for so long, that they rest. Pure.
 
 What is decided is an act, recorded in the ledger like a person's, and holds from its entry on; what was
 measured is not part of the engine's state, so a replay agrees. Our own detections are never put to rest by
@@ -20,7 +20,7 @@ from .rulebook import Book
 
 PARTS = 5
 """The while is cut into so many parts, and a rule must be over its share in each: a burst is no runaway."""
-_DECIDED_ON = "decided_on"
+DECIDED_ON = "decided_on"
 """The detail that names the decision that held when the rule was measured: its UTC ns, empty for none."""
 _SECOND = 1_000_000_000
 
@@ -64,7 +64,7 @@ class Watch:
         for rule, total in spent.items():
             before = self._spent.get(rule, 0)
             if total - before > self._share * length and book.state(rule) != "off":
-                over[rule] = self._longer(rule, before, _decided_on(book, rule))
+                over[rule] = self._longer(rule, before, decided_on(book, rule))
         self._spent, self._streaks, self._begun = spent, over, now
         return [
             self._act(rule, streak, (spent[rule] - streak.spent) / (now - streak.since))
@@ -86,7 +86,7 @@ class Watch:
             f"its cost was {share:.0%} of the pipeline's time for {self._seconds:.0f} s or longer, "
             f"more than {self._share:.0%}"
         )
-        detail = {"state": "off", _DECIDED_ON: streak.decided_on}
+        detail = {"state": "off", DECIDED_ON: streak.decided_on}
         return Act(user=AUTHOR, verb=rulebook.STATE, object=rule, reason=reason, detail=detail)
 
     def forget(self, act: Act) -> None:
@@ -95,17 +95,18 @@ class Watch:
 
 
 def _spent(rules: Iterable[RuleCost]) -> dict[str, int]:
-    """Return by Sigma rule what it has spent so far; none of our own are looked at."""
-    return {one.rule: one.total for one in rules if one.sigma}
+    """Return by rule of Sigma or the site what it has spent so far; none of our own are looked at."""
+    return {one.rule: one.total for one in rules if one.sigma or one.site}
 
 
 def is_stale(book: Book, act: Act) -> bool:
     """Return whether something else was decided on the rule after an act was made: it decides nothing."""
-    if act.user != AUTHOR or act.detail is None or _DECIDED_ON not in act.detail:
+    if act.user != AUTHOR or act.detail is None or DECIDED_ON not in act.detail:
         return False
-    return act.detail[_DECIDED_ON] != _decided_on(book, act.object or "")
+    return act.detail[DECIDED_ON] != decided_on(book, act.object or "")
 
 
-def _decided_on(book: Book, rule: str) -> str:
+def decided_on(book: Book, rule: str) -> str:
+    """Return when something was decided on a rule last (UTC ns), empty for never."""
     standing = book.standings.get(rule)
     return "" if standing is None else str(standing.time)

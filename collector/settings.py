@@ -81,6 +81,8 @@ class Detection(_Section, frozen=True):
     """A folder of Sigma rules, as SigmaHQ lays it out; read anew when it changes. None: no Sigma rules."""
     sigma_placeholders: dict[str, tuple[str, ...]] = {}
     """The site's values for %name% in Sigma rules with the expand modifier."""
+    python: Path | None = None
+    """A folder of the site's own detections, which run as the collector; read anew when it changes."""
     four_eyes: bool = False
     """A decision on a rule takes effect only when another person approves it."""
 

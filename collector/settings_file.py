@@ -9,6 +9,7 @@ import difflib
 import functools
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,34 @@ def load(path: Path, *, required: bool = False) -> Settings:
     Raises:
         SettingsError: a file cannot be read, is no TOML, or has a wrong key or value; with file and line.
     """
+    return _load(path, ((file, _read(file)) for file in files(path, required=required)))
+
+
+def load_with(path: Path, text: str) -> Settings:
+    """Return the settings as they will be once path, which is not there yet, holds text.
+
+    Raises:
+        SettingsError: as `load`.
+    """
+    return _load(path, ((path, text), *((file, _read(file)) for file in files(path))))
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
+    """Return the table that text holds; name is for messages.
+
+    Raises:
+        SettingsError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{name}: not valid TOML: {error}") from error
+
+
+def _load(path: Path, texts: Iterable[tuple[Path, str]]) -> Settings:
     merged: dict[str, Any] = {}
-    for file in files(path, required=required):
-        text = _read(file)
-        try:
-            table = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise SettingsError(f"{file}: not valid TOML: {error}") from error
+    for file, text in texts:
+        table = parse(text, str(file))
         check(table, text, str(file))
         _merge(merged, table)
     return check(merged, "", str(path))

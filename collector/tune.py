@@ -36,7 +36,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True):
     """What a worker is told: what to try, on which entries (collector's clock, UTC ns), with what in force.
 
-    Entries from begin on are shown to the rule, those from since on count.
+    Entries from begin on are shown to the rule, those from since on count. file is that of
+    a rule of the site.
     """
 
     wanted: Wanted
@@ -48,6 +49,7 @@ class Task(msgspec.Struct, frozen=True):
     book: Book
     organisation: Organisation
     limits: Limits
+    file: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

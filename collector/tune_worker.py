@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from . import site_file
 from .errors import CollectorError
 from .history import Entry, Span
 from .organisation import Known
-from .rule import Site
+from .rule import Detection, Rule, Site
 from .rulebook import for_all
 from .sandbox_worker import confine, keep_stdout
 from .tune import Answer, Task
@@ -53,12 +54,30 @@ class _Counted:
             yield entry
 
 
+def _rule(task: Task) -> Rule:
+    """Return the rule to try.
+
+    Raises:
+        SettingsError: the site's file is not to be trusted any more.
+    """
+    from . import rule_folders  # noqa: PLC0415 - only after the process is confined
+
+    site: tuple[Detection, ...] = ()
+    if task.file is not None:
+        path = Path(task.file)
+        site = (site_file.execute(path, site_file.content(path)),)
+    return next(one for one in rule_folders.tunable(site) if one.id == task.wanted.rule)
+
+
 def _answer(task: Task) -> Answer:
     import duckdb  # noqa: PLC0415 - only after the process is confined
 
-    from . import history, rule_folders, snapshot  # noqa: PLC0415 - as above
+    from . import history, snapshot  # noqa: PLC0415 - as above
 
-    rule = next(one for one in rule_folders.tunable() if one.id == task.wanted.rule)
+    try:
+        rule = _rule(task)
+    except CollectorError as error:
+        return Answer(error=str(error))
     known = Known(task.organisation)
     site = Site(for_all(task.book, task.told), known)
     try:

@@ -48,13 +48,21 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def encode(payload: bytes, payload_type: str, signer: Signer) -> bytes:
+def encode(payload: bytes, payload_type: str, signer: Signer, limit: int = ENVELOPE_LIMIT) -> bytes:
     """Sign payload and return the canonical envelope.
 
     Raises:
-        TooLarge: the envelope would exceed ENVELOPE_LIMIT.
+        TooLarge: the envelope would exceed limit bytes.
     """
-    return _canonical(payload, payload_type, key_id(signer.public), signer.sign(pae(payload_type, payload)))
+    signature = signer.sign(pae(payload_type, payload))
+    envelope = _canonical(payload, payload_type, key_id(signer.public), signature)
+    _check_length(envelope, limit)
+    return envelope
+
+
+def _check_length(envelope: bytes, limit: int) -> None:
+    if len(envelope) > limit:
+        raise TooLarge(f"envelope: {len(envelope)} bytes, at most {limit}")
 
 
 def _canonical(payload: bytes, payload_type: str, keyid: str, signature: bytes) -> bytes:
@@ -63,21 +71,17 @@ def _canonical(payload: bytes, payload_type: str, keyid: str, signature: bytes) 
         payload_type,
         (_Signature(keyid, base64.b64encode(signature).decode()),),
     )
-    envelope = msgspec.json.encode(wire)
-    if len(envelope) > ENVELOPE_LIMIT:
-        raise TooLarge(f"envelope: {len(envelope)} bytes, at most {ENVELOPE_LIMIT}")
-    return envelope
+    return msgspec.json.encode(wire)
 
 
-def parse(envelope: bytes, payload_type: str) -> Envelope:
+def parse(envelope: bytes, payload_type: str, limit: int = ENVELOPE_LIMIT) -> Envelope:
     """Read an envelope without judging its signature.
 
     Raises:
-        TooLarge: it is longer than ENVELOPE_LIMIT.
+        TooLarge: it is longer than limit bytes.
         NotCanonical: it is not byte for byte what `encode` would write, or holds another payload type.
     """
-    if len(envelope) > ENVELOPE_LIMIT:
-        raise TooLarge(f"envelope: {len(envelope)} bytes, at most {ENVELOPE_LIMIT}")
+    _check_length(envelope, limit)
     try:
         wire = _decoder.decode(envelope)
         payload = base64.b64decode(wire.payload, validate=True)

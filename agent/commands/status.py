@@ -16,7 +16,7 @@ from ..shedding import SUGGESTION
 from ..spool import inbox, survey
 from ..spool.disk import LocalDisk
 from ..spool.inbox import ShipState
-from ..status import SensorStatus, Status
+from ..status import PolicyStatus, SensorStatus, Status
 
 _SECOND = 1_000_000_000
 
@@ -59,6 +59,10 @@ def _problems(found: Status, ship: ShipState | None, age: float, gone: int) -> I
         yield f"ship: {ship.problem}"
     if found.shedding is not None:
         yield f"bulk events are shed: {found.shedding}; {SUGGESTION}"
+    if found.policy is not None and found.policy.refused is not None:
+        yield f"policy refused: {found.policy.refused}"
+    if found.policy is not None and found.policy.state == "ended":
+        yield f"policy {found.policy.name} {found.policy.version} has ended, and its filters with it"
     yield from _degraded([sensor for sensor in found.sensors if sensor.degraded])
 
 
@@ -102,6 +106,8 @@ def _show(call: Invocation, found: Status, ship: ShipState | None, problems: lis
     )
     if found.spool is not None:
         console.line(f"spool: {found.spool.bytes} bytes, {found.spool.waiting} statements without a receipt")
+    if found.policy is not None and found.policy.name is not None:
+        console.line(_policy(found.policy))
     last = _utc(found.last_receipt) if found.last_receipt else "none since the start"
     console.line(f"last receipt verified: {last}")
     if ship is None:
@@ -115,6 +121,12 @@ def _show(call: Invocation, found: Status, ship: ShipState | None, problems: lis
         console.line(problem, "bold yellow")
     if not problems:
         console.line("fine", "bold green")
+
+
+def _policy(held: PolicyStatus) -> str:
+    digest = (held.digest or "")[:16]
+    until = _utc(held.until or 0)
+    return f"policy {held.name}, version {held.version} ({digest}…): {held.state}, until {until}"
 
 
 def _utc(ns: int) -> str:

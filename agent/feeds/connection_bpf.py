@@ -17,6 +17,7 @@ from ..kernel.bpf_reader import RingReader
 from ..kernel.procfs import read_process
 from ..processes import same_start
 from ..sensor import Context, Filtered, Moment, Observed
+from ..settings import Settings
 from .connection_trigger import connect_once
 from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
@@ -101,6 +102,14 @@ class BpfFeed:
     def filtered(self) -> Filtered:
         """Return what the settings had the programs leave out."""
         return self._filters.state()
+
+    def retune(self, settings: Settings) -> None:
+        """Leave out in the kernel what other settings name; nothing else of them concerns an open feed.
+
+        Raises:
+            RungUnavailable: the kernel does not take it.
+        """
+        self._filters.retune(settings.connection.ignore, self._tally)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Open and close a connection on the loopback."""

@@ -15,6 +15,7 @@ from ..errors import RungUnavailable
 from ..gathered import Gathered
 from ..kernel.bpf_reader import RingReader
 from ..sensor import Context, Filtered, Moment, Observed
+from ..settings import Settings
 from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader
@@ -92,6 +93,14 @@ class BpfFeed:
     def filtered(self) -> Filtered:
         """Return what the settings had the programs leave out."""
         return self._filters.state()
+
+    def retune(self, settings: Settings) -> None:
+        """Leave out in the kernel what other settings name; nothing else of them concerns an open feed.
+
+        Raises:
+            RungUnavailable: the kernel does not take it.
+        """
+        self._filters.retune(settings.datagram.ignore, self._tally)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Send one datagram on the loopback."""

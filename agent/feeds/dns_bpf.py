@@ -17,6 +17,7 @@ from ..errors import RungUnavailable
 from ..gathered import Gathered
 from ..kernel.bpf_reader import AWAKE, RingReader
 from ..sensor import Context, Filtered, Moment, Observed
+from ..settings import Settings
 from .dns_questions import Asked, Exchange, Questions
 from .dns_repeats import Repeated, Repeats
 from .dns_trigger import ask_once
@@ -103,6 +104,14 @@ class BpfFeed:
     def filtered(self) -> Filtered:
         """Return what the settings had the programs leave out."""
         return self._filters.state()
+
+    def retune(self, settings: Settings) -> None:
+        """Leave out in the kernel what other settings name; nothing else of them concerns an open feed.
+
+        Raises:
+            RungUnavailable: the kernel does not take it.
+        """
+        self._filters.retune(settings.dns.ignore, self._tally)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Ask this process for a name on the loopback."""

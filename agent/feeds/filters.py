@@ -42,6 +42,21 @@ class Filters:
         self._page = of.mapped_word("filters")
         self._words = memoryview(self._page)[: 8 * _WORDS].cast("Q")
         self._own = own
+        self._before = [0] * _FILTERS
+        self._set(ignore)
+
+    def retune(self, ignore: Ignore, tally: Tally) -> None:
+        """Leave out what ignore names from now on; what was left out before is counted under its own name.
+
+        Raises:
+            RungUnavailable: the kernel does not take it.
+        """
+        self._words[0] = 0
+        self._before = self._count(tally)
+        self._set(ignore)
+
+    def _set(self, ignore: Ignore) -> None:
+        """Fill the maps. Meanwhile nothing is left out: the first word stands for all of them."""
         self._pids: frozenset[int] | None = None
         self._names: dict[int, str] = {}
         self._refused: list[str] = []
@@ -59,17 +74,20 @@ class Filters:
     def tell(self, tally: Tally) -> None:
         """Count what was left out and not told yet; look which processes are the agent's own by now."""
         self._refresh()
-        if not self._names:
-            return
+        if self._names:
+            self._count(tally)
+
+    def _count(self, tally: Tally) -> list[int]:
         counts = self._object.counters("filtered", _FILTERS)
         for number, name in self._names.items():
             tally.add(f"{CAUSE}: {name}", counts[number] - self._words[_TOLD_AT + number])
             self._words[_TOLD_AT + number] = counts[number]
+        return counts
 
     def state(self) -> Filtered:
-        """Return each filter with what it left out since the programs were loaded."""
+        """Return each filter with what it left out since the programs were loaded, or it was set."""
         counts = self._object.counters("filtered", _FILTERS)
-        found = {name: counts[number] for number, name in self._names.items()}
+        found = {name: counts[number] - self._before[number] for number, name in self._names.items()}
         if self._pids:
             found[OWN] = counts[_OWN]
         return Filtered(found, tuple(self._refused))

@@ -16,6 +16,7 @@ from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
 from ..repeated_ends import RepeatedEnds
 from ..sensor import Context, Filtered, Moment, Observed
+from ..settings import Settings
 from ..shedding import Shedding
 from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
@@ -108,6 +109,14 @@ class BpfFeed:
     def filtered(self) -> Filtered:
         """Return what the settings had the program leave out."""
         return self._filters.state()
+
+    def retune(self, settings: Settings) -> None:
+        """Leave out in the kernel what other settings name; nothing else of them concerns an open feed.
+
+        Raises:
+            RungUnavailable: the kernel does not take it.
+        """
+        self._filters.retune(settings.process.ignore, self._tally)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Execute /bin/true."""

@@ -21,6 +21,7 @@ from ..host_inventory import HostInventory, Known
 from ..kernel.interfaces import interfaces
 from ..package_lock import transaction_runs
 from ..sensor import Context, Moment, Observed
+from ..settings import Settings
 from ..state_diff import Difference
 from ..state_files import SSHD
 from ..state_folders import StateFolders
@@ -103,6 +104,11 @@ class StateFeed:
             if lost is not None:
                 lost.clear()
         return self._tally.take(now)
+
+    def retune(self, settings: Settings) -> None:
+        """Read, and tell the inventory, as often as other settings say."""
+        self._poll = int(settings.host_state.poll_seconds * 1e9)
+        self._inventory.again(settings.host_state.inventory_seconds)
 
     def trigger(self) -> Callable[[Body], bool]:
         """Create a file in a folder of our own; a state.changed of the self-test tells of it."""

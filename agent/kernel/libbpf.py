@@ -7,9 +7,12 @@ import errno
 import functools
 import os
 import resource
+from pathlib import Path
 
 from ..errors import RungUnavailable
 
+BUNDLED = Path(__file__).parent / "bpf" / "libbpf.so.1"
+"""Where a package puts the library that our objects were tried with; it comes before the system's."""
 _POINTER, _INT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
 _FUNCTIONS = {
     "bpf_object__open": (_POINTER, _TEXT),
@@ -82,7 +85,7 @@ def libbpf() -> ctypes.CDLL:
     Raises:
         RungUnavailable: it is not installed.
     """
-    for name in ("libbpf.so.1", "libbpf.so.0"):
+    for name in (str(BUNDLED), "libbpf.so.1", "libbpf.so.0"):
         try:
             library = ctypes.CDLL(name, use_errno=True)
         except OSError:

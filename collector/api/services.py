@@ -10,7 +10,7 @@ from typing import Protocol
 from evidence.kinds.collector import Act
 
 from ..bundler import Story
-from ..rule import Site
+from ..rule import Detection, Site
 from ..rulebook import Book
 from ..settings import Console
 from ..sigma.ruleset import Ruleset
@@ -35,7 +35,8 @@ class Services:
 
     clock gives UTC ns; snapshot is the file that names the store's newest Parquet files; site is what the
     operator tells and what is set by now, book what people decided of rules. four_eyes: each decision on a
-    rule needs another's approval. sigma gives the Sigma rules in force.
+    rule needs another's approval. sigma gives the Sigma rules in force, site_rules the site's own,
+    and site_file the file that one of those is in.
     """
 
     users: Users
@@ -50,3 +51,5 @@ class Services:
     triages: Triages
     four_eyes: bool = False
     sigma: Callable[[], Ruleset] = Ruleset
+    site_rules: Callable[[], tuple[Detection, ...]] = tuple
+    site_file: Callable[[str], Path | None] = lambda _rule: None

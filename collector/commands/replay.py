@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import generation, organisation_file, paths, sigma_folder
+from .. import generation, organisation_file, paths, sigma_folder, site_folder
 from ..analysis import Analysis
 from ..command import FINE, Command, Invocation
 from ..ledger.reader import LedgerReader
@@ -13,13 +13,13 @@ def _run(call: Invocation) -> int:
     settings = call.settings()
     places = paths.of(settings)
     known = organisation_file.read(settings).known
-    rules = sigma_folder.in_force(settings)
+    rules, own = sigma_folder.in_force(settings), site_folder.in_force(settings)
     with generation.owned(places.lake):
         entries = replay(
             LedgerReader(places.ledger),
             places.lake,
             places.snapshot,
-            lambda: Analysis(settings.detection, known, rules),
+            lambda: Analysis(settings.detection, known, rules, site_rules=own),
             settings.pipeline,
         )
     call.terminal.answer({"entries": entries}, f"the lake is rebuilt from {entries} entries of the ledger")

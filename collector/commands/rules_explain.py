@@ -29,7 +29,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EVENT",
         help="file, or - for stdin, with the JSON of an event's body, or of an object of Sigma's fields",
     )
-    rules_at.arguments(parser)
+    rules_at.sigma_arguments(parser)
 
 
 def _run(call: Invocation) -> int:

@@ -1,4 +1,4 @@
-"""`rules list`: each Sigma rule of a folder, whether our sensors can fire it, and what would."""
+"""`rules list`: each rule of a folder: of Sigma's whether our sensors can fire it, and what would."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from collections import Counter
 
 from .. import rules_at
 from ..command import FINE, Command, Invocation
-from ..sigma.standing import standings
+from ..sigma.standing import Standing, standings
 from ..sigma_way import through
+from ..site_folder import Tried
 
 _HEADS = ("FILE", "ID", "STATE", "LEVEL", "SENSOR", "KIND", "TITLE OR REASON")
 
 
+def _standing(one: Tried) -> Standing:
+    """Return where a detection of the site stands: active where it keeps its examples."""
+    if one.rule is None:
+        name = one.path.stem
+        return Standing(str(one.path), name, name, "python", "inactive", reason=one.wrong)
+    kinds = " ".join(str(kind.__struct_config__.tag) for kind in one.rule.kinds)
+    rule = one.rule
+    return Standing(str(one.path), rule.id, rule.title, "python", "active", level=rule.severity, kind=kinds)
+
+
 def _run(call: Invocation) -> int:
-    found = standings(rules_at.ruleset(call), through)
+    rules, site = rules_at.both(call)
+    found = [*standings(rules, through), *(_standing(one) for one in site)]
     if call.terminal.as_json:
         call.terminal.value(found)
         return FINE
@@ -29,4 +41,4 @@ def _run(call: Invocation) -> int:
     return FINE
 
 
-COMMAND = Command("rules list", "list Sigma rules: active or why not", _run, rules_at.arguments)
+COMMAND = Command("rules list", "list rules: active or why not", _run, rules_at.arguments)

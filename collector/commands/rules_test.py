@@ -1,4 +1,4 @@
-"""`rules test`: the examples beside each Sigma rule of a folder. Needs no server."""
+"""`rules test`: the examples beside each rule of a folder, Sigma or the site's. Needs no server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..command import FINE, FOUND, Command, Invocation
 from ..sigma.document import Rule
 from ..sigma.examples import failure
 from ..sigma.ruleset import Listed
+from ..site_folder import Tried
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -27,11 +28,18 @@ def _result(listed: Listed, in_force: dict[str, Rule]) -> Result:
     return Result(listed.path, document.id, examples, listed.fault or (failure(rule) if rule else None))
 
 
+def _tried(one: Tried) -> Result:
+    if one.rule is None:
+        return Result(str(one.path), one.path.stem, 0, one.wrong)
+    return Result(str(one.path), one.rule.id, len(one.rule.hits) + len(one.rule.misses), None)
+
+
 def _run(call: Invocation) -> int:
-    rules = rules_at.ruleset(call)
+    rules, site = rules_at.both(call)
     in_force = {rule.id: rule for rule in rules.rules}
     results = [_result(one, in_force) for one in rules.listed]
     results += [Result(file.path, file.path, 0, file.fault) for file in rules.faulty]
+    results += [_tried(one) for one in site]
     wrong = [one for one in results if one.wrong is not None]
     if call.terminal.as_json:
         call.terminal.value(results)
@@ -43,4 +51,4 @@ def _run(call: Invocation) -> int:
     return FOUND if wrong else FINE
 
 
-COMMAND = Command("rules test", "try Sigma rules on the examples beside them", _run, rules_at.arguments)
+COMMAND = Command("rules test", "try rules on the examples beside them", _run, rules_at.arguments)

@@ -12,6 +12,7 @@ import re2
 
 from . import tree
 from .address import is_in
+from .required import expression
 
 Row = Sequence[str | None]
 Test = Callable[[Row, Row], bool]
@@ -146,8 +147,7 @@ def _leaf(leaf: tree.Leaf, places: Places) -> Test:  # noqa: PLR0911 - one for e
     if isinstance(leaf, tree.Text):
         return _text(leaf, at)
     if isinstance(leaf, tree.Regex):
-        search = re2.compile((f"(?{leaf.flags})" if leaf.flags else "") + leaf.pattern).search
-        return lambda texts, _lower: (text := texts[at]) is not None and search(text) is not None
+        return _regex(leaf, at)
     if isinstance(leaf, tree.Network):
         cidr = leaf.cidr
         return lambda texts, _lower: (text := texts[at]) is not None and is_in(text, cidr)
@@ -160,6 +160,23 @@ def _leaf(leaf: tree.Leaf, places: Places) -> Test:  # noqa: PLR0911 - one for e
     if isinstance(leaf, tree.Reference):
         return _reference(leaf, at, places[leaf.other])
     return _moment(leaf, at)
+
+
+def _regex(leaf: tree.Regex, at: int) -> Test:
+    """Return a test that searches only where all is there that must be: a search takes up to 50 us."""
+    search = re2.compile((f"(?{leaf.flags})" if leaf.flags else "") + leaf.pattern).search
+    wanted = [tuple(texts) for texts in expression(leaf.pattern, leaf.flags)]
+
+    def test(texts: Row, lower: Row) -> bool:
+        text, in_lower = texts[at], lower[at]
+        if text is None or in_lower is None:
+            return False
+        for some in wanted:
+            if not any(one in in_lower for one in some):
+                return False
+        return search(text) is not None
+
+    return test
 
 
 def _text(leaf: tree.Text, at: int) -> Test:

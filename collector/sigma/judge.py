@@ -5,13 +5,13 @@ The memory is exact: its key is what of the event the rules of a view look at, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from evidence.kind import Body
+from evidence.kind import Body, kind_of
 
 from ..bounded import remember
 from . import tree
@@ -71,7 +71,7 @@ class Panel:
         self._row, self._key = _reader(fields)
         self._tests = _tests(nodes, places)
         self._costs = [costs.setdefault(rule.id, Cost()) for rule in self.rules]
-        self._prefilter = Prefilter(nodes)
+        self._prefilter = Prefilter(nodes, places)
         self._memory: dict[Any, tuple[Rule, ...]] = {}
         self._clock = clock
 
@@ -89,10 +89,20 @@ class Panel:
         remember(self._memory, key, found, LIMIT)
         return found
 
+    def unlike(self, body: Any) -> tuple[Rule, ...]:
+        """Return what `of` does, of a body that is known to be unlike those before it."""
+        if not self.view.has(body):
+            return ()
+        self.count.asked += 1
+        return self._judge(self._row(self._key(body)))
+
     def _judge(self, texts: list[str | None]) -> tuple[Rule, ...]:
+        numbers = self._prefilter.candidates(texts)
+        if not numbers:
+            return ()  # nearly always
         lower = [text.lower() if text is not None else None for text in texts]
         found: list[Rule] = []
-        for number in self._prefilter.candidates(lower):
+        for number in numbers:
             begun = self._clock()
             matches = self._tests[number](texts, lower)
             cost = self._costs[number]
@@ -140,7 +150,9 @@ def _reader(fields: Sequence[Field]) -> tuple[Callable[[Any], list[str | None]],
     return (lambda parts: [show(parts[at]) for show, at in shown]), key
 
 
-def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _key(  # noqa: PLR0911 - one for each way that is faster
+    attributes: list[str], functions: list[Callable[[Any], Any]]
+) -> Callable[[Any], Any]:
     if not attributes and not functions:
         return lambda _body: ()
     if not functions:
@@ -154,6 +166,9 @@ def _key(attributes: list[str], functions: list[Callable[[Any], Any]]) -> Callab
             return lambda body: (get(body), single(body))
         return lambda body: (get(body), *[one(body) for one in functions])
     gets = attrgetter(*attributes)
+    if len(functions) == 1:  # as for executions: their parent
+        only = functions[0]
+        return lambda body: (*gets(body), only(body))
     return lambda body: (*gets(body), *[one(body) for one in functions])
 
 
@@ -165,6 +180,8 @@ class Together:
         bases: list[Basis] = [basis for panel in panels for basis in panel.bases]
         bases += [panel.view.has for panel in panels if panel.view.has is not any_body]
         self._key = _reader([Field(basis) for basis in dict.fromkeys(bases)])[1]
+        # A panel whose rules look at all there is has nothing to remember beside what is remembered here.
+        self._of = [panel.unlike if set(panel.bases) == set(bases) else panel.of for panel in panels]
         self._memory: dict[Any, tuple[Rule, ...]] = {}
 
     def of(self, body: Any) -> tuple[Rule, ...]:
@@ -177,7 +194,7 @@ class Together:
         if found is not None:
             self.count.remembered += 1
             return found
-        all_found = {rule.id: rule for panel in self.panels for rule in panel.of(body)}
+        all_found = {rule.id: rule for of in self._of for rule in of(body)}
         found = tuple(all_found.values())
         remember(self._memory, key, found, LIMIT)
         return found
@@ -202,6 +219,18 @@ class Judge:
         self.by_kind: dict[type[Body], Together] = {
             kind: Together([panel for panel in self.panels if kind in panel.view.kinds]) for kind in kinds
         }
+
+    def counted(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield name, rules, times asked and times remembered: of each kind with several views, and of those.
+
+        A view is asked what its kind did not remember.
+        """
+        for kind, together in self.by_kind.items():
+            if len(together.panels) > 1:
+                rules = {rule.id for panel in together.panels for rule in panel.rules}
+                yield kind_of(kind), len(rules), together.count.asked, together.count.remembered
+        for panel in self.panels:
+            yield panel.view.name, len(panel.rules), panel.count.asked, panel.count.remembered
 
     def of(self, body: Body) -> tuple[Rule, ...]:
         """Return the rules that match a body, each once."""

@@ -1,70 +1,98 @@
-"""Which rules can match at all: all their literals are looked for at once in a record's text. Pure."""
+"""Which rules can match at all: what each field must hold is looked for in it, all rules at once. Pure.
+
+A set of rules is a number with a bit for each. A field's text leaves the rules that want nothing of it, and
+those for which it holds one of the texts that they want; what all fields leave is worth a look.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ahocorasick
 
+from ..bounded import remember
 from . import tree
+from .required import Wanted, rarity, required
 
-_APART = "\n"
-
-
-def literals(node: tree.Node) -> frozenset[str] | None:
-    """Return texts in lower case of which a matching record holds at least one; None: nothing can be said.
-
-    Of what all must hold, the branch counts whose shortest literal is the longest: it lets the fewest by.
-    """
-    if isinstance(node, tree.Text):
-        return _longest(node)
-    if isinstance(node, tree.Any):
-        found = [literals(one) for one in node.nodes]
-        if None in found:
-            return None
-        return frozenset().union(*(one for one in found if one is not None))
-    if isinstance(node, tree.All):
-        known = [one for one in map(literals, node.nodes) if one]
-        return max(known, key=_shortest, default=None)
-    return frozenset() if node == tree.FALSE else None
-
-
-def _longest(leaf: tree.Text) -> frozenset[str] | None:
-    longest = max((part.lower() for part in leaf.parts if isinstance(part, str)), key=len, default="")
-    return frozenset({longest}) if longest else None
-
-
-def _shortest(found: frozenset[str]) -> tuple[int, int]:
-    return min(map(len, found)), -len(found)
+LIMIT = 10_000
+"""Texts of one field that are remembered with what they leave."""
+_SHORT = 80
+"""Characters: longer texts, as command lines, hardly come again."""
+_Left = tuple[int, int]
+"""The rules that a text leaves, and those for which it holds one of what may be in any of several fields."""
 
 
 class Prefilter:
     """Tells which of several trees a record may match, by their numbers."""
 
-    def __init__(self, nodes: Sequence[tree.Node]) -> None:
-        """Build one automaton of all literals; trees without one are always worth a look."""
-        wanted: dict[str, list[int]] = {}
-        always: list[int] = []
+    def __init__(self, nodes: Sequence[tree.Node], places: Mapping[str | None, int]) -> None:
+        """Build an automaton for each field; places tell where fields stand in a row of texts."""
+        self._all = (1 << len(nodes)) - 1
+        self._anywhere = self._all
+        texts: dict[int, dict[str, list[int]]] = {}
+        narrowed: dict[int, int] = {}
         for number, node in enumerate(nodes):
-            found = literals(node)
-            if found is None:
-                always.append(number)
-            for text in found or ():
-                wanted.setdefault(text, []).append(number)
-        self._always = frozenset(always)
-        self._automaton = ahocorasick.Automaton()
-        for text, numbers in wanted.items():
-            self._automaton.add_word(text, tuple(numbers))
-        if wanted:
-            self._automaton.make_automaton()
-        self._is_empty = not wanted
+            bit, wanted = 1 << number, required(node)
+            for place, one in _of_one_field(wanted, places).items():
+                narrowed[place] = narrowed.get(place, 0) | bit
+                for _field, text in one:
+                    texts.setdefault(place, {}).setdefault(text, [0, 0])[0] |= bit
+            mixed = [one for one in wanted if len({field for field, _text in one}) != 1]
+            if mixed:
+                self._anywhere &= ~bit
+            for field, text in max(mixed, key=rarity, default=()):
+                texts.setdefault(places[field], {}).setdefault(text, [0, 0])[1] |= bit
+        self._watches = tuple(
+            (place, _Watch(of, self._all & ~narrowed.get(place, 0))) for place, of in texts.items()
+        )
 
-    def candidates(self, lower: Sequence[str | None]) -> list[int]:
-        """Return the numbers of the trees that these texts, in lower case, may match, in order."""
-        if self._is_empty:
-            return sorted(self._always)
-        found = set(self._always)
-        update = found.update
-        for _end, numbers in self._automaton.iter(_APART.join([text for text in lower if text])):
-            update(numbers)
-        return sorted(found)
+    def candidates(self, texts: Sequence[str | None]) -> list[int]:
+        """Return the numbers of the trees that a row of texts may match, in order."""
+        left, anywhere = self._all, self._anywhere
+        for place, watch in self._watches:
+            of_text, somewhere = watch.of(texts[place])
+            left &= of_text
+            anywhere |= somewhere
+        left &= anywhere
+        found: list[int] = []
+        while left:
+            lowest = left & -left
+            found.append(lowest.bit_length() - 1)
+            left ^= lowest
+        return found
+
+
+def _of_one_field(wanted: Sequence[Wanted], places: Mapping[str | None, int]) -> dict[int, Wanted]:
+    """Return by place what is wanted of one field alone; where that is several, the rarest."""
+    found: dict[int, Wanted] = {}
+    for one in sorted(wanted, key=rarity):
+        fields = {field for field, _text in one}
+        if len(fields) == 1:
+            found[places[fields.pop()]] = one
+    return found
+
+
+class _Watch:
+    """The texts that rules want of one field."""
+
+    def __init__(self, texts: Mapping[str, Sequence[int]], free: int) -> None:
+        """Take for each text the rules it is for, alone and beside others; free want none of this field."""
+        self._free = free
+        self._automaton = ahocorasick.Automaton()
+        for text, (alone, beside) in texts.items():
+            self._automaton.add_word(text, (alone, beside))
+        self._automaton.make_automaton()
+        self._memory: dict[str | None, _Left] = {None: (free, 0)}
+
+    def of(self, text: str | None) -> _Left:
+        """Return which rules a text leaves."""
+        found = self._memory.get(text)
+        if found is not None or text is None:
+            return found or (self._free, 0)
+        left, somewhere = self._free, 0
+        for _end, (alone, beside) in self._automaton.iter(text.lower()):
+            left |= alone
+            somewhere |= beside
+        if len(text) <= _SHORT:
+            remember(self._memory, text, (left, somewhere), LIMIT)
+        return left, somewhere

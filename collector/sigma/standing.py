@@ -37,7 +37,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     file: str
     id: str
     title: str
-    type: Literal["rule", "filter", "correlation", "file"]
+    type: Literal["rule", "filter", "correlation", "file", "python"]
     state: Literal["active", "inactive"]
     level: str | None = None
     reason: str | None = None

@@ -18,7 +18,8 @@ class LoggedIn(Part, frozen=True, kw_only=True):
 class Start(Body, frozen=True, kw_only=True, tag="agent.start"):
     """Watch started. clean is whether the last run said farewell; blind is the unseen interval, UTC ns.
 
-    After an unclean end only the sensors named by blind did not see it; logged_in were there then.
+    After an unclean end only the sensors named by blind did not see it; logged_in were there then. policy is
+    the digest of the fleet's policy that holds.
     """
 
     lane = "priority"
@@ -31,6 +32,7 @@ class Start(Body, frozen=True, kw_only=True, tag="agent.start"):
     scope: str = "host"
     timezone: str | None = None
     config: str | None = None
+    policy: str | None = None
     last_seq: int | None = None
     blind_from: int | None = None
     blind_to: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..kinds import agent, collector, log
+from ..kinds import agent, collector, log, policy
 from .parties import endpoint
 from .shape import API, BASE, INFORMATIONAL, LOW, MEDIUM, OTHER, Shape, Shapes
 
@@ -33,6 +33,8 @@ SHAPES: Shapes = {
     agent.ConfigChange: _plain(LOW),
     agent.Certificate: _plain(MEDIUM),
     agent.Sensor: _plain(INFORMATIONAL),
+    policy.Applied: _plain(LOW),
+    policy.Refused: _plain(MEDIUM),
     log.Message: _plain(INFORMATIONAL),
     collector.Act: (API, _act),
 }

@@ -40,7 +40,7 @@ def main() -> None:
         calibration("before"),
         *ack.rows(),
         calibration("between"),
-        *pipeline.rows(),
+        *pipeline.rows(sigma=True),
         calibration("after"),
     ]
     options.json.write_text("".join(json.dumps(row) + "\n" for row in found))

@@ -15,13 +15,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from collector.analysis import Analysis
+from collector.costs import ViewCost
 from collector.organisation import Known, NetworkLabel, Organisation
 from collector.record import Origin
 from collector.rule import Finding
 from collector.settings import Detection
 from evidence.event import Event
 from evidence.kind import Body
-from tests.bench import workload
+from evidence.kinds import BY_NAME
+from tests.bench import sigma_rules, workload
 
 EVENTS = 1000
 _ATTRIBUTION = "attribution"
@@ -42,9 +44,36 @@ def batches(count: int) -> list[Batch]:
     return made
 
 
-def engine(told: bool = True) -> Analysis:
+def engine(told: bool = True, sigma: bool = False) -> Analysis:
     """Return a fresh engine; told says whether the operator told of his own networks."""
-    return Analysis(Detection(), Known(OWN) if told else None)
+    ruleset = sigma_rules.ruleset() if sigma else None
+    return Analysis(Detection(), Known(OWN) if told else None, ruleset)
+
+
+def sigma_cost(count: int, runs: int) -> list[dict[str, object]]:
+    """Return the rows of what Sigma rules cost beside the others, and how often memory answered."""
+    load = batches(count)
+    without, beside, remembered = float("inf"), float("inf"), 0.0
+    for _ in range(runs):
+        without = min(without, feed(engine(), load)[0])
+        analysis = engine(sigma=True)
+        beside = min(beside, feed(analysis, load)[0])
+        remembered = hit_rate(analysis.measured().views)
+    return [
+        {"name": "sigma_rules", "value": len(sigma_rules.ruleset().rules), "unit": "rules"},
+        {
+            "name": "sigma_us_per_event",
+            "value": round((beside - without) / count / EVENTS * 1e6, 2),
+            "unit": "us",
+        },
+        {"name": "sigma_memo_hit_rate", "value": round(remembered, 3), "unit": "of events"},
+    ]
+
+
+def hit_rate(views: Sequence[ViewCost]) -> float:
+    """Return the part of the events with Sigma rules whose kind's memory answered at once."""
+    kinds = [one for one in views if one.view in BY_NAME]
+    return sum(one.remembered for one in kinds) / max(1, sum(one.asked for one in kinds))
 
 
 def feed(analysis: Analysis, load: Sequence[Batch]) -> tuple[float, int]:
@@ -123,8 +152,12 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=60, help="of a thousand events, each of another host")
     parser.add_argument("--runs", type=int, default=3, help="the least of as many counts")
     parser.add_argument("--untold", action="store_true", help="no networks are known as own")
+    parser.add_argument("--sigma", action="store_true", help="what Sigma rules cost beside these, alone")
     options = parser.parse_args()
-    found = rows(options.batches, options.runs, told=not options.untold)
+    if options.sigma:
+        found = sigma_cost(options.batches, options.runs)
+    else:
+        found = rows(options.batches, options.runs, told=not options.untold)
     sys.stdout.write("".join(json.dumps(row) + "\n" for row in found))
 
 

@@ -12,6 +12,7 @@ from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.errors import QueryError
 from collector.organisation import HostLabel, Human, Known, Organisation
+from collector.playing import play
 from collector.record import Origin
 from collector.rule import BEGIN, Rule, Story
 from collector.rulebook import Book
@@ -19,7 +20,7 @@ from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kinds.collector import Act
 
-from .test_rules import RULES, play
+from .test_rules import RULES
 
 KNOWN = Known(
     Organisation(

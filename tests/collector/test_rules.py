@@ -10,11 +10,10 @@ from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.correlations import upload_new_destination
 from collector.detections import access_granted
-from collector.organisation import Known
-from collector.record import Arrival, Origin, Record
+from collector.playing import arrivals, play, records, see, tell
+from collector.record import Record
 from collector.rule import BEGIN, Finding, Rule, Site, Step, Story
 from collector.settings import Detection as Settings
-from evidence.event import stamp
 from evidence.kind import Endpoint
 from evidence.kinds.login import Accepted, SessionOpen
 
@@ -23,43 +22,11 @@ RULES = rule_folders.judging()
 SITE = Settings(known_destinations=("127.0.0.0/8", "192.0.2.0/24"))
 
 
-def records(story: Story) -> list[Record]:
-    """Return the story's events in order of arrival; each is received just after it happened."""
-    made: list[Record] = []
-    for seq, step in enumerate(story.steps, start=1):
-        at = BEGIN + int(step.at * SECOND)
-        event = stamp(step.body, seq=seq, time=at, mono=at - BEGIN + SECOND)
-        made.append(Record(step.agent, 1, "boot", step.agent, seq, at + SECOND // 10, event))
-    return made
-
-
-def arrivals(story: Story) -> list[Arrival]:
-    return [msgspec.structs.replace(one, received=BEGIN + one.received) for one in story.arrivals]
-
-
-def see(engine: Analysis, record: Record) -> list[Alert]:
-    origin = Origin(record.agent, record.epoch, record.boot, record.host, record.index, record.received)
-    return engine.step(origin, [record.event], record.received)[1]
-
-
-def told(engine: Analysis, story: Story) -> Analysis:
+def at_site(story: Story) -> Analysis:
     """Return the engine as it is where the operator told what the story says."""
-    if story.organisation is not None:
-        engine.learn(Known(story.organisation))
+    engine = Analysis(SITE)
+    tell(engine, story)
     return engine
-
-
-def play(story: Story, engine: Analysis) -> list[Alert]:
-    alerts: list[Alert] = []
-    told(engine, story)
-    for one in arrivals(story):
-        alerts += engine.arrived([one], one.received)
-    for record in records(story):
-        alerts += engine.tick(record.received)
-        alerts += see(engine, record)
-    if story.until is not None:
-        alerts += engine.tick(BEGIN + int(story.until * SECOND))
-    return alerts
 
 
 HITS = [pytest.param(rule, story, id=f"{rule.id}: {story.why}") for rule in RULES for story in rule.hits]
@@ -82,16 +49,16 @@ def test_miss(rule: Rule, story: Story) -> None:
 @pytest.mark.parametrize(("rule", "story"), HITS)
 def test_state_survives_a_restart_after_each_event(rule: Rule, story: Story) -> None:
     alerts: list[Alert] = []
-    engine = told(Analysis(SITE), story)
+    engine = at_site(story)
     for one in arrivals(story):
         alerts += engine.arrived([one], one.received)
         stored = engine.dump()
-        engine = told(Analysis(SITE), story)
+        engine = at_site(story)
         engine.load(stored)
     for record in records(story):
         alerts += see(engine, record)
         stored = engine.dump()
-        engine = told(Analysis(SITE), story)
+        engine = at_site(story)
         engine.load(stored)
     if story.until is not None:
         alerts += engine.tick(BEGIN + int(story.until * SECOND))

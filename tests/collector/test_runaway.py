@@ -79,6 +79,14 @@ def test_who_is_over_the_share_all_the_while_is_put_to_rest_once_and_none_of_our
     assert rulebook.apply(Book(), act, 5).state(RULE) == "off"
 
 
+def test_a_detection_of_the_site_is_put_to_rest_as_one_of_sigma_is() -> None:
+    watch = Watch(0.25, 300.0, 0)
+    for part in range(1, PARTS + 1):
+        slow = RuleCost("site-slow", "", sigma=False, shown=1, findings=0, spent=part * PART // 2, site=True)
+        acts = watch.look(part * PART, [slow], Book())
+    assert [act.object for act in acts] == ["site-slow"]
+
+
 def test_a_burst_or_a_share_that_is_let_is_no_runaway() -> None:
     play = Play()
     assert play.part(0.25, parts=3 * PARTS) == []

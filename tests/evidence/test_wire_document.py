@@ -11,6 +11,8 @@ import pytest
 from evidence import bundle, decision, endpoints, enrolment, frame, host_receipts, refusal, seal, statement
 from evidence.entry import EntryType
 from evidence.kind import Body, Part
+from evidence.policy import POLICY_TYPE, Policy
+from evidence.policy_settings import Section
 from evidence.receipt import Receipt
 from evidence.refusal import RETRY, STATUS, Code
 from evidence.statement import Statement
@@ -50,12 +52,14 @@ def test_the_examples_batches_open(number: int) -> None:
 
 
 def test_every_endpoint_is_named() -> None:
-    for path in (endpoints.BATCHES, endpoints.RENEW, endpoints.NONCE, endpoints.ENROL, endpoints.CHECKPOINT):
+    paths = (endpoints.BATCHES, endpoints.RENEW, endpoints.NONCE, endpoints.ENROL, endpoints.CHECKPOINT)
+    for path in (*paths, endpoints.POLICY):
         assert re.search(rf"`(GET|POST) {path}`", TEXT)
     assert f"`GET {endpoints.TILES}/…`" in TEXT
     assert endpoints.KNOWN_SIZE in TEXT.lower()
+    assert endpoints.KNOWN_POLICY in TEXT.lower()
     constants = [name for name in vars(endpoints) if name.isupper()]
-    assert len(constants) == 7
+    assert len(constants) == 9
 
 
 @pytest.mark.parametrize("code", Code)
@@ -88,6 +92,7 @@ def test_every_entry_type_is_there(kind: EntryType) -> None:
     assert row(9, f"{kind.value} | `{kind.name}`")
 
 
+POLICIES: list[type[msgspec.Struct]] = [Policy, *Section.__subclasses__()]
 RECORDS: tuple[type[msgspec.Struct], ...] = (
     *(statement.Loss, statement.Dropped, statement.Seen, statement.Head),
     *(enrolment.Proof, enrolment.Facts, enrolment.Request, enrolment.Reply, enrolment.RenewalProof),
@@ -95,6 +100,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     *(decision.Setting, decision.Retention, Receipt),
     *(host_receipts.Host, host_receipts.Note, host_receipts.Acknowledged),
     *(bundle.Manifest, bundle.Subject, bundle.Item, bundle.Anchor),
+    *POLICIES,
 )
 
 
@@ -104,7 +110,10 @@ def test_every_field_of_a_record_is_named(record: type[msgspec.Struct]) -> None:
     assert {field.encode_name for field in msgspec.structs.fields(record)} <= named
 
 
-@pytest.mark.parametrize("kind", [enrolment.PROOF_TYPE, enrolment.RENEWAL_TYPE, statement.PAYLOAD_TYPE])
+TYPES = (enrolment.PROOF_TYPE, enrolment.RENEWAL_TYPE, statement.PAYLOAD_TYPE, POLICY_TYPE)
+
+
+@pytest.mark.parametrize("kind", TYPES)
 def test_every_payload_type_is_named(kind: str) -> None:
     assert f"`{kind}`" in TEXT
 

@@ -11,7 +11,19 @@ import msgspec
 from collector import chains, nonces, registrar, renewals, verify
 from collector.enrolment import Limits
 from collector.settings import Settings
-from evidence import bundle, checkpoint, codec, dsse, enrolment, entry, frame, host_receipts, receipt, seal
+from evidence import (
+    bundle,
+    checkpoint,
+    codec,
+    dsse,
+    enrolment,
+    entry,
+    frame,
+    host_receipts,
+    policy,
+    receipt,
+    seal,
+)
 from evidence.kind import Actor, Body, Endpoint, Part
 from evidence.kinds import BY_NAME
 from evidence.kinds.agent import LoggedIn, SensorHealth
@@ -94,6 +106,10 @@ LIMITS: dict[str, int] = {
     "holes of a chain": chains.HOLES,
     "second statements kept of a lane": chains.FORKS,
     "bytes of a line of host receipts": host_receipts.LINE_LIMIT,
+    "bytes of a policy's envelope": policy.POLICY_LIMIT,
+    "envelopes of policies handed over at once": policy.CHAIN_LIMIT,
+    "bytes of policies handed over at once": policy.BUNDLE_LIMIT,
+    "labels that a policy selects by": policy.LABELS_LIMIT,
     "bytes of a bundle's manifest": bundle.MANIFEST_LIMIT,
     "bytes of a bundle": bundle.BUNDLE_LIMIT,
 }

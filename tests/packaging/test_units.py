@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import doctor
+from agent import doctor, token_source
 from agent.kernel import pin_folders
 from agent.layout import Layout, prepare
 from agent.outside import SHIP_UNIT
@@ -22,7 +22,12 @@ from agent.settings import Settings
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
-MOST_EXPOSED = {"vedette-watch.service": 3.5, "vedette-ship.service": 1.2, "vedette-collector.service": 1.2}
+MOST_EXPOSED = {
+    "vedette-enroll.service": 2.5,
+    "vedette-watch.service": 3.5,
+    "vedette-ship.service": 1.2,
+    "vedette-collector.service": 1.2,
+}
 SENSORS_CALL = {
     *("bpf", "perf_event_open", "fanotify_init", "fanotify_mark", "open_by_handle_at", "inotify_init1"),
     *("ioprio_set", "capset", "setresuid", "ptrace", "unshare", "mount", "io_uring_setup", "mkdir", "rename"),
@@ -123,6 +128,18 @@ def test_each_unit_watches_over_progress_and_is_bounded() -> None:
 def test_watch_stops_before_ship_so_that_its_farewell_is_sent() -> None:
     after = " ".join(values("vedette-watch.service")["After"]).split()
     assert SHIP_UNIT in after
+
+
+def test_a_host_enrols_by_itself_once_and_its_parts_start_then() -> None:
+    enrols = values("vedette-enroll.service")
+    assert enrols["ExecCondition"] == ["/usr/bin/vedette-agent enroll --needed"]
+    assert enrols["ExecStart"] == ["/usr/bin/vedette-agent enroll --wait --delete-token"]
+    assert enrols["LoadCredential"] == [token_source.CREDENTIAL]
+    assert enrols["EnvironmentFile"] == [f"-{token_source.ENVIRONMENT_FILE}"]
+    assert {"vedette-watch.service", "vedette-ship.service"} <= set(enrols["ExecStartPost"][-1].split())
+    assert values("vedette-enroll.path")["PathChanged"] == [str(token_source.WAITED_FOR)]
+    assert "token" not in " ".join(enrols["ExecStart"]).replace("--delete-token", "")
+    assert "RestrictSUIDSGID" not in enrols, "the spool's folders have the set-group-id bit"
 
 
 def test_users_and_places_are_those_of_the_code() -> None:

@@ -120,10 +120,20 @@ def test_only_run_knows_all_parts(side: str) -> None:
     assert wrong == []
 
 
+def test_packaging_builds_the_product_and_imports_none_of_it() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules("packaging")
+        for name, top in imports(path)
+        if top in PACKAGES
+    ]
+    assert wrong == []
+
+
 def test_each_module_says_what_it_does() -> None:
     silent = [
         str(path.relative_to(ROOT))
-        for package in PACKAGES
+        for package in (*PACKAGES, "packaging")
         for path in modules(package)
         if not ast.get_docstring(ast.parse(path.read_text()))
     ]

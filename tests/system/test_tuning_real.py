@@ -14,6 +14,8 @@ from tests.collector.station import Station
 from tests.system.collector_at_work import PATIENCE, CollectorAtWork
 from tests.system.test_incidents_real import Analyst
 
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/psql_copy.py"
+SITE = "site-psql-copy"
 STAGED = "secret-read-then-out"
 RAISED = "upload-new-destination"
 RARE = 90_000_000
@@ -28,10 +30,24 @@ class Decider(Analyst):
         self.collector = CollectorAtWork(folder)
         with self.collector.config.open("a") as config:
             config.write('[detection]\nknown_destinations = ["127.0.0.0/8", "10.0.0.0/8"]\n')
+            config.write(f'python = "{self._detections(folder)}"\n')
         self._station = Station(self.collector.state)
         self.collector.serve()
         self._add_user()
         self.log_in()
+
+    def _detections(self, folder: Path) -> Path:
+        made = folder / "detections"
+        made.mkdir(mode=0o755)
+        return made
+
+    def write_detection(self) -> None:
+        """Write the site's own detection, and wait until it is in force."""
+        (self.folder / "detections" / "psql_copy.py").write_text(EXAMPLE.read_text())
+        end = time.monotonic() + PATIENCE
+        while SITE not in self.vedette("rules", "--json"):
+            assert time.monotonic() < end
+            time.sleep(0.2)
 
     def receive(self) -> None:
         """Let the hosts' batches come while the collector rests, and start it again."""
@@ -95,3 +111,14 @@ def test_what_was_decided_is_in_force_for_what_comes(decider: Decider) -> None:
     assert asked["current"] == RARE
     assert asked["gained"]["count"] == 1, "what would have been told without the decision"
     assert asked["gained"]["first"][0]["person"] == "alice"
+
+
+def test_a_detection_of_the_site_comes_into_force_and_is_tuned_as_others_are(decider: Decider) -> None:
+    decider.write_detection()
+    assert decider.rule(SITE)["parameters"][0]["value"] == 200
+    decider.decide("set", SITE, "longest=300")
+    assert decider.rule(SITE)["parameters"][0]["value"] == 300
+    tried = json.loads(decider.vedette("tune", SITE, "--set", "longest=100", "--json"))
+    assert tried["current"] == 300
+    decider.decide("rest", SITE)
+    assert decider.rule(SITE)["state"] == "off"

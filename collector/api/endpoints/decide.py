@@ -70,7 +70,7 @@ class _Decision(msgspec.Struct, frozen=True):
 def _set(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedValue = call.body
     rule = call.values["rule"]
-    known = parameters.catalogue(rule_folders.tunable())
+    known = parameters.catalogue(rule_folders.tunable(call.services.site_rules()))
     one = parameters.find(known, rule, wanted.name)
     value = parameters.value(one, wanted.value)
     scope: dict[str, str] = msgspec.to_builtins(wanted.scope)
@@ -96,7 +96,7 @@ def _unset(call: Call) -> msgspec.Struct | Stream:
 def _state(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedState = call.body
     rule = call.values["rule"]
-    resting = {one.id for one in rule_folders.judging() if one.kinds}
+    resting = {one.id for one in rule_folders.judging(call.services.site_rules()) if one.kinds}
     resting |= {one.id for one in call.services.sigma().everything()}
     if rule not in resting:
         raise ApiError(404, "not_found", f"rule: there is no rule {rule!r} that could rest", "rule")

@@ -31,7 +31,7 @@ def _explain(call: Call) -> msgspec.Struct | Stream:
                 "alert",
             )
             name, uid = alert["rule"], uid or _last_event(alert)
-        rule = _rule(name)
+        rule = _rule(call, name)
         if not uid:
             raise ApiError(
                 400, "bad_request", "event: which? give the uid of an event, agent:epoch:seq", "event"
@@ -49,8 +49,8 @@ def _last_event(alert: dict[str, Any]) -> str | None:
     return events[-1] if events else None
 
 
-def _rule(name: str | None) -> Rule:
-    known = {rule.id: rule for rule in rule_folders.judging()}
+def _rule(call: Call, name: str | None) -> Rule:
+    known = {rule.id: rule for rule in rule_folders.judging(call.services.site_rules())}
     if name not in known:
         raise ApiError(
             404, "not_found", f"rule: {name!r} judges no single events; rules are: {', '.join(known)}", "rule"

@@ -74,7 +74,7 @@ def _listed(call: Call) -> list[ListedRule]:
             book.standings.get(rule.id),
             [in_force(parameters.described(rule.id, one)) for one in rule.parameters],
         )
-        for rule in rule_folders.tunable()
+        for rule in rule_folders.tunable(call.services.site_rules())
     ]
     return [*own, *_sigma(call.services.sigma(), book)]
 

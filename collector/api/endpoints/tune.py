@@ -45,7 +45,7 @@ class WantedTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _tune(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedTrial = call.body
-    about = parameters.find(parameters.catalogue(_judging()), wanted.rule, wanted.name)
+    about = parameters.find(parameters.catalogue(_judging(call)), wanted.rule, wanted.name)
     if about.type == "words":
         raise QueryError(f"parameter: {about.name} is no number; lists of words cannot be tuned")
     site = call.services.site()
@@ -59,9 +59,9 @@ def _tune(call: Call) -> msgspec.Struct | Stream:
     return _completed(msgspec.structs.replace(made, wanted=asked, budget=wanted.budget), answer, labels)
 
 
-def _judging() -> list[Rule]:
+def _judging(call: Call) -> list[Rule]:
     """Return the rules whose past can be shown to them again."""
-    return [rule for rule in rule_folders.tunable() if rule.kinds]
+    return [rule for rule in rule_folders.tunable(call.services.site_rules()) if rule.kinds]
 
 
 def _values(wanted: WantedTrial, about: Described, current: Value, asked: Value | None) -> tuple[Value, ...]:
@@ -84,19 +84,20 @@ def _task(call: Call, wanted: WantedTrial, about: Described, values: tuple[Value
     return Task(
         Wanted(about.rule, about.name, values, wanted.scope),
         str(services.snapshot),
-        since - _memory(about.rule, values, about),
+        since - _memory(call, values, about),
         since,
         until,
         site.parameters,
         services.book(),
         site.known.organisation,
         tune.Limits(SECONDS, MEMORY_BYTES),
+        str(file) if (file := services.site_file(about.rule)) is not None else None,
     )
 
 
-def _memory(rule: str, values: tuple[Value, ...], about: Described) -> int:
+def _memory(call: Call, values: tuple[Value, ...], about: Described) -> int:
     """Return for how long (ns) before what counts the rule is shown events: as far as it looks back."""
-    (own,) = [one for one in _judging() if one.id == rule]
+    (own,) = [one for one in _judging(call) if one.id == about.rule]
     if not isinstance(own, Correlation):
         return 0
     spans = [0]

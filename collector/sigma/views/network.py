@@ -9,14 +9,33 @@ from evidence.kinds.connection import Close, Open
 from evidence.kinds.dns import Query
 
 from ..document import Logsource
-from ..view import Field, Values, View
+from ..view import Field, Values, View, same
 from .file import actor, command, program
 from .process import digits
 
 
-def _ends(body: Any) -> tuple[Endpoint, Endpoint]:
-    """Return who opened the connection, and to whom."""
-    return (body.local, body.remote) if body.direction == "out" else (body.remote, body.local)
+def _source(body: Any) -> Endpoint:
+    """Return who opened the connection."""
+    end: Endpoint = body.local if body.direction == "out" else body.remote
+    return end
+
+
+def _target(body: Any) -> Endpoint:
+    """Return to whom it was opened: the same again and again, so that all fields of it are one basis."""
+    end: Endpoint = body.remote if body.direction == "out" else body.local
+    return end
+
+
+def _ip(end: Endpoint) -> str:
+    return end.ip
+
+
+def _port(end: Endpoint) -> str | None:
+    return same(end.port)
+
+
+def _name(end: Endpoint) -> str | None:
+    return end.name
 
 
 def _direction(direction: str) -> str:
@@ -73,14 +92,14 @@ VIEWS = (
         | {
             "Initiated": Field("direction", _direction, frozenset({"true", "false"})),
             "Protocol": Field("protocol", choices=frozenset({"tcp", "udp", "icmp"})),
-            "SourceIp": Field(lambda body: _ends(body)[0].ip),
-            "SourcePort": Field(lambda body: _ends(body)[0].port),
-            "SourceHostname": Field(lambda body: _ends(body)[0].name),
-            "DestinationIp": Field(lambda body: _ends(body)[1].ip),
-            "DestinationPort": Field(lambda body: _ends(body)[1].port),
-            "DestinationHostname": Field(lambda body: _ends(body)[1].name),
+            "SourceIp": Field(lambda body: _source(body).ip),
+            "SourcePort": Field(lambda body: _source(body).port),
+            "SourceHostname": Field(lambda body: _source(body).name),
+            "DestinationIp": Field(_target, _ip),
+            "DestinationPort": Field(_target, _port),
+            "DestinationHostname": Field(_target, _name),
         },
-        text=Field(lambda body: _ends(body)[1].name),
+        text=Field(_target, _name),
         body=_open,
     ),
     View(

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from collector import paths
+from collector import paths, sigma_source
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.errors import CollectorError
 from collector.record import Origin
 from collector.rule import BEGIN
+from collector.rules_watch import RulesWatch
 from collector.settings import Detection, Settings
 from collector.sigma.judge import Panel
 from collector.sigma.ruleset import Ruleset
-from collector.sigma_watch import SigmaWatch
 from evidence.event import stamp
 from evidence.kind import Body
 from evidence.kinds.collector import Act
@@ -120,17 +120,17 @@ def test_a_matching_that_fails_is_told_and_blinds_no_other_rule(monkeypatch: pyt
     assert [alert.rule for alert in see(engine, run("/x/nmap"), 1)] == ["rule-fault"]
 
 
-def watched(tmp_path: Path, told: list[Act]) -> SigmaWatch:
+def watched(tmp_path: Path, told: list[Act]) -> RulesWatch[Ruleset]:
     settings = Settings(state=tmp_path / "state", detection=Detection(sigma=tmp_path / "rules"))
     paths.of(settings).root.mkdir(exist_ok=True)
 
     def record(act: Act) -> None:
         told.append(act)
 
-    return SigmaWatch(settings, record, look_seconds=0.0)
+    return sigma_source.watch(settings, record, look_seconds=0.0)
 
 
-def looked(watch: SigmaWatch, seconds: float = 10.0) -> Ruleset | None:
+def looked(watch: RulesWatch[Ruleset], seconds: float = 10.0) -> Ruleset | None:
     """Look until something changed, or long enough."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -149,7 +149,7 @@ def test_a_change_of_the_folder_is_taken_up_recorded_and_a_bad_file_named(
     (folder / "a.yml").write_text(rule("/nmap"))
     told: list[Act] = []
     watch = watched(tmp_path, told)
-    assert [one.id for one in watch.ruleset.rules] == [FIRST]
+    assert [one.id for one in watch.rules.rules] == [FIRST]
     assert [(act.verb, (act.detail or {})["rules"]) for act in told] == [("sigma.read", "1")]
     (folder / "bad.yml").write_text("title: [")
     (folder / "b.yml").write_text(rule("/zmap", name=SECOND_ID))
@@ -173,7 +173,7 @@ def test_a_folder_that_is_gone_leaves_the_rules_in_force(tmp_path: Path) -> None
     (folder / "a.yml").rename(tmp_path / "a.yml")
     folder.rmdir()
     assert looked(watch, 0.3) is None
-    assert [one.id for one in watch.ruleset.rules] == [FIRST]
+    assert [one.id for one in watch.rules.rules] == [FIRST]
     watch.close()
 
 
@@ -189,7 +189,7 @@ def test_what_could_not_be_recorded_is_recorded_later(tmp_path: Path) -> None:
             raise CollectorError("no ledger yet")
         told.append(act)
 
-    watch = SigmaWatch(settings, record, look_seconds=0.0)
+    watch = sigma_source.watch(settings, record, look_seconds=0.0)
     assert looked(watch, 0.3) is None
     assert len(told) == 2
     watch.close()

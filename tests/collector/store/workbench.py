@@ -16,6 +16,7 @@ from collector.ledger.reader import LedgerItem
 from collector.organisation import Known
 from collector.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
+from collector.rule import Detection
 from collector.rulebook import Book
 from collector.settings import Pipeline as Settings
 from collector.sigma.ruleset import Ruleset
@@ -137,6 +138,9 @@ class UidEngine:
 
     def enforce(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
+
+    def adopt(self, site_rules: Sequence[Detection]) -> None:
+        self.site_rules = site_rules
 
     def decided(self) -> Book:
         return Book()

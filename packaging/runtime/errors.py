@@ -1,0 +1,25 @@
+"""The exceptions of this package.
+
+BuildFailed             a step of the build went wrong; names the step and where its log is
+├── ToolMissing         the machine lacks a program; names the package to install
+├── SourceRefused       a source or wheel is not to be had, or is not the one that was pinned
+└── TooNew              a binary asks for more than the oldest supported system has
+"""
+
+from __future__ import annotations
+
+
+class BuildFailed(Exception):
+    """A step of the build went wrong."""
+
+
+class ToolMissing(BuildFailed):
+    """The machine lacks a program that the build needs."""
+
+
+class SourceRefused(BuildFailed):
+    """A source or a wheel is not to be had, or is not the one that was pinned."""
+
+
+class TooNew(BuildFailed):
+    """A binary asks for a newer C or C++ library than the oldest supported system has."""
