@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory test-faults test-kernels test-soak runtime wheels-lock packages fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime wheels-lock packages test-packages fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -63,6 +63,9 @@ bench-baseline: install ## JSON=FILE: a first baseline of 100,000 files beside a
 bench-insider: install ## JSON=FILE, SEEDS=evaluation, JOBS=2: insiders found in generated months, beside a baseline
 	@$(PY) -m tests.bench.insider --json $(JSON) --seeds $(or $(SEEDS),evaluation) --jobs $(or $(JOBS),2)
 
+bench-forecast: install ## JSON=FILE: whether what `vedette tune` expects of a value is what then happens
+	@$(PY) -m tests.bench.forecast --json $(JSON) --jobs $(or $(JOBS),2)
+
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --slow --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
 
@@ -75,12 +78,16 @@ test-kernels: install ## the kernel rungs in a guest with Debian's 6.1 kernel, e
 runtime: install ## what the packages bundle: CPython, wheels, libbpf; kept in build/, or in VEDETTE_BUILD_CACHE
 	@PYTHONPATH=packaging $(PY) -m runtime build
 
-packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 SIGN_KEY=secret.asc
+packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 OUT=dir SIGN_KEY=secret.asc NEXT_KEY=public.asc
 	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
-	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(OUT),--out $(OUT))
+	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(NEXT_KEY),--next-key $(NEXT_KEY)) $(if $(OUT),--out $(OUT))
 
 wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or requirements.lock changed
 	@PYTHONPATH=packaging $(PY) -m runtime lock
+
+test-packages: install ## boot hosts and collectors of Debian 12 and 13, install, upgrade, kill, remove; needs root; TESTS=... chooses
+	@packaging/prerequisites.sh boot
+	@$(PY) -m pytest -v --boot $(or $(TESTS),tests/packages)
 
 fuzz: install ## ROUNDS=20: property tests with new examples each time
 	@for round in $$(seq $(or $(ROUNDS),20)); do \

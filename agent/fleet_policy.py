@@ -144,13 +144,15 @@ class FleetPolicy:
         bodies: list[Body] = []
         try:
             size = self._host.disk.size(self._host.handed)
-            raw = self._host.disk.read(self._host.handed, 0, BUNDLE_LIMIT + 1)
+            if size is None:
+                return bodies
+            raw = self._host.disk.read(self._host.handed, 0, BUNDLE_LIMIT) if size <= BUNDLE_LIMIT else b""
         except OSError:
             return bodies
         whole = hashlib.sha256(raw).hexdigest()
-        if size is None or size > BUNDLE_LIMIT or len(raw) > BUNDLE_LIMIT:
-            message = f"more than {BUNDLE_LIMIT} bytes were handed over"
-            self._refuse(Refusal("too large", message, f"{size or 0} bytes"), now, bodies)
+        if size > BUNDLE_LIMIT:
+            message = f"{size} bytes were handed over, at most {BUNDLE_LIMIT} are read"
+            self._refuse(Refusal("too large", message, f"{size} bytes"), now, bodies)
         elif self._kept is None:
             message = "pin the key: `enroll --policy-key FILE`, or [policy] key"
             self._refuse(Refusal("no key is pinned", message, whole), now, bodies)

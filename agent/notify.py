@@ -20,6 +20,11 @@ class Notifier:
         self.watchdog = int(micros) / 1e6 if ours and micros.isdecimal() and int(micros) else None
         """Seconds within which the manager wants to hear from us; None when it does not."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is a manager: this process is a unit of its own."""
+        return bool(self._address)
+
     def ready(self, status: str) -> None:
         """Say that start-up is over."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")

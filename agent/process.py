@@ -15,11 +15,16 @@ _LARGE, _SPARE = 512 << 10, 1 << 20
 """Bytes of a block that gets pages of its own, and of the free end that the heap keeps."""
 
 
+def be_shown_as(name: str) -> None:
+    """Have ps, top and the commands that look for watch or ship show and find this process by name."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)
+
+
 def die_with_parent(name: str) -> None:
     """Be shown as name, and get SIGTERM when the parent ends, however it ends."""
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getppid()
-    libc.prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)
+    be_shown_as(name)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -111,7 +111,8 @@ class ShipProcess:
     def _drain(self) -> None:
         """Send what watch sealed last, its farewell too; no collector that does not answer is waited for."""
         self._channel.close()  # a post may have been ended in its middle
-        last = time.monotonic() + (FAREWELL if os.getppid() != self._parent else 0.0)
+        alone = os.getppid() != self._parent or self._notifier.listens
+        last = time.monotonic() + (FAREWELL if alone else 0.0)
         while True:
             self._shipper.look_again()
             while self._shipper.step(time.monotonic()) == 0:

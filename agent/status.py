@@ -114,7 +114,7 @@ def read(folder: Path) -> Status:
             return msgspec.json.decode(file.read(_LIMIT), type=Status)
     except FileNotFoundError as error:
         raise AgentError(
-            f"{path}: no status, watch does not run; start it: systemctl start vedette-agent"
+            f"{path}: no status, watch does not run; start it: systemctl start vedette-watch"
         ) from error
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; run as root") from error

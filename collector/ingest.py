@@ -25,10 +25,15 @@ from .verify import BODY_LIMIT
 Renew = Callable[[str, bytes], RenewalReply]
 """Renews the certificate of an agent, which the connection has proved to be, by a request body; blocks."""
 
+Offered = Callable[[str, str], bytes]
+"""Returns the policies an agent is handed, unless it has them: their hex SHA-256 is given; blocks."""
+
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_POLICIES = (b"content-type", b"application/vnd.vedette.policies")
 _BYTES = (b"content-type", b"application/octet-stream")
 _KNOWN_SIZE = endpoints.KNOWN_SIZE.encode()
+_KNOWN_POLICY = endpoints.KNOWN_POLICY.encode()
 _FAULT_RETRY_SECONDS = 5.0
 BODY_SECONDS = 60.0
 """Seconds a client has for the body of one request."""
@@ -52,6 +57,7 @@ class Ingest:
         published: Published,
         renew: Renew | None = None,
         *,
+        offered: Offered | None = None,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         """Let a client take body_seconds for the body of one request."""
@@ -61,6 +67,7 @@ class Ingest:
         self._floor = floor
         self._published = published
         self._renew = renew
+        self._offered = offered
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; a refusal has a code, an HTTP status and, where it helps, Retry-After."""
@@ -82,6 +89,8 @@ class Ingest:
             return [_JSON], await self._batch(scope, receive)
         if path == endpoints.RENEW and method == "POST" and self._renew is not None:
             return [_JSON], await self._renewal(self._renew, scope, receive)
+        if path == endpoints.POLICY and method == "GET" and self._offered is not None:
+            return [_POLICIES], await self._policies(self._offered, scope)
         if path == endpoints.CHECKPOINT and method == "GET":
             return [_TEXT], self._published.checkpoint()
         if path.startswith(endpoints.TILES + "/") and method == "GET":
@@ -101,6 +110,10 @@ class Ingest:
             return receipt.to_bytes(await self._intake.batch(body, arriving.agent, known))
         finally:
             self._admission.leave(size)
+
+    async def _policies(self, offered: Offered, scope: Any) -> bytes:
+        agent = self._intake.peer(_arriving(scope).agent)
+        return await asyncio.to_thread(offered, agent, _known_policies(scope["headers"]))
 
     async def _renewal(self, renew: Renew, scope: Any, receive: Any) -> bytes:
         arriving = _arriving(scope)
@@ -161,6 +174,10 @@ async def _received(receive: Any, limit: int) -> bytes:
             raise Refused(Code.TOO_LARGE, f"request: more than {limit} bytes")
         more = message["more_body"]
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _known_policies(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("ascii", "replace") for name, value in headers if name == _KNOWN_POLICY), "")
 
 
 def _known_size(headers: Iterable[tuple[bytes, bytes]]) -> int:

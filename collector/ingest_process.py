@@ -24,7 +24,7 @@ from .admission import Admission, DiskFloor
 from .clock import Clock, SystemClock
 from .errors import CollectorError, NotSetUp, Refused
 from .group import GroupCommit
-from .ingest import Ingest, Renew
+from .ingest import Ingest, Offered, Renew
 from .intake import Intake
 from .keeper import Keeper
 from .ledger.publish import Published
@@ -46,7 +46,11 @@ _log = logging.getLogger("vedette.ingest")
 
 
 def serve(
-    settings: Settings, listening: socket.socket, ready: Callable[[], None], renew: Renew | None = None
+    settings: Settings,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    renew: Renew | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Serve ingest on a bound socket until SIGTERM or SIGINT; ready is called once it serves.
 
@@ -61,7 +65,7 @@ def serve(
     gc.collect()
     gc.freeze()
     try:
-        parts = _assemble(settings, keeper, clock, ready, renew)
+        parts = _assemble(settings, keeper, clock, ready, _Answers(renew, offered))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(parts, places, listening))
     finally:
@@ -87,6 +91,14 @@ class _Server(uvicorn.Server):
 
 
 @dataclass(frozen=True)
+class _Answers:
+    """What is asked now and then besides batches."""
+
+    renew: Renew | None
+    offered: Offered | None
+
+
+@dataclass(frozen=True)
 class _Parts:
     """What the running process is made of."""
 
@@ -99,7 +111,7 @@ class _Parts:
 
 
 def _assemble(
-    settings: Settings, keeper: Keeper, clock: Clock, ready: Callable[[], None], renew: Renew | None
+    settings: Settings, keeper: Keeper, clock: Clock, ready: Callable[[], None], answers: _Answers
 ) -> _Parts:
     places, limits = paths.of(settings), settings.ingest
     quota = Quota(limits.agent_batches_per_minute, limits.agent_bytes_per_minute)
@@ -111,7 +123,8 @@ def _assemble(
         Admission(limits.queue_batches, limits.queue_bytes),
         DiskFloor(places.ledger, limits.free_floor_bytes, clock),
         Published(places.ledger),
-        renew,
+        answers.renew,
+        offered=answers.offered,
     )
     context = tls.server_context(places.ingest_certificate, _anchors(places))
     config = uvicorn.Config(

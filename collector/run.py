@@ -32,6 +32,7 @@ from . import (
     organisation_watch,
     paths,
     pipeline,
+    policies,
     provision,
     recorded,
     recorded_suppressions,
@@ -56,6 +57,7 @@ from .nonces import Nonces
 from .notify import notify
 from .organisation_watch import OrganisationWatch
 from .paths import Paths
+from .policies import Offers
 from .registrar import Registrar
 from .renewals import Renewals
 from .settings import Listener, Settings
@@ -102,7 +104,8 @@ def serve(settings: Settings) -> int:
 
 def run_ingest(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Be the process that owns the ledger."""
-    ingest_process.serve(settings, listening, ready, functools.partial(_renew, settings))
+    offers = Offers(paths.of(settings))
+    ingest_process.serve(settings, listening, ready, functools.partial(_renew, settings), offers.answer)
 
 
 def run_pipeline(settings: Settings, ready: Callable[[], None]) -> None:
@@ -142,6 +145,7 @@ def run_console(settings: Settings, listening: socket.socket, ready: Callable[[]
     book = functools.partial(snapshot.book, places.snapshot)
     triages = Triages(StateDb(places.state_db))
     recorded.bring(places.ledger, triages, triage.change)
+    policies.known(places)
     services = Services(
         users=Users(StateDb(places.state_db)),
         record=ledger.record,

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs, as root on Debian and its kin, the packages that a build and the tests need; else says what is missing.
+# With the word boot also those that boot systems: see tests/packages.
 set -eu
 
 missing=""
@@ -21,6 +22,10 @@ need rsyslogd rsyslog
 need sudo sudo
 need ip iproute2
 need setcap libcap2-bin
+if [ "${1:-}" = boot ]; then
+    need systemd-nspawn systemd-container
+    need mmdebstrap mmdebstrap
+fi
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

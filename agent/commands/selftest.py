@@ -58,7 +58,7 @@ def _ask(pid: int) -> None:
         AgentError: watch does not run, or may not be signalled.
     """
     if not _is_watch(pid):
-        raise AgentError(f"watch (pid {pid}) has ended; start it: systemctl start vedette-agent")
+        raise AgentError(f"watch (pid {pid}) has ended; start it: systemctl start vedette-watch")
     try:
         os.kill(pid, TEST)
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .. import own_log
+from .. import own_log, process
 from ..command import FINE, Command, Invocation
 from ..notify import Notifier
 from ..settings import Settings
@@ -28,6 +28,7 @@ def ship(settings: Settings, notifier: Notifier | None = None) -> int:
 
 
 def _run(call: Invocation) -> int:
+    process.be_shown_as("vedette-ship")
     with own_log.limited():
         return ship(call.settings(), Notifier(os.environ))
 

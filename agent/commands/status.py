@@ -45,9 +45,9 @@ def _problems(found: Status, ship: ShipState | None, age: float, gone: int) -> I
     gone is how many statements wait whose data was given up for want of room.
     """
     if age > status.STALE:
-        yield f"watch has not reported for {age:.0f} s; is it running? systemctl status vedette-agent"
+        yield f"watch has not reported for {age:.0f} s; is it running? systemctl status vedette-watch"
     elif not Path(f"/proc/{found.pid}").exists():
-        yield f"watch (pid {found.pid}) has ended; start it: systemctl start vedette-agent"
+        yield f"watch (pid {found.pid}) has ended; start it: systemctl start vedette-watch"
     if found.problem is not None:
         yield found.problem if found.problem.startswith("spool: ") else f"spool: {found.problem}"
     if gone:

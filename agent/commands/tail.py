@@ -56,7 +56,7 @@ def _connect(path: Path) -> socket.socket:
     except OSError as error:
         sock.close()
         hint = (
-            "run as root" if isinstance(error, PermissionError) else "start it: systemctl start vedette-agent"
+            "run as root" if isinstance(error, PermissionError) else "start it: systemctl start vedette-watch"
         )
         raise AgentError(f"{path}: {error.strerror}, watch cannot be followed; {hint}") from error
     return sock

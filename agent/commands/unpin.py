@@ -10,7 +10,7 @@ from ..layout import Layout
 def _run(call: Invocation) -> int:
     home = Layout(call.settings().state).watch
     if pin_folders.is_held(home):
-        call.console.error("watch runs, and removes its pins when it stops: `systemctl stop vedette-agent`")
+        call.console.error("watch runs, and removes its pins when it stops: `systemctl stop vedette-watch`")
         return FAULT
     own = pin_folders.remove_all(home)
     gone = pin_folders.remove_gone()

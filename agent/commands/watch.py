@@ -7,6 +7,7 @@ from ..command import Command, Invocation
 
 
 def _run(call: Invocation) -> int:
+    process.be_shown_as("vedette-watch")
     process.give_back_memory()
     with own_log.limited():
         return run.watch(call.settings())

@@ -31,7 +31,7 @@ _SETRESUID, _CAPSET, _PRCTL, _INIT_MODULE, _BPF, _IO_URING_SETUP = 117, 126, 157
 """System calls of x86-64, made directly: libc's would change every thread."""
 _CAPABILITY_VERSION, _DROP_BOUND, _CAPABILITIES = 0x20080522, 24, 41
 _ATTACH, _DETACH = 16, 17
-_NEW_MOUNTS, _NEW_HOSTNAME = 0x20000, 0x4000000
+_NEW_MOUNTS = 0x20000
 _RECURSIVE, _PRIVATE = 0x4000, 0x40000
 _PROGRAM_LOAD, _SOCKET_FILTER = 5, 1
 _ABANDONED_FAMILY = 12
@@ -123,15 +123,15 @@ def make_mounts_private(_folder: Path) -> Callable[[Body], bool]:
     return lambda body: isinstance(body, Mount) and _by(body, own) and "private" in body.flags
 
 
-def leave_hostname(_folder: Path) -> Callable[[Body], bool]:
-    """Give a thread its own UTS namespace."""
+def leave_mounts(_folder: Path) -> Callable[[Body], bool]:
+    """Give a thread its own mount namespace, the one kind that the unit leaves open."""
 
     def act() -> None:
-        _libc("unshare", _NEW_HOSTNAME)
+        _libc("unshare", _NEW_MOUNTS)
 
     _in_thread(act)
     own = os.getpid()
-    return lambda body: isinstance(body, Enter) and _by(body, own) and body.namespaces == ("uts",)
+    return lambda body: isinstance(body, Enter) and _by(body, own) and body.namespaces == ("mnt",)
 
 
 def set_up_ring(_folder: Path) -> Callable[[Body], bool]:

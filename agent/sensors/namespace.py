@@ -6,7 +6,7 @@ Children that are made in new namespaces are seen by a tracepoint on every rung.
 from __future__ import annotations
 
 from ..act_hooks import hook, rungs
-from ..feeds.acts_trigger import leave_hostname
+from ..feeds.acts_trigger import leave_mounts
 from ..sensor import Sensor
 
 _CHILDREN = hook("tp", "on_newtask", done=True)
@@ -15,7 +15,7 @@ SENSOR = Sensor(
     "namespace",
     rungs(
         "namespace",
-        leave_hostname,
+        leave_mounts,
         {
             "fentry": (hook("fentry", "entry_namespaces", "entry_user_namespace", done=True), _CHILDREN),
             "kprobe": (hook("kprobe", "probe_namespaces", "probe_user_namespace", done=True), _CHILDREN),

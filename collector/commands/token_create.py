@@ -35,7 +35,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(call: Invocation) -> int:
     settings, options, now = call.settings(), call.options, time.time_ns()
     places = paths.of(settings)
-    terms = Terms(now + options.expires, options.uses, tuple(options.network), _labels(options.label))
+    terms = Terms(now + options.expires, options.uses, tuple(options.network), labels(options.label))
     tokens.check_terms(terms, now)
     token = tokens.mint(ca.open_authority(places).pin())
     kept = Tokens(StateDb(places.state_db))
@@ -49,14 +49,19 @@ def _run(call: Invocation) -> int:
     return FINE
 
 
-def _labels(given: list[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
+def labels(given: list[str]) -> dict[str, str]:
+    """Return labels as they were typed.
+
+    Raises:
+        CollectorError: one is not KEY=VALUE.
+    """
+    found: dict[str, str] = {}
     for each in given:
         key, equals, value = each.partition("=")
         if not equals or not key:
             raise CollectorError(f"--label {each}: write it as KEY=VALUE")
-        labels[key] = value
-    return labels
+        found[key] = value
+    return found
 
 
 COMMAND = Command("token create", "make an enrolment token and print it", _run, _arguments)

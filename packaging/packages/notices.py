@@ -1,4 +1,4 @@
-"""The copyright file with everybody's licences, and the Debian changelog."""
+"""The copyright file with everybody's licences, and the changelogs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
 
 from runtime.toolchain import EPOCH
@@ -50,7 +49,7 @@ def copyright_text(found: list[Component]) -> str:
     parts = [
         "Vedette is distributed under the Apache License, version 2.0, found on Debian systems in",
         "/usr/share/common-licenses/Apache-2.0 and at https://www.apache.org/licenses/LICENSE-2.0.",
-        "Copyright: the authors of Vedette.",
+        "Copyright (C) 2026 the authors of Vedette.",
         "",
         "This package bundles the works of others that are listed here, each with its licence.",
         *(f"  {one.name} {one.version}: {one.licence}" for one in found),
@@ -70,21 +69,22 @@ def _tidy(text: str) -> str:
     ).strip()
 
 
-def changelog(name: str, version: str) -> bytes:
-    """Return changelog.gz of package name: its version and where the changes are told."""
-    when = format_datetime(datetime.fromtimestamp(int(EPOCH), UTC))
-    text = (
-        f"{name} ({version}-1) stable; urgency=medium\n\n"
-        f"  * Version {version}: /usr/share/doc/{name}/CHANGELOG.md.gz tells what changed.\n\n"
-        f" -- {MAINTAINER}  {when}\n"
+def changelog(name: str, version: str) -> str:
+    """Return the changelog of a package for nfpm: where the changes of this version are told."""
+    when = datetime.fromtimestamp(int(EPOCH), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f"- semver: {version}\n"
+        f"  date: {when}\n"
+        f"  packager: {MAINTAINER}\n"
+        "  deb: {urgency: medium, distributions: [stable]}\n"
+        f"  changes:\n    - note: What changed is told in /usr/share/doc/{name}/changelog.gz\n"
     )
-    return gzip.compress(text.encode(), 9, mtime=0)
 
 
 def write(name: str, version: str, parts: Path, target: Path) -> None:
-    """Write copyright, changelog.Debian.gz and CHANGELOG.md.gz into target; parts has components.json."""
+    """Write copyright, changelog.yaml (for nfpm) and changelog.gz into target; parts has components.json."""
     target.mkdir(parents=True, exist_ok=True)
     (target / "copyright").write_text(copyright_text(components(parts)))
-    (target / "changelog.Debian.gz").write_bytes(changelog(name, version))
+    (target / "changelog.yaml").write_text(changelog(name, version))
     told = gzip.compress((ROOT / "CHANGELOG.md").read_bytes(), 9, mtime=0)
-    (target / "CHANGELOG.md.gz").write_bytes(told)
+    (target / "changelog.gz").write_bytes(told)

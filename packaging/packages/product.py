@@ -53,7 +53,7 @@ AGENT = Product(
     own=("agent", "evidence"),
     left_out=(),
     programs=(Program("vedette-agent", "agent.cli", 8, "Vedette agent"),),
-    units=("vedette-watch.service", "vedette-ship.service"),
+    units=("vedette-watch.service", "vedette-ship.service", "vedette-enroll.service", "vedette-enroll.path"),
     most_packed=25_000_000,
     most_installed=60_000_000,
 )

@@ -5,27 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent.delivery import Reply
 from agent.policy_fetch import PolicyFetcher
 from agent.spool.disk import LocalDisk
-from evidence import endpoints
 from evidence.policy import BUNDLE_LIMIT
-
-
-class Collector:
-    """Answers with what the test sets, and keeps the questions."""
-
-    def __init__(self) -> None:
-        self.offer = b""
-        self.status: int | None = 200
-        self.asked: list[str] = []
-
-    def get(self, path: str, headers: dict[str, str]) -> Reply:
-        assert path == endpoints.POLICY
-        known = headers[endpoints.KNOWN_POLICY]
-        self.asked.append(known)
-        same = known == hashlib.sha256(self.offer).hexdigest()
-        return Reply(self.status, b"" if same else self.offer)
+from tests.agent.policy_offers import Collector
 
 
 def fetcher(folder: Path, collector: Collector, every: float | None = 60.0) -> PolicyFetcher:
@@ -37,24 +20,24 @@ def test_what_is_offered_is_handed_over_once(tmp_path: Path) -> None:
     ship = fetcher(tmp_path, collector)
     assert ship.tick(0.0) == 60.0
     assert not (tmp_path / "policy").exists()
-    collector.offer = b"anything at all\n"
+    collector.offered = b"anything at all\n"
     assert ship.tick(59.0) == 1.0
     ship.tick(60.0)
-    assert (tmp_path / "policy").read_bytes() == collector.offer
+    assert (tmp_path / "policy").read_bytes() == collector.offered
     stamp = (tmp_path / "policy").stat()
     ship.tick(120.0)
     assert (tmp_path / "policy").stat() == stamp
     assert len(collector.asked) == 3
     assert fetcher(tmp_path, collector).tick(0.0) == 60.0
-    assert collector.asked[-1] == hashlib.sha256(collector.offer).hexdigest()
+    assert collector.asked[-1] == hashlib.sha256(collector.offered).hexdigest()
 
 
 def test_what_is_no_answer_changes_nothing(tmp_path: Path) -> None:
     collector = Collector()
     ship = fetcher(tmp_path, collector)
-    collector.offer = b"x" * (BUNDLE_LIMIT + 1)
+    collector.offered = b"x" * (BUNDLE_LIMIT + 1)
     ship.tick(0.0)
-    collector.offer = b"a refusal"
+    collector.offered = b"a refusal"
     for at, status in enumerate((404, 403, 503, None), start=1):
         collector.status = status
         ship.tick(at * 60.0)

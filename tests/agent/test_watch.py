@@ -30,11 +30,12 @@ from agent.self_report import Before, Cost, SelfReport, Setting, Subject, start
 from agent.sensor import Context, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
 from agent.shedding import Shedding
-from agent.watch import Parts, Watch
+from agent.watch import Parts, Retuning, Watch
 from evidence.codec import LINE_LIMIT
 from evidence.kind import Body, kind_of
 from evidence.kinds.agent import ClockStep, Heartbeat, Loss
 from evidence.kinds.agent import Sensor as SensorEvent
+from evidence.kinds.policy import Applied
 from evidence.kinds.process import Exec
 from evidence.statement import Statement
 from tests.agent.chain import AGENT, FOLDER, KEY, Host
@@ -107,7 +108,13 @@ class NoHash:
 class Bench:
     """A whole watch without a host; a second passes before each turn, and the test's step is called."""
 
-    def __init__(self, folder: Path, batch: settings.Batch | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        batch: settings.Batch | None = None,
+        shape: type[ScriptedFeed] = ScriptedFeed,
+    ) -> None:
+        self.shape = shape
         self.waiting: list[Body] = []
         self.broken = self.deaf = False
         self.lost = self.triggered = self.turn = 0
@@ -122,6 +129,8 @@ class Bench:
         self.settings = Settings(batch=batch or settings.Batch(), heartbeat=5.0)
         self.folder = folder
         self.step: Callable[[int], str | None] = lambda _: "done"
+        self.retunings: list[Retuning] = []
+        self.tuned: list[Settings] = []
 
     def run(self, step: Callable[[int], str | None]) -> bool:
         self.step = step
@@ -169,13 +178,14 @@ class Bench:
             ],
             stopped=self._stopped,
             govern=lambda mono: self.shedding.measure(mono, self.cpu),
+            policy=lambda _: self.retunings.pop(0) if self.retunings else Retuning(),
         )
 
     def _sensor(self) -> Sensor:
         def refuse(_: Context) -> ScriptedFeed:
             raise RungUnavailable("not here", "try elsewhere")
 
-        return Sensor("process", (Rung("best", refuse), Rung("next", lambda _: ScriptedFeed(self))))
+        return Sensor("process", (Rung("best", refuse), Rung("next", lambda _: self.shape(self))))
 
     def _climb(self, sensor: Sensor) -> Climbed:
         context = Context(self.settings, self.folder, ProcessTable(10, lambda _: None), lambda: self.now)
@@ -249,6 +259,56 @@ def test_a_feed_that_raises_is_told_and_opened_again(tmp_path: Path) -> None:
     assert (losses[-1].to or 0) - (losses[-1].from_ or 0) >= 5 * SECOND, "from the failure to the new feed"
     assert any(loss.cause == "process: sensor failed" for said, _ in bench.sealed() for loss in said.loss)
     assert {13, 14, 15, 16} <= {body.pid for body in bench.bodies() if isinstance(body, Exec)}
+
+
+class TunedFeed(ScriptedFeed):
+    """A feed that takes other settings."""
+
+    def retune(self, settings: Settings) -> None:
+        if settings.heartbeat == 4.0:
+            raise RungUnavailable("not these")
+        self.bench.tuned.append(settings)
+
+
+def of_policy(heartbeat: float) -> Retuning:
+    body = Applied(name="fleet", version=1, digest="d", cause="taken", key="k", until=9)
+    return Retuning((body,), frozenset({"process"}), Settings(heartbeat=heartbeat))
+
+
+@pytest.mark.parametrize(("shape", "heartbeat"), [(ScriptedFeed, 3.0), (TunedFeed, 4.0)])
+def test_a_feed_that_does_not_take_other_settings_is_opened_anew_and_loses_nothing_unsaid(
+    tmp_path: Path, shape: type[ScriptedFeed], heartbeat: float
+) -> None:
+    bench = Bench(tmp_path, shape=shape)
+
+    def step(turn: int) -> str | None:
+        if turn == 3:
+            bench.retunings.append(of_policy(heartbeat))
+            bench.waiting.append(Exec(pid=77, start=77))
+        return "end" if turn == 8 else None
+
+    assert bench.run(step)
+    bodies = bench.bodies()
+    assert [body.rung for body in bodies if isinstance(body, SensorEvent)] == ["next", "next"]
+    assert "opened anew for a policy" in [body.cause for body in bodies if isinstance(body, Loss)]
+    assert 77 in [body.pid for body in bodies if isinstance(body, Exec)]
+    assert any(isinstance(body, Applied) for body in bodies)
+
+
+def test_a_feed_that_takes_other_settings_stays_open(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, shape=TunedFeed)
+
+    def step(turn: int) -> str | None:
+        if turn == 3:
+            bench.retunings.append(of_policy(2.0))
+        return "end" if turn == 12 else None
+
+    assert bench.run(step)
+    assert [one.heartbeat for one in bench.tuned] == [2.0]
+    bodies = bench.bodies()
+    assert len([body for body in bodies if isinstance(body, SensorEvent)]) == 1
+    assert [body for body in bodies if isinstance(body, Loss)] == []
+    assert len([body for body in bodies if isinstance(body, Heartbeat)]) >= 3
 
 
 def test_a_sensors_losses_are_events_and_signed(tmp_path: Path) -> None:

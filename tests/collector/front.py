@@ -17,6 +17,7 @@ from collector.intake import Intake
 from collector.keeper import Keeper
 from collector.ledger.publish import Published
 from collector.mutual_tls import EXTENSION, Arriving
+from collector.policies import Offers
 from collector.quota import Quota
 from evidence import endpoints, receipt
 from evidence.receipt import Receipt
@@ -61,6 +62,7 @@ class Front:
             self.floor,
             Published(station.paths.ledger),
             renew,
+            offered=Offers(station.paths).answer,
             body_seconds=0.01,  # for who stalls; of the others the request is here as a whole
         )
 

@@ -73,9 +73,9 @@ def test_kernel_objects_lie_beside_the_library_that_loads_them(agent: dict[str, 
 def test_settings_are_closed_to_others(agent: dict[str, Path], collector: dict[str, Path]) -> None:
     found = listed(agent["deb"])
     assert found["/etc/vedette"] == ("drwxr-x---", "root/vedette")
-    assert found["/etc/vedette/agent.d"] == ("drwxr-x---", "root/vedette-ship")
+    assert found["/etc/vedette/agent.d"] == ("drwxr-s---", "root/vedette-ship")
     assert found["/etc/vedette/agent.toml"] == ("-rw-r-----", "root/vedette-ship")
-    assert listed(collector["deb"])["/etc/vedette/collector.d"] == ("drwxr-x---", "root/vedette-collector")
+    assert listed(collector["deb"])["/etc/vedette/collector.d"] == ("drwxr-s---", "root/vedette-collector")
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.which)

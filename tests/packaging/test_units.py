@@ -106,9 +106,25 @@ def test_the_others_may_call_nothing_privileged(unit: str) -> None:
 
 def test_watch_has_no_internet_and_ship_no_capability() -> None:
     watch, ship = values("vedette-watch.service"), values("vedette-ship.service")
-    assert watch["RestrictAddressFamilies"] == ["AF_UNIX AF_NETLINK"]
+    assert watch["RestrictAddressFamilies"] == ["AF_UNIX AF_NETLINK AF_INET"]
+    assert (watch["IPAddressAllow"], watch["IPAddressDeny"]) == (["localhost"], ["any"])
     assert watch["AmbientCapabilities"] == watch["CapabilityBoundingSet"]
     assert ship["AmbientCapabilities"] == ship["CapabilityBoundingSet"] == [""]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users")
+@pytest.mark.parametrize("conf", sorted(UNITS.glob("*.sysusers.conf")), ids=lambda path: path.name)
+def test_every_user_is_made_and_no_line_is_refused(conf: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", str(conf)], capture_output=True, text=True, check=True
+    )
+    assert "not a valid" not in done.stderr
+    made = {line.split(":")[0] for line in (tmp_path / "etc" / "passwd").read_text().splitlines()}
+    lines = [line.split() for line in conf.read_text().splitlines() if line.startswith("u ")]
+    assert made >= {words[1] for words in lines}
 
 
 def test_watch_has_the_capabilities_that_doctor_asks_for() -> None:

@@ -52,7 +52,7 @@ ACTS = {
     "io_uring": "set_up_ring",
     "module": "ask_for_module",
     "mount": "make_mounts_private",
-    "namespace": "leave_hostname",
+    "namespace": "leave_mounts",
     "ptrace": "trace_child",
     "unix": "connect_to_probe",
 }

@@ -1,4 +1,4 @@
-"""A running watch takes a policy: from then on what it names is left out, or is watched, without a restart."""
+"""A running watch takes a policy: from then on what it names is left out or watched, without a restart."""
 
 from __future__ import annotations
 
