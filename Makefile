@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime wheels-lock packages test-packages fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime test-runtime wheels-lock packages test-packages fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -81,6 +81,9 @@ runtime: install ## what the packages bundle: CPython, wheels, libbpf; kept in b
 packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 OUT=dir SIGN_KEY=secret.asc NEXT_KEY=public.asc
 	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
 	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(NEXT_KEY),--next-key $(NEXT_KEY)) $(if $(OUT),--out $(OUT))
+
+test-runtime: runtime ## the built runtime: imports from any folder, symbol versions, equal bytes, licences
+	@$(PY) -m pytest tests/packaging/test_runtime.py
 
 wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or requirements.lock changed
 	@PYTHONPATH=packaging $(PY) -m runtime lock

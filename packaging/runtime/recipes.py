@@ -110,6 +110,8 @@ _OPENSSL_LEFT_OUT = (
     *("whirlpool", "sm2", "sm3", "sm4", "slh-dsa"),
 )
 """What no connection or digest of ours uses: less to carry, and less to attack."""
+_OPENSSL_PREFIX = "/usr/lib/vedette/openssl"
+"""Where OpenSSL would look for more of its code: a folder of root's, and never one of the build."""
 
 
 def _openssl(step: Step) -> None:
@@ -117,12 +119,14 @@ def _openssl(step: Step) -> None:
         "./Configure",
         step.tools.architecture.openssl,
         *(f"no-{name}" for name in _OPENSSL_LEFT_OUT),
-        f"--prefix={step.prefix}",
+        f"--prefix={_OPENSSL_PREFIX}",
         "--libdir=lib",
         "--openssldir=/etc/ssl",
     )
     step.run("make", jobs(), "build_libs")
-    step.run("make", "install_dev")
+    installed = step.source.parent / "installed"
+    step.run("make", "install_dev", f"DESTDIR={installed}")
+    shutil.copytree(f"{installed}{_OPENSSL_PREFIX}", step.prefix, dirs_exist_ok=True)
 
 
 def _libelf(step: Step) -> None:
