@@ -9,7 +9,7 @@ from . import gate, shell
 from .interpreter import VERSION
 
 _UNUSED_MODULES = (
-    *("test", "unittest", "doctest.py", "pdb.py", "_pyrepl", "idlelib", "tkinter", "turtledemo", "turtle.py"),
+    *("test", "unittest", "doctest.py", "pdb.py", "idlelib", "tkinter", "turtledemo", "turtle.py"),
     *(
         "ensurepip",
         "venv",
