@@ -106,7 +106,7 @@ class Analysis:
         alerts: list[Alert] = []
         alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
-        matching, left = self._sigma.of, self._meter.left
+        matching, left = self._sigma.judge.of, self._meter.left
         of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
         for event in events:
             person = attribute(origin, event)
