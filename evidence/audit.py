@@ -39,7 +39,7 @@ def audit(bundle: Bundle, trusted: Sequence[HostReceipts] = ()) -> Report:
     problems += [*contradictions, *objections]
     spans = join_rules.spans(chains, trusted, joins, name)
     unexplained, lost = join_rules.split(_once([*absent, *gaps]), spans)
-    missing = tuple(unexplained)
+    missing = _once(unexplained)
     hosts = _hosts(found)
     anchored = {witness.agent for witness in witnesses if witness.anchors()} & hosts
     return Report(
