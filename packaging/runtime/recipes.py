@@ -137,12 +137,12 @@ def _libelf(step: Step) -> None:
     step.configure(*left_out, *compressors, f"CPPFLAGS=-I{zlib}/include", f"LDFLAGS=-L{zlib}/lib")
     step.run("make", jobs(), "-C", "lib")
     step.run("make", jobs(), "-C", "libelf", "libelf.a")
-    step.install(["libelf/libelf.a"], ["libelf/libelf.h", "libelf/gelf.h", "libelf/nlist.h"])
+    step.install(["libelf/libelf.a", "lib/libeu.a"], ["libelf/libelf.h", "libelf/gelf.h", "libelf/nlist.h"])
 
 
 def _libbpf(step: Step) -> None:
     folder = step.source / "src"
-    inside = [step.uses["libelf"] / "lib/libelf.a", step.uses["zlib"] / "lib/libz.a"]
+    elf, zlib = step.uses["libelf"] / "lib", step.uses["zlib"] / "lib"
     step.run(
         "zcc",
         *step.tools.environment["CFLAGS"].split(),
@@ -151,13 +151,14 @@ def _libbpf(step: Step) -> None:
         *(f"-I{step.uses[name]}/include" for name in ("libelf", "zlib")),
         *(
             "-Wl,--gc-sections",
+            "-Wl,-z,defs",
             "-Wl,--version-script=libbpf.map",
             "-Wl,-soname,libbpf.so.1",
             "-o",
             step.prefix / "libbpf.so.1",
         ),
         *sorted(path.name for path in folder.glob("*.c")),
-        *inside,
+        *(elf / "libelf.a", elf / "libeu.a", zlib / "libz.a"),
         folder=folder,
     )
 
