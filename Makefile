@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime wheels-lock packages test-packages fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime test-runtime wheels-lock packages test-packages fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -37,7 +37,8 @@ bpf: ## the kernel objects; without clang the next rung of the sensors is used
 	 else echo "clang is missing: process and connection sensors use their next rung" >&2; fi
 
 agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)
-	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -c $< -o $@
+	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(if $(filter aarch64,$(shell uname -m)),arm64,x86) -Wall -Werror \
+	    -fdebug-compilation-dir=. -c $< -o $@
 
 range: install ## JSON=FILE, TWINS=20: play all scenarios and runs of their benign twins; a row for each
 	@VEDETTE_RANGE=this-host-is-a-range $(VENV)/bin/vedette range run all --twins $(or $(TWINS),20) --json > $(JSON) || test $$? -eq 1
@@ -81,6 +82,9 @@ runtime: install ## what the packages bundle: CPython, wheels, libbpf; kept in b
 packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent VERSION=1.2.3 OUT=dir SIGN_KEY=secret.asc NEXT_KEY=public.asc
 	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
 	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(NEXT_KEY),--next-key $(NEXT_KEY)) $(if $(OUT),--out $(OUT))
+
+test-runtime: runtime ## the built runtime: imports from any folder, symbol versions, equal bytes, licences
+	@$(PY) -m pytest tests/packaging/test_runtime.py
 
 wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or requirements.lock changed
 	@PYTHONPATH=packaging $(PY) -m runtime lock

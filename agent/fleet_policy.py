@@ -20,7 +20,7 @@ from evidence.kinds.policy import Applied, Cause
 from evidence.policy import BUNDLE_LIMIT, Policy
 from evidence.policy_settings import PolicySettings
 
-from . import policy_rules, settings_file
+from . import ignored_programs, policy_rules, settings_file
 from .errors import SettingsError
 from .policy_rules import Refusal, Taken, Wait
 from .policy_store import Kept, PolicyStore
@@ -116,7 +116,7 @@ class FleetPolicy:
         digest = kept.trust.digest or ""
         try:
             found = policy_rules.again(kept.envelope.encode(), kept.trust)
-            merged(self._host.local, found.settings)
+            _usable(self._host.local, found)
         except (EvidenceError, UnicodeEncodeError) as error:
             self._refuse(Refusal("record is gone", str(error), digest), now, self._first)
             return Kept(kept.trust)
@@ -180,7 +180,7 @@ class FleetPolicy:
         """Make a policy durable, and let it hold; return why it cannot."""
         key = keys.key_id(bytes.fromhex(taken.trust.signer or taken.trust.key))
         try:
-            merged(self._host.local, taken.policy.settings)
+            _usable(self._host.local, taken.policy)
             kept = Kept(taken.trust, taken.envelope.decode())
             self._store.keep(kept)
         except SettingsError as error:
@@ -224,6 +224,22 @@ class FleetPolicy:
         body = self._told.tell(refusal, now.mono)
         if body is not None:
             bodies.append(body)
+
+
+def _usable(local: Settings, found: Policy) -> None:
+    """Check that a policy can hold on this host, with what its paths stand for here.
+
+    Raises:
+        SettingsError: a setting is unknown to this agent, or a program is, by a link, one that must be told.
+    """
+    merged(local, found.settings)
+    said = found.settings
+    filtered = (said.process, said.connection, said.datagram, said.dns)
+    ignored = [one.ignore for one in filtered if one is not None and one.ignore is not None]
+    for pattern in {pattern for ignore in ignored for pattern in ignore.programs or ()}:
+        for path in ignored_programs.files(pattern):
+            if policy_settings.must_be_told(path.name) is not None:
+                raise SettingsError(f"{pattern} is {path} here, which every host tells")
 
 
 def merged(local: Settings, said: PolicySettings) -> Settings:

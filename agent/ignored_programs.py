@@ -32,8 +32,7 @@ def find(pattern: str, root: int = 0) -> Found:
     """Return what a path or pattern stands for; root is the uid that alone may change it."""
     contents: list[bytes] = []
     refused: list[str] = []
-    for name in sorted(Path("/").glob(pattern.lstrip("/")))[:MOST]:
-        path = name.resolve()
+    for path in files(pattern):
         try:
             found = path.stat()
             changeable = _changeable(path, root)
@@ -47,6 +46,11 @@ def find(pattern: str, root: int = 0) -> Found:
     if not contents and not refused:
         refused.append(f"{pattern}: no such program")
     return Found(tuple(contents), tuple(refused))
+
+
+def files(pattern: str) -> tuple[Path, ...]:
+    """Return the files that a path or pattern stands for, links resolved."""
+    return tuple(name.resolve() for name in sorted(Path("/").glob(pattern.lstrip("/")))[:MOST])
 
 
 def content(of: os.stat_result) -> bytes:

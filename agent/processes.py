@@ -86,6 +86,7 @@ class ProcessTable:
     def __init__(self, limit: int, look_up: Callable[[int], Snapshot | None]) -> None:
         """Keep at most limit processes; look_up reads one that no event has told of."""
         self._limit = limit
+        self._most_ended = limit // ENDED_SHARE
         self._look_up = look_up
         self._table: dict[int, _Process] = {}
         """The youngest process of each pid, those seen lately last."""
@@ -181,15 +182,16 @@ class ProcessTable:
 
     def _executed(self, body: Exec, mono: int) -> None:
         parent = (body.ppid, body.parent_start) if body.ppid is not None else None
-        process = self._get(body.pid, body.start)
+        pid = body.pid
+        process = self._get(pid, body.start) if pid in self._table else None
         if process is None:
-            self._add(_Process(body.pid, body.start, _who(body), parent, mono))
+            self._add(_Process(pid, body.start, _who(body), parent, mono))
         else:
             self.version += process.named
             process.formers = (*process.formers, (mono, process.who))[-FORMER:]
             process.who, process.parent, process.seen = _who(body), parent, mono
             process.ended, process.version = None, -1
-            self._table[body.pid] = self._table.pop(body.pid)
+            self._table[pid] = self._table.pop(pid)
         if body.ancestry:
             self._learn_forks(body, mono)
 
@@ -207,11 +209,13 @@ class ProcessTable:
 
     def _exited(self, body: Exit, mono: int) -> None:
         pid, start, ended = body.pid, body.start, self._ended
-        process = self._matching(pid, start) if start is not None else self._find(pid, mono)
+        process = self._table.get(pid)
+        if process is None or process.start != start or start is None:
+            process = self._matching(pid, start) if start is not None else self._find(pid, mono)
         if process is not None and process.ended is None:
             process.ended = mono
             ended.append((mono, process))
-        while ended and (mono - ended[0][0] > TTL or len(ended) > self._limit // ENDED_SHARE):
+        while ended and (len(ended) > self._most_ended or mono - ended[0][0] > TTL):
             self._forget(ended.popleft()[1])
 
     def _add(self, process: _Process) -> None:
@@ -220,7 +224,7 @@ class ProcessTable:
         process.older = table.pop(process.pid, None)
         table[process.pid] = process
         self.added += 1
-        if len(self) > self._limit:
+        if self.added - self.removed > self._limit:
             # Several at once: a dict that loses its first entry searches for the next among all it has lost.
             for pid in list(islice(table, max(1, self._limit // _PORTIONS))):
                 oldest: _Process | None = table.pop(pid)

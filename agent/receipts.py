@@ -6,16 +6,18 @@ recording.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 
 import msgspec
 
-from evidence import checkpoint, dsse, entry, receipt, statement, tree
+from evidence import dsse, entry, receipt, statement, successor, tree
 from evidence.checkpoint import Checkpoint, VerifierKey
 from evidence.entry import EntryType
 from evidence.errors import BadProof, EvidenceError
 from evidence.receipt import Receipt
 from evidence.statement import Head, Seen, Statement
+from evidence.successor import Join
 
 
 class Verdict(enum.StrEnum):
@@ -48,7 +50,10 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """The verdict, its reason in words, and what is known afterwards; index is an accepted one's leaf."""
+    """The verdict, its reason in words, and what is known afterwards; index is an accepted one's leaf.
+
+    joins are there where the log goes on from the one that was known: it was restored from a backup.
+    """
 
     verdict: Verdict
     reason: str
@@ -56,28 +61,63 @@ class Judgement(msgspec.Struct, frozen=True):
     head: Head | None = None
     index: int | None = None
     shown: str | None = None
+    joins: tuple[Join, ...] = ()
 
 
-def judge(raw: str, envelope: bytes, key: VerifierKey, known: Known | None) -> Judgement:
-    """Return what the receipt `raw` for the batch statement in envelope is worth."""
+def judge(
+    raw: str,
+    envelope: bytes,
+    key: VerifierKey,
+    known: Known | None,
+    *,
+    quotes_former: bool = False,
+    formers: tuple[VerifierKey, ...] = (),
+) -> Judgement:
+    """Return what the receipt `raw` for the batch statement in envelope is worth.
+
+    quotes_former: the statement quotes a log from before the last restore. formers are the keys of such logs.
+    """
     try:
         got = receipt.from_bytes(raw.encode())
-        said = checkpoint.verify_note(got.checkpoint.encode(), key)
-        receipt.check(got, entry.encode(EntryType.BATCH, envelope), key, None)
+        joins = _follow(got, key, formers)
+        said = receipt.check(
+            got, entry.encode(EntryType.BATCH, envelope), joins[-1].key if joins else key, None
+        )
         opened = dsse.parse(envelope, statement.PAYLOAD_TYPE)
         subject = statement.from_bytes(opened.payload)
     except EvidenceError as error:
         return Judgement(Verdict.INVALID, str(error), known)
-    verdict, reason = _against(got, said, subject, known)
+    if joins and known is not None and known.checkpoint.size > joins[0].index:
+        verdict, reason = Verdict.ACCEPTED, f"the log was restored with {joins[0].index} entries"
+    else:
+        verdict, reason = _against(got, said, subject, known, quotes_former=quotes_former or bool(joins))
     if verdict is not Verdict.ACCEPTED:
         return Judgement(verdict, reason, known, shown=got.checkpoint)
     head = Head(subject.seq, statement.digest(opened.payload))
-    return Judgement(verdict, reason, Known(got.checkpoint, said), head, got.index)
+    return Judgement(verdict, reason, Known(got.checkpoint, said), head, got.index, joins=joins)
 
 
-def _against(got: Receipt, said: Checkpoint, subject: Statement, known: Known | None) -> tuple[Verdict, str]:
+def _follow(got: Receipt, key: VerifierKey, formers: tuple[VerifierKey, ...]) -> tuple[Join, ...]:
+    """Return the steps to the receipt's log, from the known one or, if it was restored twice, a former.
+
+    Raises:
+        EvidenceError: nothing leads there; a former log itself is none.
+    """
+    try:
+        return successor.follow(got, key)
+    except EvidenceError:
+        for former in formers:
+            with contextlib.suppress(EvidenceError):
+                if joins := successor.follow(got, former):
+                    return joins
+        raise
+
+
+def _against(
+    got: Receipt, said: Checkpoint, subject: Statement, known: Known | None, *, quotes_former: bool
+) -> tuple[Verdict, str]:
     """Judge a receipt that holds in itself against what was seen before."""
-    if subject.seen is not None and got.index < subject.seen.size:
+    if subject.seen is not None and got.index < subject.seen.size and not quotes_former:
         return Verdict.SHRUNK, (
             f"statement {subject.lane} {subject.seq} had seen a log of {subject.seen.size} entries, "
             f"yet was logged as entry {got.index}"

@@ -41,6 +41,8 @@ class Redactor:
         self._patterns: list[re.Pattern[str]] = []
         self._harmless: set[str] = set()
         """Words of command lines that hold no hint: no hint spans two words, so none is in words of these."""
+        self._numbers = not further.patterns
+        """Whether numbers are harmless: they are no hints, but may be what a further pattern looks for."""
         for pattern in further.patterns:
             try:
                 self._patterns.append(re.compile(pattern))
@@ -59,13 +61,15 @@ class Redactor:
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return argv with as many arguments and without the secrets in them."""
         harmless = self._harmless
-        if harmless.issuperset(argv):
+        numbers = self._numbers
+        unknown = [word for word in argv if word not in harmless and not (numbers and word.isdecimal())]
+        if not unknown:
             return tuple(argv)
-        if self._may_hold(" ".join([word for word in argv if word not in harmless])):
+        if self._may_hold(" ".join(unknown)):
             return tuple(self._command(argv, 0))
         if len(harmless) > _HARMLESS:
             harmless.clear()
-        harmless.update([word for word in argv if len(word) <= _HARMLESS_LENGTH])
+        harmless.update([word for word in unknown if len(word) <= _HARMLESS_LENGTH])
         return tuple(argv)
 
     def text(self, text: str) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from evidence import checkpoint
+from evidence import checkpoint, dsse, statement
 from evidence.checkpoint import VerifierKey
-from evidence.errors import BadCheckpoint
+from evidence.errors import BadCheckpoint, EvidenceError
 from evidence.kind import Lane
 from evidence.statement import Count, Head
+from evidence.successor import Join
 
 from .errors import SpoolError
 from .receipts import ALARMS, Judgement, Known, Verdict, judge
@@ -59,12 +60,29 @@ class Acknowledged(msgspec.Struct, frozen=True):
     digest: str
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """The ledger was restored from a backup: the former log's key and newest note, and the key then.
+
+    size is how many of the former log's entries the new one took over; time is UTC ns. Statements of each
+    lane up to these numbers were sealed before this host heard of it.
+    """
+
+    former: str
+    note: str | None
+    size: Count
+    key: str
+    time: Count
+    priority: Count
+    bulk: Count
+
+
 class _Memory(msgspec.Struct, frozen=True):
     note: str | None = None
     time: Count = 0
     priority: Head | None = None
     bulk: Head | None = None
     alarm: Alarm | None = None
+    restored: tuple[Restored, ...] = ()
 
 
 class Witness:
@@ -82,6 +100,7 @@ class Witness:
         self._receipts: list[tuple[int, bytes]] = []
         self._last_note = 0
         self._memory = self._load()
+        self._key = key = _last_key(key, self._memory.restored)
         note = self._memory.note or first
         try:
             self.known = Known(note, checkpoint.verify_note(note.encode(), key)) if note else None
@@ -94,20 +113,78 @@ class Witness:
         """The contradiction that was seen first, None while the log only ever grew."""
         return self._memory.alarm
 
+    @property
+    def key(self) -> VerifierKey:
+        """The key of the log that this host takes for the log now."""
+        return self._key
+
+    @property
+    def restored(self) -> tuple[Restored, ...]:
+        """How often, and with what, the ledger was restored from a backup."""
+        return self._memory.restored
+
+    def lost_with(self, time: int, one: Acknowledged) -> Restored | None:
+        """Return the restore by which the collector lost an acknowledged statement; None if it did not."""
+        for each in self.restored:
+            if time <= each.time and one.index >= each.size:
+                return each
+        return None
+
     def last(self, lane: Lane) -> Head | None:
         """Return the newest statement of lane that was acknowledged."""
         return self._memory.priority if lane == "priority" else self._memory.bulk
 
-    def judge(self, receipt: str, envelope: bytes, lane: Lane, now: int) -> Judgement:
-        """Judge a receipt and remember its outcome; now is UTC ns. Nothing is on disk before `save`."""
-        judgement = judge(receipt, envelope, self._key, self.known)
+    def judge(
+        self, receipt: str, envelope: bytes, lane: Lane, now: int, heads: tuple[int, int] = (0, 0)
+    ) -> Judgement:
+        """Judge a receipt and remember its outcome; now is UTC ns. Nothing is on disk before `save`.
+
+        heads are the newest numbers of the priority and the bulk lane.
+        """
+        judgement = judge(
+            receipt,
+            envelope,
+            self._key,
+            self.known,
+            quotes_former=self._quotes_former(envelope, lane),
+            formers=tuple(checkpoint.parse_vkey(each.former) for each in self.restored),
+        )
         if judgement.verdict is Verdict.ACCEPTED:
-            self._accept(judgement, lane, now)
+            if judgement.joins:
+                self._go_on(judgement.joins, now, heads)
+            self._accept(judgement, lane, max(now, self._after))
         elif judgement.verdict in ALARMS and self.alarm is None and judgement.shown is not None:
             known = self.known.note if self.known else None
             alarm = Alarm(judgement.verdict.value, judgement.reason, now, known, judgement.shown)
             self._memory = msgspec.structs.replace(self._memory, alarm=alarm)
         return judgement
+
+    @property
+    def _after(self) -> int:
+        """The earliest time of a receipt of the log that is known now."""
+        return self.restored[-1].time + 1 if self.restored else 0
+
+    def _quotes_former(self, envelope: bytes, lane: Lane) -> bool:
+        """Tell whether a statement quotes a log from before the last restore."""
+        if not self.restored:
+            return False
+        last = self.restored[-1]
+        try:
+            said = statement.from_bytes(dsse.parse(envelope, statement.PAYLOAD_TYPE).payload)
+        except EvidenceError:
+            return False
+        if said.seq <= (last.priority if lane == "priority" else last.bulk):
+            return True
+        return last.note is not None and said.seen is not None and f"\n{said.seen.size}\n" in last.note
+
+    def _go_on(self, joins: tuple[Join, ...], now: int, heads: tuple[int, int]) -> None:
+        """Take the log that the joins lead to for the log; the newest note of the former one is kept."""
+        note = self.known.note if self.known else None
+        size = joins[0].index
+        key = joins[-1].key
+        one = Restored(str(self._key), note, size, str(key), max(now, self._after), *heads)
+        self._memory = msgspec.structs.replace(self._memory, restored=(*self.restored, one))
+        self._key = key
 
     def _accept(self, judgement: Judgement, lane: Lane, now: int) -> None:
         head, known = judgement.head, judgement.known
@@ -201,3 +278,18 @@ class Witness:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._disk.rename(path, path.with_suffix(".damaged"))
             return _Memory()
+
+
+def _last_key(pinned: VerifierKey, restored: tuple[Restored, ...]) -> VerifierKey:
+    """Return the key of the log that followed the pinned one last: the same key under another name.
+
+    Raises:
+        SpoolError: what is remembered leads to another key.
+    """
+    for each in restored:
+        key = checkpoint.parse_vkey(each.key)
+        if key.public != pinned.public:
+            raise SpoolError(
+                f"{_KNOWN}: leads to a key that is not the pinned one's; `vedette-agent reset-identity`"
+            )
+    return checkpoint.parse_vkey(restored[-1].key) if restored else pinned

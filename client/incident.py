@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import surprise
 from .describe import HOW, badge
 from .screen import Screen, styled
 from .text import lasting, size, utc
@@ -17,6 +18,7 @@ def story(screen: Screen, told: dict[str, Any]) -> None:
     incident = told["incident"]
     _headline(screen, incident)
     _facts(screen, incident)
+    surprise.show(screen, incident)
     _places(screen, incident)
     _timeline(screen, incident)
     batches = [batch["ledger_index"] for batch in told["batches"]]

@@ -12,6 +12,8 @@ from .record import Person
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 IF_SURE, INFERRED_BY = "if_sure", "inferred_by"
 """Details of an alert whose person is only inferred: its severity else, and the event that links them."""
+OTHERS = "others"
+"""Detail of an alert: how many other persons used its destination before."""
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):

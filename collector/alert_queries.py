@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import wording
+from .baselines import DAY
 from .conditions import Where
 from .queries import Query, Span, select
 
@@ -107,6 +108,16 @@ def digest(span: Span) -> Query:
         f"arg_max(summary, time) AS example FROM {NEWEST} WHERE {where.sql} "
         "GROUP BY ALL ORDER BY alerts DESC, rule",
         where.parameters,
+    )
+
+
+def past(begin: int, end: int, limit: int) -> Query:
+    """Return by rule, person and day (of UTC) the most bytes that live rules told, from begin to end."""
+    return Query(
+        f"SELECT rule, person, time // {DAY} AS day, max(coalesce(bytes_out, 0)) AS bytes "  # noqa: S608 - no value
+        f"FROM {NEWEST} WHERE person IS NOT NULL AND {LIVE.sql} AND time >= ? AND time < ? "
+        "GROUP BY ALL ORDER BY day DESC, rule, person LIMIT ?",
+        (begin, end, limit),
     )
 
 

@@ -50,6 +50,7 @@ class Attribution:
     def __init__(self, known: Known | None = None, ssh_ports: frozenset[int] = frozenset({22})) -> None:
         self._known_to_us = known or Known(Organisation())
         self._ports = ssh_ports
+        self._called: dict[int, str] = {}
         self._take(State())
         self._learn: dict[type[Body], Callable[[Origin, Event[Any]], Person | None]] = {
             login.Accepted: self._accepted,
@@ -66,6 +67,7 @@ class Attribution:
     def know(self, known: Known) -> None:
         """Take what the operator says from now on; who is named already stays until something is learnt."""
         self._known_to_us = self._sessions.known = known
+        self._called = {}
 
     def attribute(self, origin: Origin, event: Event[Body]) -> Person | None:
         """Learn from the event, and return its person where one is known."""
@@ -96,9 +98,11 @@ class Attribution:
         self._logins = Logins(state.accepted, state.opened, self._sessions, self._crossings)
         self._causes = Causes(state.hosts, self._sessions)
         self._origin: Origin | None = None
+        self._called = {}
 
     def _enter(self, origin: Origin) -> None:
         self._origin = origin
+        self._called = {}
         self._causes.enter(origin)
 
     def _person(self, origin: Origin, body: Body) -> Person | None:
@@ -132,14 +136,20 @@ class Attribution:
         return Person(self._name_of(origin, uid), "uid")
 
     def _name_of(self, origin: Origin, uid: int) -> str:
-        name = self.state.names.get(f"{origin.agent}|{uid}")
-        return sessions.account(self._known_to_us, name, None, None) if name else f"uid {uid}"
+        """Return what a user id is called on the host whose batch is under way."""
+        called = self._called.get(uid)
+        if called is None:
+            name = self.state.names.get(f"{origin.agent}|{uid}")
+            called = sessions.account(self._known_to_us, name, None, None) if name else f"uid {uid}"
+            self._called[uid] = called
+        return called
 
     def _learn_name(self, origin: Origin, uid: int, name: str) -> None:
         key = f"{origin.agent}|{uid}"
         if self.state.names.get(key) == name:
             return
         remember(self.state.names, key, name, SESSIONS_LIMIT)
+        self._called.pop(uid, None)
         for unnamed in self.state.unnamed.pop(key, ()):
             session = self._sessions.get(unnamed)
             if session is not None and session.program is None:

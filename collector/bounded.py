@@ -14,6 +14,11 @@ _SHARE = 64
 def remember(table: dict[K, V], key: K, value: V, limit: int) -> None:
     """Store value as the newest of table, and drop the oldest few when there are more than limit."""
     table.pop(key, None)
+    add(table, key, value, limit)
+
+
+def add(table: dict[K, V], key: K, value: V, limit: int) -> None:
+    """Do what `remember` does with a key that the table does not have."""
     table[key] = value
     if len(table) > limit:
         # Some at once: a dict looks for its first key past all that were deleted before it.

@@ -18,7 +18,7 @@ from evidence.bundle import Anchor, Claim, Piece, Subject
 from evidence.checkpoint import Checkpoint
 from evidence.statement import Statement
 
-from . import absent_data, roll, snapshot
+from . import absent_data, log_name, roll, snapshot
 from .errors import QueryError
 from .ledger.hashes import PublishedHashes
 from .ledger.publish import Published
@@ -106,7 +106,10 @@ class Bundler:
         pieces += reasons
         said += [_said(piece) for piece in reasons if piece.aside]
         pieces += self._keys({each.agent for each in said}, hashes, head)
-        made = bundle.build(self._ledger_key, note.decode(), subject, pieces, _anchors(said, hashes, head))
+        joins = log_name.joins(self._paths)
+        pieces += self._pieces(joins, hashes, head, with_data=False)
+        anchors = _anchors(said, joins, hashes, head)
+        made = bundle.build(self._ledger_key, note.decode(), subject, pieces, anchors)
         yield from (made[at : at + _CHUNK] for at in range(0, len(made), _CHUNK))
 
     def _statements(
@@ -254,9 +257,12 @@ def _said(piece: Piece) -> Statement:
     return statement.from_bytes(dsse.parse(found.payload, statement.PAYLOAD_TYPE).payload)
 
 
-def _anchors(said: Iterable[Statement], hashes: tree.Hashes, head: Checkpoint) -> list[Anchor]:
-    """Return, for each tree a host quotes, the proof that it became this one."""
-    sizes = sorted({each.seen.size for each in said if each.seen is not None and each.seen.size <= head.size})
+def _anchors(
+    said: Iterable[Statement], joins: Iterable[int], hashes: tree.Hashes, head: Checkpoint
+) -> list[Anchor]:
+    """Return the proof that each tree which a host quotes, or a former log had, became this one."""
+    quoted = {each.seen.size for each in said if each.seen is not None}
+    sizes = sorted(size for size in quoted | set(joins) if size <= head.size)
     return [
         Anchor(size, receipt.encode_hashes(tree.consistency_proof(hashes, size, head.size))) for size in sizes
     ]

@@ -31,8 +31,11 @@ class Column(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+_USUAL = ("process.exec", "process.exit", "connection.close", "connection.open", "file.change")
 _CLASS = "CASE b.kind {} ELSE 0 END".format(
-    " ".join(f"WHEN '{name}' THEN {ocsf.class_of(kind)}" for name, kind in BY_NAME.items())
+    " ".join(  # one after the other is compared, for each event: what is usual comes first
+        f"WHEN '{name}' THEN {ocsf.class_of(BY_NAME[name])}" for name in dict.fromkeys((*_USUAL, *BY_NAME))
+    )
 )
 _SOURCE = "CASE b.direction WHEN 'in' THEN b.remote.{0} WHEN 'out' THEN b.local.{0} ELSE b.source.{0} END"
 _DESTINATION = (

@@ -144,7 +144,7 @@ class Reading:
         self._stamps.append(stamps)
         self._exact.extend(exact if exact is not None else repeat(None, len(events)))
         self._note(decoded)
-        self._lines += raw.count(b"\n")
+        self._lines += len(events) if decoded.is_plain else raw.count(b"\n")
 
     def _note(self, decoded: Decoded) -> None:
         self._lost += len(decoded.malformed)

@@ -5,6 +5,7 @@ CollectorError
 ├── NotSetUp            keys, certificates or state are missing: run `vedette-collector setup`
 ├── LedgerError         the ledger is damaged, shorter than its last signed checkpoint, or in use
 │   └── LedgerFull      its disk is full; nothing was appended, and asking again can help
+├── BackupError         a backup is damaged, or cannot be made or restored here
 ├── StateError          state.db cannot be read or written
 ├── Denied              an enrolment, renewal or login is refused; the reason is for the admin's log only
 ├── Refused             a request is refused; carries the code of docs/wire.md
@@ -35,6 +36,10 @@ class LedgerError(CollectorError):
 
 class LedgerFull(LedgerError):
     """The ledger's disk is full; nothing was appended."""
+
+
+class BackupError(CollectorError):
+    """A backup is damaged, or cannot be made or restored here."""
 
 
 class StateError(CollectorError):

@@ -6,11 +6,12 @@ from collections import Counter
 
 import msgspec
 
-from evidence import decision, dsse, enrolment, entry, statement, tree
+from evidence import decision, dsse, enrolment, entry, statement, successor, tree
 from evidence.enrolment import Record
 from evidence.entry import Entry, EntryType
 from evidence.errors import CodecError, EvidenceError
-from evidence.statement import Statement
+from evidence.statement import Seen, Statement
+from evidence.successor import Join
 from evidence.tree import Tree
 
 from .chains import Chains
@@ -57,6 +58,7 @@ class Examiner:
         self.chains = Chains()
         self.problems: list[Problem] = []
         self.expired: list[Expired] = []
+        self.joins: list[int] = []
         self.counts: Counter[str] = Counter()
         self._without_data: list[Sealed] = []
 
@@ -120,7 +122,7 @@ class Examiner:
 
     def _seen(self, index: int, said: Statement) -> None:
         """Hold the tree against the checkpoint the host itself had verified when it sealed."""
-        if said.seen is None:
+        if said.seen is None or self._saw_what_is_lost(index, said.seen):
             return
         if said.seen.size > index:
             self.complain(
@@ -131,15 +133,28 @@ class Examiner:
                 f"its host had verified another tree of {said.seen.size} leaves: it was rewritten", index
             )
 
+    def _saw_what_is_lost(self, index: int, seen: Seen) -> bool:
+        """Tell whether a host saw more of a former log than was restored, and had not heard of that yet."""
+        after = [at for at in self.joins if at < min(index, seen.size)]
+        return bool(after) and (seen.size > index or self.tree.root(seen.size).hex() != seen.root)
+
     def _other(self, index: int, found: Entry) -> None:
         self.registry.apply(index, found.type, found.payload)
         if found.type is EntryType.ENROLMENT:
             _check_proof(enrolment.record(found.payload))
         elif found.type is EntryType.SETTING:
             decision.setting(found.payload)
+        elif found.type is EntryType.SUCCESSOR:
+            self._join(index, successor.join(found.payload, index))
         elif found.type is EntryType.RETENTION:
             gone = decision.retention(found.payload)
             self.expired.append(Expired(gone.first, gone.last, index, gone.author, gone.reason))
+
+    def _join(self, index: int, join: Join) -> None:
+        """Hold the former log's checkpoint, which a SUCCESSOR entry quotes, against the entries before it."""
+        self.joins.append(index)
+        if self.tree.root(index) != join.checkpoint.root:
+            self.complain("the former log's checkpoint is of other entries than those before it", index)
 
 
 def _check_proof(record: Record) -> None:

@@ -159,13 +159,21 @@ class Fold:
         contested = self._contest.is_contested(said.agent, item.index)
         persons: list[Person | None] = []
         ahead = skew.learn(self._state.clocks, said.agent, said.boot, sent=said.sent, received=received)
+        origin: Origin | None = None
         for events in reading.parts():
-            self._learn_host(said.agent, events)
+            kinds = {type(event.body) for event in events}
+            if not _NAMING_KINDS.isdisjoint(kinds):
+                self._learn_host(said.agent, events)
+                origin = None
             if contested:
                 persons += [None] * len(events)
                 continue
-            origin = self._origin(said, item.index, received, ahead)
-            found, raised = self._attribute(origin, events, faults)
+            if origin is None:
+                origin = self._origin(said, item.index, received, ahead)
+            if Opaque in kinds:
+                found, raised = self._attribute_known(origin, events, faults)
+            else:
+                found, raised = self._attribute(origin, events, faults)
             persons += found
             alerts += raised
         batch, host = reading.batch(), self._state.hosts.get(said.agent, "")
@@ -204,8 +212,6 @@ class Fold:
         return alerts
 
     def _learn_host(self, agent: str, events: list[Event[Any]]) -> None:
-        if _NAMING_KINDS.isdisjoint({type(event.body) for event in events}):
-            return
         for event in events:
             if type(event.body) in _NAMING_KINDS and event.body.host:
                 self._state.hosts[agent] = event.body.host
@@ -213,17 +219,22 @@ class Fold:
     def _attribute(
         self, origin: Origin, events: list[Event[Any]], faults: list[Exception]
     ) -> tuple[list[Person | None], list[Alert]]:
-        """Return who is behind each event, and alerts; kinds the engine cannot know are not shown to it."""
-        known = [at for at, event in enumerate(events) if type(event.body) is not Opaque]
-        shown = events if len(known) == len(events) else [events[at] for at in known]
+        """Return who is behind each event, and alerts."""
         nothing: tuple[list[Person | None], list[Alert]] = ([], [])
         found, alerts = self._guard(
-            lambda: self._engine.step(origin, shown, origin.received), nothing, faults
+            lambda: self._engine.step(origin, events, origin.received), nothing, faults
         )
+        return found if len(found) == len(events) else [None] * len(events), alerts
+
+    def _attribute_known(
+        self, origin: Origin, events: list[Event[Any]], faults: list[Exception]
+    ) -> tuple[list[Person | None], list[Alert]]:
+        """Do what `_attribute` does; events of kinds the engine cannot know are not shown to it."""
+        known = [at for at, event in enumerate(events) if type(event.body) is not Opaque]
+        found, alerts = self._attribute(origin, [events[at] for at in known], faults)
         persons: list[Person | None] = [None] * len(events)
-        if len(found) == len(known):
-            for at, person in zip(known, found, strict=True):
-                persons[at] = person
+        for at, person in zip(known, found, strict=True):
+            persons[at] = person
         return persons, alerts
 
     def _guard(self, call: Callable[[], T], otherwise: T, faults: list[Exception]) -> T:

@@ -44,7 +44,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of the timeline: a finding. time is the host's own, UTC ns; alert the id of its revision."""
+    """One line of the timeline: a finding. time is the host's own, UTC ns; alert the id of its revision.
+
+    bytes_out are those that it tells, 0 where it tells none; shared: others used its destination before.
+    """
 
     time: int
     host: str
@@ -54,6 +57,8 @@ class Entry(msgspec.Struct, frozen=True):
     what: str
     evidence: tuple[str, ...]
     alert: str
+    bytes_out: int = 0
+    shared: bool = False
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,11 +87,31 @@ class Moved(msgspec.Struct, frozen=True, omit_defaults=True):
     inside: str | None = None
 
 
+class Surprise(msgspec.Struct, frozen=True):
+    """How seldom a rule finds so many bytes or more: bits is -log2 of the part of days, in thousandths.
+
+    own is on how many of days before this person had it; same how often the others had it who do the same
+    work, others how often anybody else had it on those days, of so many people. shared: bits are half, for
+    others used the destination before.
+    """
+
+    rule: str
+    bits: int
+    bytes: int
+    own: int
+    days: int
+    same: int
+    others: int
+    people: int
+    shared: bool = False
+
+
 class Incident(msgspec.Struct, frozen=True):
     """One story. person is None where nobody is known; how are all ways they are known, the surest first.
 
     begin and end are UTC ns of the hosts' clocks; bytes are sums over what moved and left. evidence are uids
     of events. also are the ids by which it is found too: it had them, or would have by what is known now.
+    surprise (thousandths of a bit) and unusual are set where incidents are ranked (`ranking.py`).
     """
 
     id: str
@@ -111,6 +136,8 @@ class Incident(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...]
     risk: tuple[risk.Point, ...]
     also: tuple[str, ...] = ()
+    surprise: int = 0
+    unusual: tuple[Surprise, ...] = ()
 
 
 def rank(severity: Severity) -> int:

@@ -19,7 +19,7 @@ import uvloop
 
 from evidence.errors import EvidenceError
 
-from . import ledger_server, paths, tls
+from . import ledger_server, log_name, paths, tls
 from .admission import Admission, DiskFloor
 from .clock import Clock, SystemClock
 from .errors import CollectorError, NotSetUp, Refused
@@ -60,7 +60,7 @@ def serve(
     """
     places = paths.of(settings)
     clock = SystemClock()
-    keeper = Keeper(places, settings.origin, clock)
+    keeper = Keeper(places, log_name.read(places, settings).origin, clock)
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()

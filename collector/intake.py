@@ -113,7 +113,7 @@ class Intake:
             raise Refused(Code.OVERLOADED, message, _HOLES_RETRY_SECONDS)
         self._check_revoked(verified)
         index = await self._keep(verified, EntryType.BATCH)
-        return self._keeper.ledger.receipt(index, known)
+        return self._receipt(verified, index, known)
 
     def _check_revoked(self, verified: Verified) -> None:
         """Look once more just before the row is queued: rows queued later have a larger index."""
@@ -136,7 +136,14 @@ class Intake:
                 said = verified.statement
                 where = f"{said.lane} {said.seq} of epoch {said.epoch}"
                 raise Refused(Code.EQUIVOCATION, f"another statement {where} is in the ledger; both are kept")
-        return ledger.receipt(there, known, duplicate=True)
+        return self._receipt(verified, there, known, duplicate=True)
+
+    def _receipt(self, verified: Verified, index: int, known: int, *, duplicate: bool = False) -> Receipt:
+        """Return the receipt; to a host that does not quote this log yet it says where the log goes on."""
+        joins, seen, ledger = self._keeper.projection.joins, verified.statement.seen, self._keeper.ledger
+        if joins and seen is not None and seen.size > joins[-1][0]:
+            joins = [] if ledger.had_root(seen.size, bytes.fromhex(seen.root)) else joins
+        return ledger.receipt(index, known, duplicate=duplicate, joins=joins)
 
     async def _keep(self, verified: Verified, kind: EntryType) -> int:
         said = verified.statement

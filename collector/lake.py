@@ -22,8 +22,11 @@ from .errors import StoreError
 from .files import make_folder, sync_folder
 from .snapshot import VIEWS, Snapshot
 
-SMALL_FILE = 6 << 20
-"""Bytes; files from this size on are not merged again: at a full rate a commit writes one so large."""
+SMALL_FILE = 4 << 20
+"""Bytes; files from this size on are not merged again: at 30,000 events/s and more a commit writes such.
+
+Merging costs as much for a row as storing it did: it is for rates at which there is time for it.
+"""
 _TARGET_FILE = 32 << 20
 """Bytes that are merged into one file; bounds what a merge needs of memory."""
 _ROW_GROUP = 15_360

@@ -14,7 +14,7 @@ from evidence.errors import CodecError
 from evidence.kinds.collector import Act
 from evidence.receipt import Receipt
 
-from . import ledger_call, paths, serving
+from . import ledger_call, log_name, paths, serving
 from .clock import SystemClock
 from .errors import LedgerError
 from .keeper import Keeper
@@ -72,7 +72,7 @@ def connect(settings: Settings) -> LedgerAccess:
             return RemoteLedger(places)
         except OSError:
             if not serving.is_served(places) or time.monotonic() > end:
-                return Keeper(places, settings.origin, SystemClock())
+                return Keeper(places, log_name.read(places, settings).origin, SystemClock())
         time.sleep(_RETRY_SECONDS)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from evidence.kinds.connection import Close, Report
 from evidence.kinds.file import Read
 
-from .alert import Severity
+from .alert import OTHERS, Severity
 from .baselines import FirstSeen, day_of
 from .bounded import remember
 from .record import Record
@@ -23,6 +23,9 @@ FORGET = Parameter("forget", 30, "days", "what was not used for so long is new a
 SESSIONS_LIMIT = 20_000
 DESTINATIONS_LIMIT = 200
 SIGNS_LIMIT = 20
+PLACES_LIMIT = 20_000
+USERS_LIMIT = 8
+"""Persons who are remembered of a place: more make it no more usual."""
 SECOND = 1_000_000_000
 _TEXT_LIMIT = 2000
 
@@ -35,10 +38,14 @@ class Work(msgspec.Struct, gc=False):
 
 
 class Outflow(msgspec.Struct):
-    """sessions by `session_work.key`, and the places that each person used, by name."""
+    """sessions by `session_work.key`, and the places that each person used, by name.
+
+    users are, by place, the first who used it, and on which day each did first.
+    """
 
     sessions: dict[str, Work] = {}
     used: FirstSeen = msgspec.field(default_factory=FirstSeen)
+    users: dict[str, dict[str, int]] = {}
 
     def work(self, record: Acting) -> Work:
         """Return what is known of the session of an event that has a person, from now on if nothing was."""
@@ -69,7 +76,22 @@ class Outflow(msgspec.Struct):
         grown = volume.add(record, flow, by)
         if record.person is not None:
             self.used.saw(record.person.name, volume.place, grown.day)
+            self._used(volume.place, record.person.name, grown.day)
         return work, volume, grown
+
+    def _used(self, place: str, person: str, day: int) -> None:
+        users = self.users.get(place)
+        if users is None:
+            users = {}
+            remember(self.users, place, users, PLACES_LIMIT)
+        if person in users or len(users) < USERS_LIMIT:
+            users[person] = min(day, users.get(person, day))
+
+    def others(self, record: Acting, volume: Volume) -> int:
+        """Return how many others are known to have used a place on days before."""
+        name, day = record.person.name if record.person is not None else "", day_of(volume.last)
+        users = self.users.get(volume.place, {})
+        return sum(1 for person, first in users.items() if person != name and first < day)
 
     def is_new(self, record: Record, volume: Volume, forget: float, stays: float) -> bool:
         """Return whether the person did not use the place on earlier days, as `FirstSeen.is_new` counts."""
@@ -97,8 +119,9 @@ def moved(
     signs: Sequence[Item] = (),
     severity: Severity | None = None,
     entity: str | None = None,
+    others: int = 0,
 ) -> Finding:
-    """Return that the person of record moved a volume to address, after signs."""
+    """Return that the person of record moved a volume to address, after signs; others used it before."""
     person = describe(record.person) if record.person is not None else "somebody"
     after = f", after it {signs[0].label}" if signs else ""
     how = f" {volume.by}" if volume.by else ""
@@ -114,7 +137,11 @@ def moved(
         person=record.person,
         destination=address,
         bytes_out=volume.out,
-        details={**named, **({"signs": said} if said else {})},
+        details={
+            **named,
+            **({"signs": said} if said else {}),
+            **({OTHERS: f"{others} used it on days before"} if others else {}),
+        },
         severity=severity,
         boot=record.boot,
     )

@@ -80,6 +80,16 @@ class Paths:
         return self.root / "identity.json"
 
     @property
+    def log_name(self) -> Path:
+        """JSON: the ledger's name where a restore gave it a new one, and where it goes on from the old."""
+        return self.root / "log.json"
+
+    @property
+    def restoring(self) -> Path:
+        """The folder in which a restore makes everything; there while one is under way, or was killed."""
+        return self.root / ".restoring"
+
+    @property
     def ca(self) -> Path:
         """The folder of the certificate authority: key and anchors."""
         return self.root / "ca"

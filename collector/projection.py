@@ -6,7 +6,7 @@ import base64
 
 import msgspec
 
-from evidence import decision, entry, statement
+from evidence import decision, entry, statement, successor
 from evidence.entry import EntryType
 from evidence.errors import CodecError
 from evidence.statement import Statement
@@ -39,6 +39,8 @@ class Projection:
         self.contest = Contest()
         self.expired = Ranges()
         self.held = Ranges()
+        self.joins: list[tuple[int, bytes]] = []
+        """Index and bytes of each entry at which this log goes on from another one."""
 
     def replay(self, index: int, raw: bytes) -> None:
         """Take the entry at index as it stands in the ledger.
@@ -77,6 +79,8 @@ class Projection:
             self.expired.add(gone.first, gone.last)
         elif kind is EntryType.SETTING:
             self._hold(decision.setting(payload))
+        elif kind is EntryType.SUCCESSOR:
+            self.joins.append((successor.join(payload, index).index, entry.encode(kind, payload)))
 
     def check(self, kind: EntryType, payload: bytes) -> None:
         """Tell whether `apply` would take such an entry, without taking it.
@@ -89,6 +93,8 @@ class Projection:
         self.registry.check(kind, payload)
         if kind is EntryType.RETENTION:
             decision.retention(payload)
+        elif kind is EntryType.SUCCESSOR:
+            successor.join(payload)
         elif kind is EntryType.SETTING:
             change = decision.setting(payload)
             if change.name == HOLD:

@@ -19,7 +19,7 @@ from evidence.enrolment import OWN_TOKEN, PROOF_TYPE, Facts, Proof, Record, csr_
 from evidence.entry import EntryType
 from evidence.keys import PrivateKey
 
-from . import ca, files, identity, tls
+from . import ca, files, identity, log_name, tls
 from .ca import Authority
 from .clock import SystemClock
 from .enrolments import Enrolments
@@ -44,6 +44,8 @@ def provision(settings: Settings, paths: Paths, now: int) -> list[str]:
         NotSetUp: part of an older state is missing; making it anew would break what hosts trust.
         LedgerError: the ledger is in use or damaged.
     """
+    if paths.restoring.exists() and not paths.identity.exists():
+        raise NotSetUp(f"{paths.root}: a restore did not end: run `vedette-collector restore` again")
     for folder in (paths.root, paths.ledger_key.parent, paths.ledger, paths.lake, paths.run):
         files.make_folder(folder)
     founded = paths.identity.exists()
@@ -89,7 +91,7 @@ def _authority(settings: Settings, paths: Paths, founded: bool, now: int) -> tup
 
 def _found(settings: Settings, paths: Paths, authority: Authority, now: int) -> str:
     """Begin the ledger with the collector's own enrolment, or take up where an earlier setup broke off."""
-    keeper = Keeper(paths, settings.origin, SystemClock())
+    keeper = Keeper(paths, log_name.read(paths, settings).origin, SystemClock())
     try:
         if keeper.ledger.size == 0:
             payload = _own_enrolment(PrivateKey(paths.agent_key.read_bytes()), authority, settings, now)
@@ -137,7 +139,7 @@ def _own_enrolment(key: PrivateKey, authority: Authority, settings: Settings, no
 
 def ledger_key(settings: Settings, paths: Paths) -> str:
     """Return the ledger's verifier key, as hosts pin it and `verify --trust` takes it."""
-    return str(VerifierKey(settings.origin, identity.ledger_signer(paths).public))
+    return str(VerifierKey(log_name.read(paths, settings).origin, identity.ledger_signer(paths).public))
 
 
 def _machine_id() -> str:

@@ -44,7 +44,8 @@ class Routes:
         """Return the rules that want to see an event with this body."""
         kind = type(body)
         if kind is Exec:
-            by_program = self._unusual if is_unusual(body) else self._execs
+            unusual = body.elevated or body.environment or body.memory_only is not None  # as `is_unusual`
+            by_program = self._unusual if unusual else self._execs
             found = by_program.get(body.exe or "")
             return self._of_exec(by_program, body) if found is None else found
         if kind in _CONNECTIONS:

@@ -31,7 +31,7 @@ def load(path: Path, *, required: bool = False) -> Settings:
     Raises:
         SettingsError: a file cannot be read, is no TOML, or has a wrong key or value; with file and line.
     """
-    return _load(path, ((file, _read(file)) for file in files(path, required=required)))
+    return of_texts(path, ((file, _read(file)) for file in files(path, required=required)))
 
 
 def load_with(path: Path, text: str) -> Settings:
@@ -40,7 +40,7 @@ def load_with(path: Path, text: str) -> Settings:
     Raises:
         SettingsError: as `load`.
     """
-    return _load(path, ((path, text), *((file, _read(file)) for file in files(path))))
+    return of_texts(path, ((path, text), *((file, _read(file)) for file in files(path))))
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
@@ -55,7 +55,12 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise SettingsError(f"{name}: not valid TOML: {error}") from error
 
 
-def _load(path: Path, texts: Iterable[tuple[Path, str]]) -> Settings:
+def of_texts(path: Path, texts: Iterable[tuple[Path, str]]) -> Settings:
+    """Return the settings that these files make together, in this order; path is for messages.
+
+    Raises:
+        SettingsError: as `load`.
+    """
     merged: dict[str, Any] = {}
     for file, text in texts:
         table = parse(text, str(file))

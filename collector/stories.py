@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from . import alert_queries, incidents, queries, session_queries, suppression
-from .alert import IF_SURE, Alert
+from . import alert_queries, incidents, queries, ranking, session_queries, suppression
+from .alert import IF_SURE, OTHERS, Alert
+from .baselines import DAY, day_of
 from .conditions import Where
 from .incident import Incident, Seen, Session
 from .organisation import Known
@@ -21,7 +22,10 @@ Row = dict[str, Any]
 Ask = Callable[[Query], list[Row]]
 ALERTS_LIMIT = 50_000
 """Alerts from which stories are made at once."""
+PAST_LIMIT = 200_000
+"""Findings, by rule, person and day, by which it is told how seldom they are; the newest."""
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
+_OTHERS = f'"{OTHERS}"'
 _detail = msgspec.json.Decoder(dict[str, str])
 
 
@@ -50,6 +54,16 @@ class Stories:
     def with_finding(self, found: Sequence[tuple[str, str]]) -> Found:
         """Return the incidents of those whose these findings, by rule and entity, are."""
         return self._whole(self._told(alert_queries.these(found), None), lambda _one: True)
+
+    def weighed(self, found: Sequence[Incident]) -> list[Incident]:
+        """Return incidents with how surprising they are by what was found in the days before (`ranking`)."""
+        if not found:
+            return []
+        begin = (day_of(min(one.begin for one in found)) - ranking.PAST_DAYS) * DAY
+        rows = self._ask(alert_queries.past(begin, max(one.end for one in found) + 1, PAST_LIMIT))
+        past = (ranking.Past(row["rule"], row["person"], row["day"], row["bytes"]) for row in rows)
+        prevalence = ranking.Prevalence(past, self._known.peers)
+        return [ranking.weighed(one, prevalence) for one in found]
 
     def _told(self, chosen: Where, until: int | None) -> _Read:
         rows = self._ask(alert_queries.of_stories(chosen, until, ALERTS_LIMIT + 1))
@@ -156,7 +170,7 @@ def alert(row: Row) -> Alert:
 
 def _details(told: str | None) -> dict[str, str]:
     """Return of an alert's details those that a story needs."""
-    return _detail.decode(told) if told and IF_SURE in told else {}
+    return _detail.decode(told) if told and (IF_SURE in told or _OTHERS in told) else {}
 
 
 def session(row: Row) -> Session:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from . import attack, incident_text, moved_bytes, risk
-from .alert import Alert, Severity
+from .alert import OTHERS, Alert, Severity
 from .incident import SEVERITIES, Entry, Incident, Place, Seen, Session, rank
 from .incident_ids import identity
 from .moved_bytes import SessionKey
@@ -134,4 +134,6 @@ def _entry(one: Alert) -> Entry:
         one.summary,
         _evidence(one),
         one.id,
+        one.bytes_out or 0,
+        OTHERS in one.details,
     )

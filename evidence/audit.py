@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import chain_rules, checkpoint, opened, tree
+from . import chain_rules, checkpoint, host_losses, join_rules, opened, tree
 from .bundle import Bundle
 from .chain_rules import Chains, DataRules
 from .checkpoint import Checkpoint, VerifierKey
@@ -17,9 +17,10 @@ from .entry import EntryType
 from .errors import EvidenceError
 from .host_receipts import HostReceipts
 from .host_rules import Witness
+from .join_rules import Joins
 from .opened import Opened
 from .receipt import decode_hashes
-from .report import Missing, Report, Status
+from .report import Missing, Report, Restored, Status
 
 
 def audit(bundle: Bundle, trusted: Sequence[HostReceipts] = ()) -> Report:
@@ -30,11 +31,15 @@ def audit(bundle: Bundle, trusted: Sequence[HostReceipts] = ()) -> Report:
         problems += _inclusion(bundle, head)
     found = opened.open_pieces(bundle.pieces, problems)
     chains = chain_rules.by_chain(found.statements)
+    joins, name = Joins(found.joins), key.name if key is not None else ""
+    problems += joins.problems(key, head, _anchors(bundle))
     contradictions, gaps = _among_themselves(bundle, found, chains, head)
-    witnesses = [Witness(host, bundle.manifest.subject, chains) for host in trusted]
+    witnesses = [Witness(host, bundle.manifest.subject, chains, joins, name) for host in trusted]
     objections, absent = _against_hosts(bundle, found, witnesses, (key, head))
     problems += [*contradictions, *objections]
-    missing = _once([*absent, *gaps])
+    spans = join_rules.spans(chains, trusted, joins, name)
+    unexplained, lost = join_rules.split(_once([*absent, *gaps]), spans)
+    missing = _once(unexplained)
     hosts = _hosts(found)
     anchored = {witness.agent for witness in witnesses if witness.anchors()} & hosts
     return Report(
@@ -47,6 +52,30 @@ def audit(bundle: Bundle, trusted: Sequence[HostReceipts] = ()) -> Report:
         anchored=tuple(sorted(anchored)),
         unanchored=tuple(sorted(hosts - anchored)),
         statements=len(found.statements),
+        restored=_restored(joins, found, witnesses),
+        lost=join_rules.merged([*lost, *(gap for witness in witnesses for gap in witness.gone())]),
+    )
+
+
+def _restored(joins: Joins, found: Opened, witnesses: Sequence[Witness]) -> tuple[Restored, ...]:
+    """Return where the log goes on from another, and how much of that hosts are known to have seen."""
+    told = [
+        loss.counts.get("seen", 0)
+        for item in found.statements
+        for loss in item.said.loss
+        if loss.cause == host_losses.RESTORED
+    ]
+    seen = max([0, *told, *(witness.saw() for witness in witnesses)])
+    return tuple(
+        Restored(
+            join.record.former,
+            join.index,
+            max(seen, join.index),
+            join.record.time,
+            join.record.author,
+            join.record.reason,
+        )
+        for join in joins.all
     )
 
 
@@ -86,7 +115,8 @@ def _among_themselves(
     problems += [*chain_rules.links(chains, found.keys), *chain_rules.forks(chains, found.forks)]
     if head is not None:
         everything = (*found.statements, *found.asides, *found.forks)
-        problems += chain_rules.seen(everything, _anchors(bundle), head)
+        explained = Joins(found.joins).explain
+        problems += chain_rules.seen(everything, _anchors(bundle), head, explained)
     subject = bundle.manifest.subject
     there = {agent for agent, _epoch, _lane in chains}
     problems += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from . import tree
 from .checkpoint import Checkpoint
@@ -11,6 +11,7 @@ from .errors import EvidenceError
 from .opened import Key, Opened, Place, Signed
 from .receipt import decode_hashes
 from .report import Chain, Missing
+from .statement import Seen
 
 Chains = dict[Place, list[Signed]]
 """Statements by chain, in the order of their numbers."""
@@ -96,8 +97,16 @@ def quotes(chains: Chains, keys: dict[tuple[str, int], Key]) -> tuple[list[str],
     return problems, missing
 
 
-def seen(signed: Iterable[Signed], anchors: dict[int, tuple[str, ...]], head: Checkpoint) -> list[str]:
-    """Check that each tree a host saw, as its statements quote it, became the bundle's tree, before them."""
+def seen(
+    signed: Iterable[Signed],
+    anchors: dict[int, tuple[str, ...]],
+    head: Checkpoint,
+    explained: Callable[[int, Seen], bool] = lambda _index, _seen: False,
+) -> list[str]:
+    """Check that each tree a host saw, as its statements quote it, became the bundle's tree, before them.
+
+    explained tells whether the statement at an index may quote a tree of a former log that was lost.
+    """
     problems: list[str] = []
     for item in signed:
         quoted = item.said.seen
@@ -107,6 +116,8 @@ def seen(signed: Iterable[Signed], anchors: dict[int, tuple[str, ...]], head: Ch
             proof = decode_hashes(anchors.get(quoted.size, ()))
             tree.check_consistency(quoted.size, head.size, bytes.fromhex(quoted.root), head.root, proof)
         except EvidenceError as error:
+            if explained(item.index, quoted):
+                continue
             problems.append(
                 f"{item}: its host saw a log of {quoted.size} entries that is not in this one ({error})"
             )

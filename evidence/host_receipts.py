@@ -43,8 +43,11 @@ class Note(msgspec.Struct, frozen=True, tag_field="type", tag="checkpoint"):
     note: str
 
 
-class Acknowledged(msgspec.Struct, frozen=True, tag_field="type", tag="receipt"):
-    """A statement that the collector acknowledged at time (UTC ns): its digest, leaf index and tree size."""
+class Acknowledged(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="receipt"):
+    """A statement that the collector acknowledged at time (UTC ns): its digest, leaf index and tree size.
+
+    log names the log it stood in, where that was restored from a backup since and lost it.
+    """
 
     time: Count
     lane: Lane
@@ -52,6 +55,7 @@ class Acknowledged(msgspec.Struct, frozen=True, tag_field="type", tag="receipt")
     digest: Hash
     index: Count
     size: Count
+    log: str | None = None
 
 
 class HostReceipts(msgspec.Struct, frozen=True):

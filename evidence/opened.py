@@ -9,13 +9,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from . import decision, dsse, enrolment, entry, seal, statement
+from . import decision, dsse, enrolment, entry, seal, statement, successor
 from .bundle import Piece
 from .decision import Retention
 from .entry import Entry, EntryType
 from .errors import EvidenceError
 from .kind import Lane
 from .statement import Statement
+from .successor import Join
 
 STATEMENTS = frozenset({EntryType.BATCH, EntryType.ACT, EntryType.EQUIVOCATION})
 """Entries whose payload is an envelope with a statement."""
@@ -64,6 +65,7 @@ class Opened(msgspec.Struct, frozen=True):
     statements: tuple[Signed, ...]
     asides: tuple[Signed, ...]
     forks: tuple[Signed, ...]
+    joins: tuple[Join, ...] = ()
 
 
 def open_pieces(pieces: Iterable[Piece], problems: list[str]) -> Opened:
@@ -72,6 +74,7 @@ def open_pieces(pieces: Iterable[Piece], problems: list[str]) -> Opened:
     keys: dict[tuple[str, int], Key] = {}
     revoked: dict[tuple[str, int | None], int] = {}
     retentions: list[tuple[int, Retention]] = []
+    joins: list[Join] = []
     for piece, found in entries:
         try:
             if found.type is EntryType.ENROLMENT:
@@ -81,6 +84,8 @@ def open_pieces(pieces: Iterable[Piece], problems: list[str]) -> Opened:
                 revoked.setdefault((gone.agent, gone.epoch), piece.index)
             elif found.type is EntryType.RETENTION:
                 retentions.append((piece.index, decision.retention(found.payload)))
+            elif found.type is EntryType.SUCCESSOR:
+                joins.append(successor.join(found.payload, piece.index))
         except EvidenceError as error:
             problems.append(f"entry {piece.index}: {error}")
     signed = _statements(entries, keys, revoked, problems)
@@ -91,6 +96,7 @@ def open_pieces(pieces: Iterable[Piece], problems: list[str]) -> Opened:
         tuple(item for item in signed if item.type is not EntryType.EQUIVOCATION and not item.aside),
         tuple(item for item in signed if item.aside),
         tuple(item for item in signed if item.type is EntryType.EQUIVOCATION and not item.aside),
+        tuple(joins),
     )
 
 

@@ -40,12 +40,17 @@ NEVER_EXCLUDED = (
 NEVER_IGNORED = (
     *("sshd", "sshd-session", "sshd-auth", "login", "su", "sudo", "doas", "pkexec", "passwd", "chage"),
     *("useradd", "usermod", "userdel", "groupadd", "chpasswd", "visudo", "crontab", "at", "systemctl"),
+    *("rbash", "rsh", "rcp", "rlogin", "slogin", "telnet", "ftp", "newgrp", "sg", "systemd", "init", "cron"),
+    *("crond", "atd", "runuser", "awk", "gawk", "mawk", "nawk", "tclsh", "expect", "find", "xargs", "git"),
     *("sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox", "toybox", "env", "setpriv", "unshare"),
     *("nsenter", "insmod", "modprobe", "kmod", "bpftool", "auditctl", "gdb", "strace", "python", "python3"),
     *("perl", "ruby", "node", "php", "lua", "ssh", "scp", "sftp", "rsync", "curl", "wget", "nc", "ncat"),
     *("socat", "tar", "gpg", "openssl", "vedette-agent"),
 )
 """Programs that no policy leaves out, nor with a version behind the name, nor by a pattern that may fit."""
+NO_PROGRAMS = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp")  # noqa: S108 - refused, not used
+"""Folders in which a path says nothing of the program."""
+WILD_PARTS = 2
 _VERSION = "0123456789."
 _WILD = re.compile(r"[*?\[]")
 
@@ -184,16 +189,30 @@ def _check_holds(name: str, given: tuple[str, ...], floor: tuple[str, ...]) -> N
         raise ValueError(f"{name} must name {', '.join(missing)}, as every host watches it")
 
 
+def must_be_told(name: str) -> str | None:
+    """Return which program that no policy leaves out a base name stands for, with or without a version."""
+    bare = name.rstrip(_VERSION)
+    return next((never for never in NEVER_IGNORED if never in (name, bare)), None)
+
+
 def _check_program(pattern: str) -> None:
     """Refuse what names a program that must be told, or may: a name goes for all that begins like it."""
-    name = posixpath.basename(pattern)
-    if not name or name in (".", ".."):
-        raise ValueError(f"{pattern}: names no program")
-    known = _WILD.split(name)[0]
-    wild = known != name
-    for never in NEVER_IGNORED:
-        if known.rstrip(_VERSION) == never or (wild and never.startswith(known)):
-            raise ValueError(f"{pattern} cannot be left out: every host tells what {never} does")
+    parts = pattern.split("/")[1:]
+    if posixpath.normpath(pattern) != pattern:
+        raise ValueError(f"{pattern}: write it as {posixpath.normpath(pattern)}")
+    if "**" in pattern or sum(_WILD.search(part) is not None for part in parts) > WILD_PARTS:
+        raise ValueError(f"{pattern}: ** or more than {WILD_PARTS} parts with wildcards: it may fit too much")
+    if _WILD.search(parts[0]) is not None:
+        raise ValueError(f"{pattern}: begin it with the name of a folder")
+    for root in NO_PROGRAMS:
+        if _is_within(pattern, root):
+            raise ValueError(f"{pattern}: no path of a program; what lies in {root} is another at each look")
+    known = _WILD.split(parts[-1])[0]
+    never = must_be_told(known)
+    if never is None and known != parts[-1]:
+        never = next((one for one in NEVER_IGNORED if one.startswith(known)), None)
+    if never is not None:
+        raise ValueError(f"{pattern} cannot be left out: every host tells what {never} does")
 
 
 def _is_within(path: str, folder: str) -> bool:

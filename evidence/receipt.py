@@ -18,11 +18,20 @@ PROOF_LIMIT = 64
 _HASH_BYTES = 32
 
 
+class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A SUCCESSOR entry in base64, proven to be in the receipt's tree; consistency starts from its index."""
+
+    entry: str
+    inclusion: tuple[str, ...]
+    consistency: tuple[str, ...] = ()
+
+
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to an accepted batch, as JSON.
 
     index is the entry's leaf; inclusion and consistency are base64 hashes, leaf side first; checkpoint is the
-    signed note; old_size is the size the consistency proof starts from (0: no proof needed).
+    signed note; old_size is the size the consistency proof starts from (0: no proof needed). joins are there
+    where the log goes on from another one that the host still takes for the log.
     """
 
     index: Count
@@ -31,6 +40,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     old_size: Count = 0
     consistency: tuple[str, ...] = ()
     duplicate: bool = False
+    joins: tuple[Joined, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(Receipt)

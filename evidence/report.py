@@ -45,11 +45,26 @@ class Chain(msgspec.Struct, frozen=True):
     losses: tuple[Loss, ...]
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """The log goes on from `former` with the first `kept` entries of it, since time (UTC ns); why, by whom.
+
+    seen is the largest size of the former log that a host is known to have seen.
+    """
+
+    former: str
+    kept: int
+    seen: int
+    time: int
+    author: str
+    reason: str
+
+
 class Report(msgspec.Struct, frozen=True):
     """The outcome. subject is what the bundle claims to be about: hosts and interval.
 
     problems are contradictions, in words; anchored names the hosts whose receipts agree, unanchored those
-    whose word nobody vouches for but the collector.
+    whose word nobody vouches for but the collector. Where the collector was restored from a backup, restored
+    says so, and lost names the statements of the interval that hosts know to be gone with that.
     """
 
     status: Status
@@ -61,3 +76,5 @@ class Report(msgspec.Struct, frozen=True):
     anchored: tuple[str, ...]
     unanchored: tuple[str, ...]
     statements: int
+    restored: tuple[Restored, ...] = ()
+    lost: tuple[Missing, ...] = ()

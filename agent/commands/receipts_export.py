@@ -60,17 +60,22 @@ def _lines(
         stored.agent,
         stored.epoch,
         stored.public,
-        stored.ledger,
+        str(witness.key),
         time.time_ns(),
         stored.entry,
         {"priority": heads.priority.head, "bulk": heads.bulk.head} if heads else {},
         witness.alarm.reason if witness.alarm else None,
     )
     yield Note(0, stored.checkpoint)
+    for restored in witness.restored:
+        if restored.note is not None:
+            yield Note(restored.time, restored.note)
     for verified, note in witness.checkpoints():
         yield Note(verified, note)
     for received, one in witness.acknowledged():
-        yield Acknowledged(received, one.lane, one.seq, one.digest, one.index, one.size)
+        lost = witness.lost_with(received, one)
+        log = parse_vkey(lost.former).name if lost else None
+        yield Acknowledged(received, one.lane, one.seq, one.digest, one.index, one.size, log)
 
 
 COMMAND = Command("receipts export", "hand out what this host knows of the ledger", _run, _arguments)

@@ -80,7 +80,7 @@ class BpfFeed:
             except ValueError:
                 self._tally.add("undecodable")
                 continue
-            if (shared or ends) and isinstance(body, Exit) and ends.repeats(body, shared=shared):
+            if isinstance(body, Exit) and (shared or ends) and ends.repeats(body, shared=shared):
                 continue
             yield Observed(body, mono, None, None, like)
 

@@ -23,7 +23,7 @@ from .. import settings
 from ..errors import SpoolError, SpoolUncertain
 from ..receipts import Verdict
 from ..witness import Alarm, Witness
-from . import accounts, heads, inbox, progress, recovery, segment
+from . import accounts, heads, inbox, progress, recovery, restored, segment
 from .accounts import Accounts
 from .disk import Disk, LocalDisk
 from .heads import LANES, Heads, Mark
@@ -91,6 +91,7 @@ class Outbox:
         self._accounts = self._load_accounts()
         self._restore_acks()
         self._account_for(found.damaged)
+        self._set_accounts(restored.account_for(witness, self._shelf, self._accounts))
         self.clean = found.generation == 0 or disk.size(folder / "farewell") is not None
         """Whether the last run said farewell, or there was none."""
         disk.remove(folder / "farewell")
@@ -295,9 +296,13 @@ class Outbox:
             self._check_readable(part, stored)
         if delivered.receipt is None:
             return 0
-        judged = self._witness.judge(delivered.receipt, stored.envelope, delivered.lane, now)
+        newest = (self.head("priority").seq, self.head("bulk").seq)
+        judged = self._witness.judge(delivered.receipt, stored.envelope, delivered.lane, now, newest)
         if judged.verdict is not Verdict.ACCEPTED or self._witness.alarm is not None:
             return 0
+        if judged.joins:
+            self._witness.save(now)
+            self._set_accounts(restored.account_for(self._witness, self._shelf, self._accounts))
         part.mark(delivered.seq, ACKED)
         return 1
 
@@ -357,7 +362,8 @@ class Outbox:
     def _publish(self) -> None:
         """Tell ship what is acknowledged and where proofs shall start; a failure costs only resends."""
         acked = [Acked(self._heads.mark(lane).floor, self._shelf.acked(lane)) for lane in LANES]
-        told = Progress(self.seen, acked[0], acked[1], self._witness.alarm is not None)
+        count = len(self._witness.restored)
+        told = Progress(self.seen, acked[0], acked[1], self._witness.alarm is not None, count)
         if told != self._published:
             with contextlib.suppress(OSError):
                 self._disk.replace(self._out / progress.FILE, progress.encode(told), durable=False)

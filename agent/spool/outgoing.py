@@ -66,9 +66,12 @@ class Outgoing:
         """Read what watch says it has acknowledged; what cannot be read now is read the next time."""
         try:
             raw = self._disk.read(self._out / progress.FILE, 0, progress.LIMIT)
-            self.progress = progress.decode(raw)
+            told = progress.decode(raw)
         except (OSError, SpoolError):
             return
+        if told.restored != self.progress.restored:
+            self._cursors = {lane: _Cursor() for lane in heads.LANES}
+        self.progress = told
 
     def heads(self) -> heads.Heads | None:
         """Return the heads, None before the first start of watch."""

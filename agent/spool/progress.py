@@ -30,12 +30,16 @@ class Acked(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The file's content; frozen says that deletion has stopped because the log contradicted itself."""
+    """The file's content; frozen says that deletion has stopped because the log contradicted itself.
+
+    restored counts how often the collector's ledger was restored: then what was acknowledged may wait again.
+    """
 
     seen: Seen | None = None
     priority: Acked = Acked()
     bulk: Acked = Acked()
     frozen: bool = False
+    restored: Count = 0
 
     def acked(self, lane: Lane) -> Acked:
         """Return one lane's."""

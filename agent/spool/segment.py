@@ -197,6 +197,10 @@ class Segment:
         """Set a flag of a statement that is here."""
         self.flags[seq - self.first] |= flag
 
+    def clear(self, seq: int, flag: int) -> None:
+        """Take a flag back."""
+        self.flags[seq - self.first] &= ~flag
+
     def offset(self, seq: int) -> int:
         """Return where a statement lies."""
         return self.offsets[seq - self.first]

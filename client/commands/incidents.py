@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import http
+from .. import http, surprise
 from ..command import FINE, Call, Command, limit, times
 from ..describe import SEVERITY_STYLES, badge
 from ..listing import Row, listed
@@ -19,6 +19,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", metavar="NAME")
     parser.add_argument("--host", metavar="HOST", help="a host it reached")
     parser.add_argument("--suppressed", action="store_true", help="also with what a suppression hides")
+    parser.add_argument(
+        "--by",
+        choices=("time", "surprise"),
+        help="surprise: first what is found most seldom, not what is newest",
+    )
     times(parser)
     limit(parser, 50)
 
@@ -33,6 +38,7 @@ def _run(call: Call) -> int:
         person=options.person,
         host=options.host,
         suppressed=options.suppressed or None,
+        order=options.by,
         limit=options.limit,
     )
     rows = listed(
@@ -49,8 +55,8 @@ def _run(call: Call) -> int:
 
 
 def _table(screen: Screen, rows: list[Row]) -> None:
-    heads = ("last", "severity", "person", "hosts", "bytes out", "findings", "id", "what")
-    screen.table(heads, [_cells(row) for row in rows], right=("bytes out", "findings"))
+    heads = ("last", "severity", "surprise", "person", "hosts", "bytes out", "findings", "id", "what")
+    screen.table(heads, [_cells(row) for row in rows], right=("surprise", "bytes out", "findings"))
 
 
 def _cells(row: Row) -> list[Part]:
@@ -60,6 +66,7 @@ def _cells(row: Row) -> list[Part]:
     return [
         (utc(row["end"]), "dim"),
         badge(row["severity"]),
+        surprise.bits(row["surprise"]) if row.get("surprise") else "-",
         (who(row), "bold"),
         " → ".join(hosts[:_LISTED]) + more,
         size(row["bytes_out"]) if row["bytes_out"] else "-",

@@ -94,6 +94,7 @@ def _tell(screen: Screen, report: Report) -> None:
             ("missing: ", "bold red"),
             f"agent {gap.agent}, lane {gap.lane}, sequence {sequences(gap)} ({gap.why})",
         )
+    _tell_restored(screen, report)
     _tell_scope(screen, report)
     if report.chains:
         screen.line("")
@@ -102,6 +103,24 @@ def _tell(screen: Screen, report: Report) -> None:
     if report.name:
         screen.line("")
         screen.line(("bundle ", "dim"), report.name)
+
+
+def _tell_restored(screen: Screen, report: Report) -> None:
+    """Say that the log goes on from another, and exactly what is known to be lost with that."""
+    for each in report.restored:
+        why = f" ({each.reason})" if each.reason else ""
+        screen.line(
+            "  ",
+            ("restored: ", "bold yellow"),
+            f"by {each.author} at {utc(each.time)}{why} with {each.kept} entries of the log "
+            f"{each.former.partition('+')[0]}; hosts had seen {each.seen}",
+        )
+    for gap in report.lost:
+        screen.line(
+            "  ",
+            ("lost: ", "bold yellow"),
+            f"agent {gap.agent}, lane {gap.lane}, sequence {sequences(gap)} ({gap.why})",
+        )
 
 
 def sequences(gap: Missing) -> str:
@@ -122,7 +141,8 @@ def _tell_scope(screen: Screen, report: Report) -> None:
 def _chain(chain: Chain, report: Report) -> list[Part]:
     place = (chain.agent, chain.epoch, chain.lane)
     gone = sum(gap.last - gap.seq + 1 for gap in report.missing if (gap.agent, gap.epoch, gap.lane) == place)
-    held = f"{chain.first} to {chain.last}"
+    lost = sum(gap.last - gap.seq + 1 for gap in report.lost if (gap.agent, gap.epoch, gap.lane) == place)
+    held = f"{chain.first} to {chain.last}" + (f", {lost} lost by a restore" if lost else "")
     absent = [(chain.dropped, "given up by its host"), (chain.expired, "expired")]
     held += "".join(f", data of {count} {why}" for count, why in absent if count)
     losses = "; ".join(_loss(loss) for loss in chain.losses) or "none"
@@ -130,7 +150,7 @@ def _chain(chain: Chain, report: Report) -> list[Part]:
     return [
         (chain.agent, "bold" if anchored else ""),
         chain.lane,
-        (f"{held}, {gone} missing", "red") if gone else f"{held}, complete",
+        (f"{held}, {gone} missing", "red") if gone else held if lost else f"{held}, complete",
         str(chain.events),
         utc(chain.begin),
         utc(chain.end),

@@ -62,7 +62,8 @@ def _judged(
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
         if signs:
             severity: Severity | None = "high" if volume.out >= site.number(_ID, _LARGE) else None
-            yield moved(record, address, volume, signs=signs, severity=severity)
+            others = state.others(record, volume)
+            yield moved(record, address, volume, signs=signs, severity=severity, others=others)
 
 
 def _programs(_site: Site) -> frozenset[str]:

@@ -63,7 +63,8 @@ def _judged(
         signs = signs_before(work, volume, site.number(_ID, _WINDOW))
         is_large = volume.out >= site.number(_ID, _LARGE)
         severity: Severity | None = "high" if signs or is_large else None
-        yield moved(record, address, volume, signs=signs, severity=severity)
+        others = state.others(record, volume)
+        yield moved(record, address, volume, signs=signs, severity=severity, others=others)
 
 
 def _how(name: str, words: str) -> str:

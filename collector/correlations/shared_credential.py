@@ -6,8 +6,6 @@ once are a hint only. Our own addresses are hops and gateways, and tell of no pl
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 from collections.abc import Iterable
 
 import msgspec
@@ -18,6 +16,7 @@ from ..bounded import remember
 from ..by_person import is_change
 from ..examples import SERVICE, WINDOW, login
 from ..organisation import NetworkLabel, Organisation
+from ..origins import network
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
 from ..session_work import describe
@@ -29,8 +28,6 @@ _AT_ONCE = Parameter(
 _KEYS_LIMIT = 50_000
 _KEPT = 16
 _NS = 1_000_000_000
-_V4, _V6 = 16, 32
-"""Prefix lengths within which a provider's addresses lie close together."""
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -57,40 +54,17 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     if not isinstance(body, Accepted) or body.source is None or record.person is None:
         return ()
     ip = body.source.ip
-    network = _network(ip)
-    if network is None or site.known.use(ip) is not None or site.known.is_service_account(body.user):
+    near = network(ip)
+    if near is None or site.known.use(ip) is not None or site.known.is_service_account(body.user):
         return ()
     who = body.fingerprint or f"account {body.user}"
     place = site.known.place(ip)
-    one = Login(record.at, record.uid, ip, place, network, record.agent, record.host, record.person)
+    one = Login(record.at, record.uid, ip, place, near, record.agent, record.host, record.person)
     logins = sorted([*state.logins.get(who, ()), one], key=_order)[-_KEPT:]
     remember(state.logins, who, logins, _KEYS_LIMIT)
     if is_change(record, site):
         return ()
     return [found for other in logins if (found := _judge(who, one, other, site)) is not None]
-
-
-@functools.lru_cache(65_536)
-def _network(ip: str) -> str | None:
-    """Return the wide network of a public address; None of others: they are behind a gateway of ours."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return None
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback or address.is_link_local or _is_inner(address):
-        return None
-    return str(ipaddress.ip_network((address, _V4 if address.version == 4 else _V6), strict=False))  # noqa: PLR2004 - IPv4
-
-
-_INNER = tuple(
-    ipaddress.ip_network(one)
-    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-)
-
-
-def _is_inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in network for network in _INNER if network.version == address.version)
 
 
 def _order(login: Login) -> tuple[int, str]:

@@ -83,7 +83,8 @@ def _judged(state: State, work: Work, record: Record, site: Site, addresses: lis
         how = "unusual" if signs else _compared(state, record, volume, site)
         if how != "usual":
             severity: Severity | None = "medium" if how == "as peers" else None
-            yield moved(record, address, volume, signs=signs, severity=severity)
+            others = state.others(record, volume)
+            yield moved(record, address, volume, signs=signs, severity=severity, others=others)
 
 
 def _compared(state: State, record: Record, volume: Volume, site: Site) -> Usual:

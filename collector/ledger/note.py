@@ -44,7 +44,7 @@ class Notes:
         path = folder / layout.SLOTS
         if not path.exists() and not (folder / layout.entries_name(0)).exists():
             note = checkpoint.sign(Checkpoint(origin, 0, tree.EMPTY_ROOT), signer)
-            disk.replace(path, note.ljust(_SLOT, b"\0") * 2)
+            disk.replace(path, slots_of(note))
         slot, self.newest = _newest(folder, self._key)
         self._next = 0 if slot == 1 else 1
         self._slots = disk.open(path)
@@ -73,6 +73,11 @@ class Notes:
         """Close the files."""
         self._disk.close(self._slots)
         self._disk.close(self._published)
+
+
+def slots_of(note: bytes) -> bytes:
+    """Return the slots' file as it begins: the same note in both."""
+    return note.ljust(_SLOT, b"\0") * 2
 
 
 def slots(path: Path) -> list[bytes]:

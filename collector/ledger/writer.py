@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from evidence import receipt, tree
+from evidence import receipt, successor, tree
 from evidence.checkpoint import Checkpoint
 from evidence.errors import BadProof
 from evidence.keys import Signer
-from evidence.receipt import Receipt
+from evidence.receipt import Joined, Receipt
 
 from ..errors import LedgerError, LedgerFull
 from . import layout, scan
@@ -109,10 +109,13 @@ class Ledger:
         with contextlib.suppress(OSError):  # tiles follow from the entries; the next group tries again
             self._tiles.catch_up(self._tree, self.size)
 
-    def receipt(self, index: int, known: int, *, duplicate: bool = False) -> Receipt:
+    def receipt(
+        self, index: int, known: int, *, duplicate: bool = False, joins: Sequence[tuple[int, bytes]] = ()
+    ) -> Receipt:
         """Return the receipt of entry index under the newest checkpoint.
 
-        known is the size the host verified last; without a proof from it, old_size of the receipt is 0.
+        known is the size the host verified last; without a proof from it, old_size of the receipt is 0. joins
+        are index and bytes of the entries that a host needs which still takes a former log for the log.
         """
         signed = self._notes.newest
         head = signed.head
@@ -127,7 +130,17 @@ class Ledger:
             old_size=known,
             consistency=receipt.encode_hashes(consistency),
             duplicate=duplicate,
+            joins=tuple(self._joined(at, raw, head.size) for at, raw in joins),
         )
+
+    def _joined(self, index: int, raw: bytes, size: int) -> Joined:
+        inclusion = tree.inclusion_proof(self._tree, index, size)
+        consistency = tree.consistency_proof(self._tree, index, size)
+        return successor.joined(raw, receipt.encode_hashes(inclusion), receipt.encode_hashes(consistency))
+
+    def had_root(self, size: int, root: bytes) -> bool:
+        """Tell whether this tree had this root when it had size entries."""
+        return size <= self.size and self._tree.root(size) == root
 
     def leaf(self, index: int) -> bytes:
         """Return the leaf hash of entry index."""

@@ -5,7 +5,7 @@ The memory is exact: its key is what of the event the rules of a view look at, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from evidence.kind import Body, kind_of
 
-from ..bounded import remember
+from ..bounded import add
 from . import tree
 from .compile import Places, Test, compiled
 from .decide import reduced, views_of
@@ -71,7 +71,8 @@ class Panel:
         self._row, self._key = _reader(fields)
         self._tests = _tests(nodes, places)
         self._costs = [costs.setdefault(rule.id, Cost()) for rule in self.rules]
-        self._prefilter = Prefilter(nodes, places)
+        self._prefilter = Prefilter([(node, places) for node in nodes])
+        self.wanting = tuple((node, dict(zip((*self._names, None), fields, strict=False))) for node in nodes)
         self._memory: dict[Any, tuple[Rule, ...]] = {}
         self._clock = clock
 
@@ -86,15 +87,8 @@ class Panel:
             self.count.remembered += 1
             return found
         found = self._judge(self._row(key))
-        remember(self._memory, key, found, LIMIT)
+        add(self._memory, key, found, LIMIT)
         return found
-
-    def unlike(self, body: Any) -> tuple[Rule, ...]:
-        """Return what `of` does, of a body that is known to be unlike those before it."""
-        if not self.view.has(body):
-            return ()
-        self.count.asked += 1
-        return self._judge(self._row(self._key(body)))
 
     def _judge(self, texts: list[str | None]) -> tuple[Rule, ...]:
         numbers = self._prefilter.candidates(texts)
@@ -173,15 +167,20 @@ def _key(  # noqa: PLR0911 - one for each way that is faster
 
 
 class Together:
-    """The panels of one kind, with a memory of what all of them said of events that are alike to all."""
+    """The panels of one kind, with a memory of what all of them said of events that are alike to all.
+
+    What is not remembered is prefiltered for all panels at once; those with a rule that is left are asked.
+    """
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         self.panels, self.count = tuple(panels), Count()
         bases: list[Basis] = [basis for panel in panels for basis in panel.bases]
         bases += [panel.view.has for panel in panels if panel.view.has is not any_body]
         self._key = _reader([Field(basis) for basis in dict.fromkeys(bases)])[1]
-        # A panel whose rules look at all there is has nothing to remember beside what is remembered here.
-        self._of = [panel.unlike if set(panel.bases) == set(bases) else panel.of for panel in panels]
+        wanting = [(node, fields, panel) for panel in panels for node, fields in panel.wanting]
+        self._panel_of = [panel for _node, _fields, panel in wanting]
+        self._prefilter, watched = _prefilter([(node, fields) for node, fields, _panel in wanting])
+        self._row = _row(watched, list(dict.fromkeys(bases)))
         self._memory: dict[Any, tuple[Rule, ...]] = {}
 
     def of(self, body: Any) -> tuple[Rule, ...]:
@@ -194,10 +193,39 @@ class Together:
         if found is not None:
             self.count.remembered += 1
             return found
-        all_found = {rule.id: rule for of in self._of for rule in of(body)}
-        found = tuple(all_found.values())
-        remember(self._memory, key, found, LIMIT)
+        numbers = self._prefilter.candidates(self._row(key))
+        found = self._judge(numbers, body) if numbers else ()
+        add(self._memory, key, found, LIMIT)
         return found
+
+    def _judge(self, numbers: Sequence[int], body: Any) -> tuple[Rule, ...]:
+        asked = dict.fromkeys(self._panel_of[number] for number in numbers)
+        return tuple({rule.id: rule for panel in asked for rule in panel.of(body)}.values())
+
+
+def _prefilter(
+    wanting: Sequence[tuple[tree.Node, Mapping[str | None, Field]]],
+) -> tuple[Prefilter, list[Field]]:
+    """Return a prefilter of trees of several views, and the fields of its row: those it looks at."""
+    every = dict.fromkeys(field for _node, fields in wanting for field in fields.values())
+    place = {field: at for at, field in enumerate(every)}
+    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
+    seen = Prefilter(nodes).places
+    kept = [field for field, at in place.items() if at in seen]
+    place = {field: kept.index(field) if field in kept else -1 for field in every}
+    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
+    return Prefilter(nodes), kept
+
+
+def _row(fields: Sequence[Field], bases: list[Basis]) -> Callable[[Any], list[str | None]]:
+    """Return a function from the key of all bases to the texts of fields."""
+    if len(bases) == 1:
+        only = [field.show for field in fields]
+        return lambda key: [show(key) for show in only]
+    attributes = [basis for basis in bases if isinstance(basis, str)]
+    order = [*attributes, *(basis for basis in bases if not isinstance(basis, str))]
+    shown = [(field.show, order.index(field.basis)) for field in fields]
+    return lambda key: [show(key[at]) for show, at in shown]
 
 
 class Judge:
@@ -223,7 +251,7 @@ class Judge:
     def counted(self) -> Iterator[tuple[str, int, int, int]]:
         """Yield name, rules, times asked and times remembered: of each kind with several views, and of those.
 
-        A view is asked what its kind did not remember.
+        A view is asked what its kind neither remembers nor rules out.
         """
         for kind, together in self.by_kind.items():
             if len(together.panels) > 1:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import ahocorasick
 
-from ..bounded import remember
+from ..bounded import add
 from . import tree
 from .required import Wanted, rarity, required
 
@@ -25,13 +25,13 @@ _Left = tuple[int, int]
 class Prefilter:
     """Tells which of several trees a record may match, by their numbers."""
 
-    def __init__(self, nodes: Sequence[tree.Node], places: Mapping[str | None, int]) -> None:
-        """Build an automaton for each field; places tell where fields stand in a row of texts."""
+    def __init__(self, nodes: Sequence[tuple[tree.Node, Mapping[str | None, int]]]) -> None:
+        """Build an automaton for each field; a tree comes with the places of its fields in a row of texts."""
         self._all = (1 << len(nodes)) - 1
         self._anywhere = self._all
         texts: dict[int, dict[str, list[int]]] = {}
         narrowed: dict[int, int] = {}
-        for number, node in enumerate(nodes):
+        for number, (node, places) in enumerate(nodes):
             bit, wanted = 1 << number, required(node)
             for place, one in _of_one_field(wanted, places).items():
                 narrowed[place] = narrowed.get(place, 0) | bit
@@ -42,18 +42,20 @@ class Prefilter:
                 self._anywhere &= ~bit
             for field, text in max(mixed, key=rarity, default=()):
                 texts.setdefault(places[field], {}).setdefault(text, [0, 0])[1] |= bit
-        self._watches = tuple(
-            (place, _Watch(of, self._all & ~narrowed.get(place, 0))) for place, of in texts.items()
-        )
+        watches = [(place, _Watch(of, self._all & ~narrowed.get(place, 0))) for place, of in texts.items()]
+        self._watches = tuple((place, watch.of) for place, watch in watches)
+        self.places = frozenset(texts)
 
     def candidates(self, texts: Sequence[str | None]) -> list[int]:
         """Return the numbers of the trees that a row of texts may match, in order."""
         left, anywhere = self._all, self._anywhere
-        for place, watch in self._watches:
-            of_text, somewhere = watch.of(texts[place])
+        for place, watched in self._watches:
+            of_text, somewhere = watched(texts[place])
             left &= of_text
             anywhere |= somewhere
         left &= anywhere
+        if not left:
+            return []  # nearly always
         found: list[int] = []
         while left:
             lowest = left & -left
@@ -94,5 +96,5 @@ class _Watch:
             left |= alone
             somewhere |= beside
         if len(text) <= _SHORT:
-            remember(self._memory, text, (left, somewhere), LIMIT)
+            add(self._memory, text, (left, somewhere), LIMIT)
         return left, somewhere

@@ -98,6 +98,10 @@ def settle(tree: Path) -> None:
     """Give everything in tree the modes and times it is packed with: 0755 or 0644, and the build's epoch."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
-            runs = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if runs else 0o644)
+            path.chmod(0o755 if path.is_dir() or _runs(path) else 0o644)
         os.utime(path, (int(EPOCH), int(EPOCH)), follow_symlinks=False)
+
+
+def _runs(path: Path) -> bool:
+    """Tell whether a file is to be executable: of the others, some wheels say so too."""
+    return path.stat().st_mode & 0o100 != 0 and (path.parent.name == "bin" or ".so" in path.suffixes)

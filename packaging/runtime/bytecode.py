@@ -20,7 +20,15 @@ def compile_tree(tree: Path, python: Path) -> None:
     Raises:
         BuildFailed: a module does not compile.
     """
-    command: list[str | Path] = [python / "bin" / f"python{VERSION}", "-I", "-m", "compileall", "-q", "-f"]
+    command: list[str | Path] = [
+        python / "bin" / f"python{VERSION}",
+        "-I",
+        "-B",
+        "-m",
+        "compileall",
+        "-q",
+        "-f",
+    ]
     options = ["-b", "--invalidation-mode", "unchecked-hash", "-s", str(tree), str(tree)]
     shell.run([*command, *options], tree, _ENVIRONMENT)
     for source in tree.rglob("*.py"):

@@ -24,7 +24,13 @@ _SPDX = {
     "MIT License": "MIT",
     "Apache License, Version 2.0": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+    "BSD-3-Clause and Public-Domain": "BSD-3-Clause",
 }
+
+
+_CALLED = {"python3.13": "cpython", "sqlite3": "sqlite", "xz-utils": "xz"}
+"""Debian's name of a source to its makers' name, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ def from_sources(sources: Sequence[Source], folder: Path, target: Path) -> Itera
         BuildFailed: a source lacks the licence text its row names.
     """
     for source in sources:
+        called = _CALLED.get(source.name, source.name)
         original = apt.fetched(source, folder)[0]
         texts = []
         with tarfile.open(original) as archive:
@@ -54,9 +61,9 @@ def from_sources(sources: Sequence[Source], folder: Path, target: Path) -> Itera
                 opened = archive.extractfile(f"{top}/{name}")
                 if opened is None:
                     raise BuildFailed(f"{source.name} has no {name}")
-                texts.append(_copy(opened.read(), source.name, Path(name).name, target))
+                texts.append(_copy(opened.read(), called, Path(name).name, target))
         sha256 = next(iter(source.files.values()))
-        yield Component(source.name, source.upstream, source.licence, tuple(texts), sha256, "source")
+        yield Component(called, source.upstream, source.licence, tuple(texts), sha256, "source")
 
 
 def from_wheels(site: Path, hashes: dict[str, str], target: Path) -> Iterator[Component]:
@@ -73,7 +80,10 @@ def from_wheels(site: Path, hashes: dict[str, str], target: Path) -> Iterator[Co
         files = [
             path for path in sorted(info.rglob("*")) if path.is_file() and _LICENCE_FILE.search(path.name)
         ]
-        texts = tuple(_copy(path.read_bytes(), name, path.name, target) for path in files)
+        texts = tuple(
+            _copy(path.read_bytes(), name, str(path.relative_to(info)).removeprefix("licenses/"), target)
+            for path in files
+        )
         yield Component(name, metadata["Version"], _licence(metadata), texts, hashes[name], "wheel")
 
 

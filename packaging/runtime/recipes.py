@@ -110,6 +110,8 @@ _OPENSSL_LEFT_OUT = (
     *("whirlpool", "sm2", "sm3", "sm4", "slh-dsa"),
 )
 """What no connection or digest of ours uses: less to carry, and less to attack."""
+_OPENSSL_PREFIX = "/usr/lib/vedette/openssl"
+"""Where OpenSSL would look for more of its code: a folder of root's, and never one of the build."""
 
 
 def _openssl(step: Step) -> None:
@@ -117,12 +119,14 @@ def _openssl(step: Step) -> None:
         "./Configure",
         step.tools.architecture.openssl,
         *(f"no-{name}" for name in _OPENSSL_LEFT_OUT),
-        f"--prefix={step.prefix}",
+        f"--prefix={_OPENSSL_PREFIX}",
         "--libdir=lib",
         "--openssldir=/etc/ssl",
     )
     step.run("make", jobs(), "build_libs")
-    step.run("make", "install_dev")
+    installed = step.source.parent / "installed"
+    step.run("make", "install_dev", f"DESTDIR={installed}")
+    shutil.copytree(f"{installed}{_OPENSSL_PREFIX}", step.prefix, dirs_exist_ok=True)
 
 
 def _libelf(step: Step) -> None:
@@ -133,12 +137,12 @@ def _libelf(step: Step) -> None:
     step.configure(*left_out, *compressors, f"CPPFLAGS=-I{zlib}/include", f"LDFLAGS=-L{zlib}/lib")
     step.run("make", jobs(), "-C", "lib")
     step.run("make", jobs(), "-C", "libelf", "libelf.a")
-    step.install(["libelf/libelf.a"], ["libelf/libelf.h", "libelf/gelf.h", "libelf/nlist.h"])
+    step.install(["libelf/libelf.a", "lib/libeu.a"], ["libelf/libelf.h", "libelf/gelf.h", "libelf/nlist.h"])
 
 
 def _libbpf(step: Step) -> None:
     folder = step.source / "src"
-    inside = [step.uses["libelf"] / "lib/libelf.a", step.uses["zlib"] / "lib/libz.a"]
+    elf, zlib = step.uses["libelf"] / "lib", step.uses["zlib"] / "lib"
     step.run(
         "zcc",
         *step.tools.environment["CFLAGS"].split(),
@@ -147,13 +151,14 @@ def _libbpf(step: Step) -> None:
         *(f"-I{step.uses[name]}/include" for name in ("libelf", "zlib")),
         *(
             "-Wl,--gc-sections",
+            "-Wl,-z,defs",
             "-Wl,--version-script=libbpf.map",
             "-Wl,-soname,libbpf.so.1",
             "-o",
             step.prefix / "libbpf.so.1",
         ),
         *sorted(path.name for path in folder.glob("*.c")),
-        *inside,
+        *(elf / "libelf.a", elf / "libeu.a", zlib / "libz.a"),
         folder=folder,
     )
 

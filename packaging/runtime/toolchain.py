@@ -10,8 +10,8 @@ from pathlib import Path
 from . import cache, shell
 
 LOCK = Path(__file__).parents[1] / "requirements-build.lock"
-FLAGS = "-O2 -fPIC -g0 -Wno-date-time"  # the date is the one of EPOCH
-STATIC_FLAGS = f"{FLAGS} -fvisibility=hidden -ffunction-sections -fdata-sections"
+FLAGS = "-O3 -g0 -fomit-frame-pointer -Wno-date-time"  # the date is the one of EPOCH
+STATIC_FLAGS = f"{FLAGS} -O2 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
 """For what is linked into something else: the linker then leaves out what is not called."""
 EPOCH = "1790000000"
 """SOURCE_DATE_EPOCH of what is compiled: __DATE__ in `python -VV` and OpenSSL's build date."""

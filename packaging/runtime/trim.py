@@ -9,7 +9,7 @@ from . import gate, shell
 from .interpreter import VERSION
 
 _UNUSED_MODULES = (
-    *("test", "unittest", "doctest.py", "pdb.py", "_pyrepl", "idlelib", "tkinter", "turtledemo", "turtle.py"),
+    *("test", "doctest.py", "pdb.py", "idlelib", "tkinter", "turtledemo", "turtle.py"),
     *(
         "ensurepip",
         "venv",
@@ -33,7 +33,10 @@ PYTHON = (
 SITE = (
     *("bin", "include", "share", "**/include", "**/tests", "**/test", "**/testing", "*-stubs"),
     *(f"**/*.{ending}" for ending in ("pyi", "pyx", "pxd", "pxi", "h", "hpp", "c", "cc", "cpp", "typed")),
-    *(f"*.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "*.txt", "*.json")),
+    *(
+        f"*.dist-info/{name}"
+        for name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "*_*.txt", "direct_url.json")
+    ),
     *("cffi", "zstandard/_cffi*", "zstandard/backend_cffi.py"),
 )
 """Patterns below a site-packages folder."""

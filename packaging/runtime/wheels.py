@@ -24,9 +24,9 @@ NOT_NEEDED: dict[Which, frozenset[str]] = {
     # The agent speaks TLS itself. rich loads these two only for Markdown and for highlighted source, and
     # the compiled half of cffi, which cryptography loads, needs no parser of C.
     "agent": frozenset({"requests", "pygments", "markdown-it-py", "pycparser"}),
-    "collector": frozenset({"pygments", "markdown-it-py", "pycparser"}),
+    "collector": frozenset({"pygments", "markdown-it-py", "pycparser", "types-pyyaml", "diskcache-stubs"}),
 }
-"""Distributions that ours never import, left out together with what only they need."""
+"""Distributions that no running program of ours imports, left out together with what only they need."""
 SOURCE_ONLY = frozenset({"pyinotify"})
 """Distributions of which no wheel exists: pure Python, built here."""
 _BASELINES = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux_2_5", "manylinux1")

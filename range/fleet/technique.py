@@ -8,6 +8,7 @@ from random import Random
 import msgspec
 
 from . import draws
+from .hosts import DAY
 from .people import Person
 from .place import How, Place, somewhere
 from .settings import Settings
@@ -40,6 +41,10 @@ class Plan:
         """Note that data leaves on a day."""
         self.acts.append(day)
         return day
+
+    def utc_day(self, day: int, hour: float) -> int:
+        """Return the day by UTC of an hour of the person's clock: their night may be the evening before."""
+        return (self.person.hour(self.settings, day, hour) - self.settings.begin) // DAY
 
     def amount(self) -> float:
         """Return how many bytes leave on one day."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
 
 from agent import policy_shown, settings
 from agent.policy_told import HOUR, MOST
@@ -16,7 +21,7 @@ from agent.spool.disk import LocalDisk
 from evidence import policy
 from evidence.kind import Body
 from evidence.kinds.policy import Applied, Refused
-from evidence.policy_settings import PolicySettings, Section
+from evidence.policy_settings import Filtered, Ignore, PolicySettings, Section
 from tests.agent.policies import DAY, KEY, NOW, OTHER, QUIETER, SECOND, Host, document, signed
 
 
@@ -149,6 +154,26 @@ def test_an_older_file_that_was_put_back_is_told_and_does_not_hold(tmp_path: Pat
     assert again.settings == host.local
 
 
+@given(st.binary(max_size=120), st.sampled_from(["policy.json", "policy.marks"]), st.booleans())
+@example_settings(max_examples=60, deadline=None)
+def test_whatever_the_record_holds_watch_starts_and_goes_no_version_back(
+    noise: bytes,
+    name: str,
+    sealed: bool,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(Path(folder))
+        host.hand_over(signed(document(5)))
+        host.start().look(host.later(SECOND))
+        line = noise.replace(b"\n", b"") if sealed else noise
+        tail = b"\n" + hashlib.sha256(line).hexdigest().encode() if sealed else b""
+        (host.folder / "watch" / name).write_bytes(line + tail)
+        fleet = host.start()
+        assert grounds(fleet.begin()) == ["record is gone"]
+        host.hand_over(signed(document(4)))
+        assert grounds(fleet.look(host.later(SECOND)).bodies) == ["older"]
+
+
 def test_another_pinned_key_begins_anew(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.hand_over(signed(document(9)))
@@ -172,6 +197,24 @@ def test_what_is_too_large_or_no_file_is_not_read(tmp_path: Path) -> None:
     host.handed.unlink()
     os.mkfifo(host.handed)
     assert fleet.look(host.later(SECOND)).bodies == ()
+
+
+def test_a_link_does_not_lead_below_the_floor(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: no path below a folder for temporary files is taken for a program's")
+    host = Host(tmp_path)
+    fleet = host.start()
+    with tempfile.TemporaryDirectory(prefix="vedette-policy-", dir="/var/lib") as folder:
+        link = Path(folder) / "runner"
+        link.symlink_to("/bin/sh")
+        hidden = PolicySettings(dns=Filtered(ignore=Ignore(programs=(f"{folder}/runner*",))))
+        with pytest.raises(ValueError, match="cannot be left out"):
+            Ignore(programs=(f"{folder}/r*",))
+        host.hand_over(signed(document(1, settings=hidden)))
+        (refused,) = fleet.look(host.later(SECOND)).bodies
+    assert isinstance(refused, Refused)
+    assert (refused.ground, "every host tells" in refused.message) == ("unusable here", True)
+    assert fleet.settings == host.local
 
 
 def test_a_flood_of_refusals_is_bounded_and_counted(tmp_path: Path) -> None:

@@ -163,6 +163,13 @@ def test_equal_values_get_equal_marks_under_one_key_only() -> None:
     assert MARK.fullmatch(one)
 
 
+def test_a_number_alone_is_a_secret_only_for_a_pattern_or_a_program() -> None:
+    assert redactor().argv(["sleep", "1234"]) == ("sleep", "1234")
+    mine = redactor(patterns=(r"\b\d{4}\b",))
+    assert mine.argv(["sleep", "1234"]) == ("sleep", mine.mark("1234"))
+    assert MARK.search(redactor().argv(["zip", "-P", "1234", "x"])[2])
+
+
 def test_settings_add_flags_and_patterns() -> None:
     mine = redactor(flags=("--pin",), patterns=(r"ACME-\d+",))
     assert MARK.search(mine.argv(["x", "--pin", "1234"])[2])

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector import incidents
+from collector import incidents, ranking
 from collector.alert import Alert
 from collector.analysis import Analysis
+from collector.baselines import day_of
 from collector.fold import Fold, Folded
 from collector.incident import Incident, rank
+from collector.organisation import Known
+from collector.ranking import Past, Prevalence
 from evidence import codec, frame
 from evidence.kinds.connection import Close
 from evidence.seal import RAW_LIMIT
@@ -27,6 +30,7 @@ _TICK = 600 * 10**9
 """Nanoseconds: a list for a day can wait ten minutes for what did not happen."""
 _HISTORY = 5
 """Days of a person that the baseline wants before it judges one."""
+_BIT = 1000
 _FLOOR = 0.05
 """Least median absolute deviation of log1p(bytes), for that of few days may be 0."""
 
@@ -46,6 +50,7 @@ class Played:
     """A month that was folded: what was told by day, and what each person sent to outside by day."""
 
     month: Month
+    known: Known
     alerts: dict[int, list[Alert]] = field(default_factory=dict)
     sent: dict[str, dict[int, int]] = field(default_factory=dict)
 
@@ -57,10 +62,11 @@ class Played:
 
 def play(settings: Settings) -> Played:
     """Make a month and fold it with the collector's engine, entry by entry."""
-    played = Played(Month(settings))
+    month = Month(settings)
     with tempfile.TemporaryDirectory(prefix="vedette-fleet-") as folder:
-        told = months.tell(played.month, Path(folder) / "organisation.d")
-        fold = Fold(Analysis(told.detection, months.known(told)), _TICK)
+        told = months.tell(month, Path(folder) / "organisation.d")
+        played = Played(month, months.known(told))
+        fold = Fold(Analysis(told.detection, played.known), _TICK)
     for item in months.items(played.month):
         folded, alerts = fold.feed(item)
         for alert in alerts:
@@ -90,9 +96,9 @@ def _count(played: Played, folded: Folded, data: bytes) -> None:
 
 
 def by_incidents(played: Played) -> dict[int, list[Shown]]:
-    """Return for each day the incidents in which something new was told that day, the worst first.
+    """Return for each day the incidents of which something was told that day, as the collector ranks them.
 
-    They are ordered by severity, then by the person's risk, then by bytes out.
+    What was told until that day, and what the operator told of people's roles, is all that it ranks them by.
     """
     found: dict[int, list[Shown]] = {}
     so_far: list[Alert] = []
@@ -104,7 +110,8 @@ def by_incidents(played: Played) -> dict[int, list[Shown]]:
             recent = [one for one in so_far if one.detected >= played.month.settings.begin + (day - 3) * DAY]
             newest = {one.id for one in recent if (one.rule, one.entity) in new}
             made = [one for one in incidents.assemble(recent) if _is_fresh(one, newest)]
-            found[day] = sorted((_shown(one) for one in made), key=lambda one: one.score, reverse=True)
+            prevalence = Prevalence(map(_past, (one for one in so_far if one.person)), played.known.peers)
+            found[day] = [_shown(one) for one in ranking.ranked(made, prevalence)]
     return found
 
 
@@ -112,11 +119,15 @@ def _is_fresh(one: Incident, newest: set[str]) -> bool:
     return any(entry.alert in newest and rank(entry.severity) >= rank("medium") for entry in one.timeline)
 
 
+def _past(one: Alert) -> Past:
+    name = one.person.name if one.person is not None else ""
+    return Past(one.rule, name, day_of(one.time), one.bytes_out or 0)
+
+
 def _shown(one: Incident) -> Shown:
-    points = one.risk[-1].points if one.risk else 0
     alerting = [entry for entry in one.timeline if rank(entry.severity) >= rank("medium")]
     rules = tuple(dict.fromkeys(f"{entry.rule} ({entry.severity})" for entry in alerting))
-    return Shown(one.person, (rank(one.severity), points, one.bytes_out), rules, one.summary)
+    return Shown(one.person, (one.surprise / _BIT,), rules, one.summary)
 
 
 def by_baseline(played: Played) -> dict[int, list[Shown]]:

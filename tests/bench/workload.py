@@ -21,6 +21,8 @@ _PROGRAMS = (
     ("/usr/lib/postgresql/15/bin/pg_dump", "--format=custom", "--compress=6", "orders"),
     ("/usr/bin/curl", "--silent", "--fail", "--max-time", "10", "https://health.internal/ready"),
 )
+_SESSIONS = 50
+"""Audit sessions of one host: 2,000 hosts have 100,000, which is how many entities a collector is to bear."""
 _LINEAGES = 600
 """Sessions whose processes are in one batch."""
 _SERVICES = 2000
@@ -74,7 +76,7 @@ def _exec(chance: random.Random, lineage: tuple[Ancestor, ...]) -> Exec:
         gid=uid,
         euid=uid,
         auid=chance.choice((None, 1000, 1001, 1002)),
-        session=chance.randrange(1, 400),
+        session=chance.randrange(1, 1 + _SESSIONS),
         tty=None,
         cgroup=f"/system.slice/{unit}/payload",
         unit=unit,
@@ -102,7 +104,7 @@ def _close(chance: random.Random) -> Close:
         cmd_line=" ".join(program),
         uid=chance.choice((0, 33, 1000)),
         auid=chance.choice((None, 1000, 1001)),
-        session=chance.randrange(1, 400),
+        session=chance.randrange(1, 1 + _SESSIONS),
         unit=chance.choice(_UNITS),
     )
     service = chance.randrange(_SERVICES)

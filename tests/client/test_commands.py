@@ -116,8 +116,9 @@ def test_show_tells_the_whole_story(served: Served, capsys: pytest.CaptureFixtur
 def test_an_incident_is_listed_and_told(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "incidents", "--json") == 0
     identity = json.loads(capsys.readouterr().out)["id"]
-    assert run(served, "incidents") == 0
-    assert identity in capsys.readouterr().out
+    for order in ((), ("--by", "surprise")):
+        assert run(served, "incidents", *order) == 0
+        assert identity in capsys.readouterr().out
     assert run(served, "show", identity[:10]) == 0
     said = capsys.readouterr().out
     for part in (
@@ -127,6 +128,8 @@ def test_an_incident_is_listed_and_told(served: Served, capsys: pytest.CaptureFi
         lake.SOURCE,
         "session web-1 7",
         "T1048 (exfiltration)",
+        "upload_by_login, 12.3 MB or more",
+        "on 0 of 0 days",
         "vedette timeline",
     ):
         assert part in said

@@ -92,6 +92,8 @@ def test_fields_are_bounded(change: dict[str, object], said: str) -> None:
     [
         *("/usr/bin/sudo", "/usr/sbin/sshd", "/bin/bash", "/usr/bin/python3.11", "/usr/bin/python*"),
         *("/usr/bin/*", "/usr/bin/s*", "/usr/bin/[s]udo", "/usr/bin/?udo", "/usr/bin/pytho?3.1?", "/**"),
+        *("/proc/*/exe", "/proc/1/exe", "/*/bin/runner", "/opt/**/runner", "/opt/*/*/*/runner", "/run/x"),
+        *("/opt/../usr/bin/x", "/usr/bin/rbash", "/usr/bin/awk", "/dev/fd/3", "/usr/lib/systemd/systemd"),
         *("/usr/bin/", "/usr/bin/..", "relative", "/usr/bin/curl", "/usr/bin/su\n"),
     ],
 )

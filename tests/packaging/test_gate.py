@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime import gate
 from runtime.errors import TooNew
@@ -47,11 +47,13 @@ def test_what_it_lacks_is_named(cxx: str, abi: str, libc: str, said: str) -> Non
     assert gate.too_new(HEADERS.format(cxx=cxx, abi=abi, libc=libc)) == [said]
 
 
+@settings(deadline=None)
 @given(minor=st.integers(0, 99))
 def test_versions_are_compared_as_numbers(minor: int) -> None:
     assert bool(gate.too_new(HEADERS.format(cxx="3.4", abi="1.3", libc=f"2.{minor}"))) is (minor > 28)
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     assert isinstance(gate.too_new(text), list)

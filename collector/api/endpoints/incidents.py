@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, fetch, queries, risk
+from ... import alert_queries, fetch, queries, ranking, risk
 from ...incident import SEVERITIES, Incident, rank
 from ...stories import Stories
 from ...users import Role
@@ -17,13 +17,14 @@ from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter, limit
 from ..shown import active
 
+_SURPRISE = "surprise"
 _DAY = 86_400_000_000_000
 _DAYS = (30, 365)
 """Days in which the newest incidents are looked for first."""
 
 
 class Incidents(msgspec.Struct, frozen=True):
-    """Stories, the newest first; truncated says that there are more than were asked for.
+    """Stories, the newest first or as asked; truncated says that there are more than were asked for.
 
     cut says that somebody has more alerts than were read: what is oldest in their stories is missing.
     """
@@ -51,7 +52,11 @@ def _list(call: Call) -> msgspec.Struct | Stream:
             rows = [one for one in told.incidents if _is_asked(one, values)]
             if len(rows) > wanted:
                 break
-    return Incidents(rows[:wanted], len(rows) > wanted, told.cut)
+        if values["order"] == _SURPRISE:
+            first = sorted(found.weighed(rows), key=ranking.order)[:wanted]
+        else:
+            first = found.weighed(rows[:wanted])
+    return Incidents(first, len(rows) > wanted, told.cut)
 
 
 def _spans(start: int | None, end: int | None, now: int) -> list[queries.Span]:
@@ -105,7 +110,8 @@ def find(call: Call, connection: duckdb.DuckDBPyConnection, asked: str, *, suppr
     ]
     stories = _stories(call, connection, suppressed=suppressed)
     found = stories.with_finding([(row["rule"], row["entity"] or row["id"]) for row in named])
-    return the_one(found.incidents, asked, {row["id"] for row in named})
+    one = the_one(found.incidents, asked, {row["id"] for row in named})
+    return stories.weighed([one])[0]
 
 
 def the_one(found: list[Incident], asked: str, alerts: set[str]) -> Incident:
@@ -151,6 +157,12 @@ ENDPOINTS = (
             Parameter("severity", "text", "this severity or a higher one", choices=SEVERITIES),
             Parameter("person", "text", "whose"),
             Parameter("host", "text", "a host it reached"),
+            Parameter(
+                "order",
+                "text",
+                "time: the newest first; surprise: first what is found most seldom",
+                choices=("time", _SURPRISE),
+            ),
             _SUPPRESSED,
             limit(50, 1000),
         ),

@@ -32,6 +32,26 @@ def test_an_incident_tells_who_where_and_how_much(live: Live) -> None:
     assert live.get("/v1/incidents", to="2020-01-01").json()["rows"] == []
 
 
+def test_what_is_found_seldom_comes_first_if_that_is_asked_for(live: Live) -> None:
+    hour = 3600 * 10**9
+    often = [
+        lake.alert_row(300 + n)
+        | {"time": lake.NOW - n * 24 * hour, "person": f"person{n % 9}", "rule": "often", "boot": "b0"}
+        for n in range(1, 60)
+    ]
+    fresh = lake.alert_row(400) | {"time": lake.NOW, "person": "person1", "rule": "often", "boot": "b0"}
+    live.lake.add("alerts", [*often, fresh])
+    asked = {"from": "12h"}
+    newest, older = live.get("/v1/incidents", **asked).json()["rows"]
+    assert (newest["person"], older["person"]) == ("person1", "alice")
+    first, second = live.get("/v1/incidents", **asked, order="surprise").json()["rows"]
+    assert (first["person"], second["person"]) == ("alice", "person1")
+    assert first["surprise"] > second["surprise"] > 0
+    assert second["unusual"][0]["rule"] == "often"
+    assert second["unusual"][0]["own"] + second["unusual"][0]["others"] == 30
+    assert live.get("/v1/incidents", order="luck").status_code == 400
+
+
 def test_its_id_and_that_of_its_alerts_lead_to_it(live: Live) -> None:
     (incident,) = live.get("/v1/incidents").json()["rows"]
     for asked in (incident["id"], incident["id"][:6], lake.ALERT, lake.ALERT[:6]):

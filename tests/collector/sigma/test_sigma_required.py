@@ -59,7 +59,7 @@ def test_a_rule_is_looked_at_where_each_field_holds_what_it_wants() -> None:
         tree.Regex("CommandLine", "-[xX]"),
         tree.All((line, tree.Any((line, tree.Empty("Image"))))),
     ]
-    filtered = Prefilter(nodes, {"Image": 0, "CommandLine": 1})
+    filtered = Prefilter([(node, {"Image": 0, "CommandLine": 1}) for node in nodes])
     assert filtered.candidates(["/bin/tar", "tar -X"]) == [0, 1, 2, 4, 5]
     assert filtered.candidates(["/bin/tar", "tar"]) == [1, 2]
     assert filtered.candidates(["/bin/tar", None]) == [1, 2]
