@@ -37,7 +37,8 @@ bpf: ## the kernel objects; without clang the next rung of the sensors is used
 	 else echo "clang is missing: process and connection sensors use their next rung" >&2; fi
 
 agent/kernel/bpf/%.bpf.o: agent/kernel/bpf/%.bpf.c $(wildcard agent/kernel/bpf/*.h)
-	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -c $< -o $@
+	@$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(if $(filter aarch64,$(shell uname -m)),arm64,x86) -Wall -Werror \
+	    -fdebug-compilation-dir=. -c $< -o $@
 
 range: install ## JSON=FILE, TWINS=20: play all scenarios and runs of their benign twins; a row for each
 	@VEDETTE_RANGE=this-host-is-a-range $(VENV)/bin/vedette range run all --twins $(or $(TWINS),20) --json > $(JSON) || test $$? -eq 1

@@ -46,6 +46,7 @@ from .rule import (
 )
 from .rulebook import Book
 from .settings import Detection as DetectionSettings
+from .sharing import shared
 from .sigma import force
 from .sigma.document import Rule as SigmaRule
 from .sigma.force import Force
@@ -320,12 +321,14 @@ class Analysis:
 
     def load(self, state: bytes) -> None:
         """Take a state that `dump` gave; a rule that is new since then starts empty."""
-        stored = msgspec.msgpack.decode(state, type=_Dump)
-        self._attribution.load(msgspec.msgpack.decode(stored.attribution, type=attribution.State))
+        stored, known = msgspec.msgpack.decode(state, type=_Dump), dict[type, dict[Any, Any]]()
+        attributed = msgspec.msgpack.decode(stored.attribution, type=attribution.State)
+        self._attribution.load(shared(attributed, known))
         for rule in self._correlations:
             if rule.id in stored.correlations:
-                self._states[rule.id] = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
-        self._telling, self._risk, self._book = stored.telling, stored.risk, stored.book
+                own = msgspec.msgpack.decode(stored.correlations[rule.id], type=rule.state)
+                self._states[rule.id] = shared(own, known)
+        self._telling, self._risk, self._book = shared(stored.telling, known), stored.risk, stored.book
         self._budgets, self._quarantine = stored.budgets, stored.quarantine
         self._sigma.load(stored.sigma)
         self._refresh(self.site.known)

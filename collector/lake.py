@@ -23,7 +23,7 @@ from .files import make_folder, sync_folder
 from .snapshot import VIEWS, Snapshot
 
 SMALL_FILE = 4 << 20
-"""Bytes; files from this size on are not merged again: from some 30,000 events/s on a commit writes one so large.
+"""Bytes; files from this size on are not merged again: at 30,000 events/s and more a commit writes such.
 
 Merging costs as much for a row as storing it did: it is for rates at which there is time for it.
 """

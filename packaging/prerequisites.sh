@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs, as root on Debian and its kin, the packages that a build and the tests need; else says what is missing.
-# With the word boot also those that boot systems: see tests/packages.
+# With the word boot also those that boot systems: see tests/packages. With the word packages those that sign packages,
+# make repositories, and look them over.
 set -eu
 
 missing=""
@@ -25,6 +26,16 @@ need setcap libcap2-bin
 if [ "${1:-}" = boot ]; then
     need systemd-nspawn systemd-container
     need mmdebstrap mmdebstrap
+fi
+if [ "${1:-}" = packages ]; then
+    need gpg gnupg
+    need apt-ftparchive apt-utils
+    need createrepo_c createrepo-c
+    need rpm rpm
+    need lintian lintian
+    need rpmlint rpmlint
+    need shellcheck shellcheck
+    need mandoc mandoc
 fi
 
 [ -n "$missing" ] || exit 0

@@ -19,12 +19,12 @@ from .product import PRODUCTS, ROOT, version
 def main() -> int:
     """Make the packages; the exit code is 1 when a step fails."""
     options = _parser().parse_args()
-    release = Release(options.version, key=options.sign_key)
     folder = cache.default()
     folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".packages-", dir=folder))
     out = options.out.absolute()
     try:
+        release = Release(options.version, parts.this_machine().debian, options.sign_key)
         made: list[Path] = []
         for product in PRODUCTS:
             if options.only in {None, product.which}:

@@ -23,7 +23,7 @@ class Release:
     """What a build of packages is told."""
 
     version: str
-    architecture: str = "amd64"  # as Debian names it
+    architecture: str  # as Debian names it
     key: Path | None = None  # an armoured secret key that signs; None leaves packages unsigned
 
 

@@ -13,6 +13,13 @@ from .nfpm import Release
 from .parts import Parts
 from .product import PACKAGING, Product
 
+_IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    for found in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
+        importlib.import_module(found.name)
+"""
+
 
 def lay_out(product: Product, parts: Parts, release: Release, target: Path) -> None:
     """Fill target with all that the definition of product in nfpm/ names.
@@ -60,19 +67,18 @@ def build(product: Product, parts: Parts, release: Release, work: Path, out: Pat
 
 
 def check_start(product: Product, parts: Parts, staged: Path) -> None:
-    """Load every verb of product with the interpreter and the libraries that are packed.
+    """Import every module of product with the interpreter and the libraries that are packed.
 
     Raises:
-        LayoutWrong: one does not load: a library was left out that it needs.
+        LayoutWrong: one does not load: something was left out that it needs.
     """
     python = staged / "lib" / "python" / "bin" / f"python{parts.version}"
-    for program in product.programs:
-        done = subprocess.run(
-            [python, "-I", "-B", "-m", program.module, "--help"],
-            env={"PATH": os.defpath},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise LayoutWrong(f"{product.name}: {program.name} does not start:\n{done.stderr}")
+    done = subprocess.run(
+        [python, "-I", "-B", "-c", _IMPORT_ALL, *product.own],
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LayoutWrong(f"{product.name}: not all modules load:\n{done.stderr}")

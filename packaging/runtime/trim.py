@@ -9,7 +9,7 @@ from . import gate, shell
 from .interpreter import VERSION
 
 _UNUSED_MODULES = (
-    *("test", "unittest", "doctest.py", "pdb.py", "idlelib", "tkinter", "turtledemo", "turtle.py"),
+    *("test", "doctest.py", "pdb.py", "idlelib", "tkinter", "turtledemo", "turtle.py"),
     *(
         "ensurepip",
         "venv",

@@ -73,10 +73,10 @@ def build(tmp_path_factory: pytest.TempPathFactory, stand_in: Parts) -> Build:
 @pytest.fixture(scope="session")
 def agent(build: Build) -> dict[str, Path]:
     """Return the agent's packages."""
-    return build(AGENT, Release("1.2.3"))
+    return build(AGENT, Release("1.2.3", "amd64"))
 
 
 @pytest.fixture(scope="session")
 def collector(build: Build) -> dict[str, Path]:
     """Return the collector's packages."""
-    return build(COLLECTOR, Release("1.2.3"))
+    return build(COLLECTOR, Release("1.2.3", "amd64"))

@@ -154,7 +154,7 @@ def test_the_copyright_file_has_every_licence_text(stand_in: Parts) -> None:
 
 
 def test_two_builds_are_equal_byte_for_byte(agent: dict[str, Path], build: Build) -> None:
-    again = build(AGENT, Release("1.2.3"))
+    again = build(AGENT, Release("1.2.3", "amd64"))
     for ending, path in agent.items():
         assert path.name == again[ending].name
         assert path.read_bytes() == again[ending].read_bytes(), ending

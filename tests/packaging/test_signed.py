@@ -46,7 +46,7 @@ class Published:
 def published(tmp_path_factory: pytest.TempPathFactory, stand_in: Parts) -> Published:
     folder = tmp_path_factory.mktemp("signed")
     now, other = new_key(folder, "now"), new_key(folder, "other")
-    release = Release("1.2.3", key=now[0])
+    release = Release("1.2.3", "amd64", now[0])
     out = folder / "out"
     with signing.keys() as ring:
         prints = (ring.add(now[0]), ring.add(other[1]))
