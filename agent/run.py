@@ -15,7 +15,7 @@ import msgspec
 
 from evidence import policy
 
-from . import clock, enrich, governor, identity, layout, machine, privilege
+from . import clock, ending, enrich, governor, identity, layout, machine, privilege
 from .accounts import Accounts
 from .batching import Batching
 from .beginning import Beginning, Untold, how_it_ended, remember
@@ -86,6 +86,7 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
     _check_owner(places)
     layout.prepare(places, privilege.ship_account())
     _make_runtime(settings.runtime)
+    ending.forget(settings.runtime)
     who = identity.load(places)
     fleet = _fleet_policy(settings, places, who)
     redactor = Redactor(who.redaction_key, settings.redaction)
@@ -160,7 +161,7 @@ def _parts(ground: Ground, tail: TailServer, signals: StopSignals) -> Parts:
         notices=_certificate(ground, untold).due,
         policy=partial(_look_for_policy, ground.policy, untold.last_run),
         waits=((tail.fileno(), tail.accept), (signals.fileno(), signals.drain)),
-        stopped=signals.reason,
+        stopped=lambda: ending.reason(settings.runtime, signals.reason()),
         test_wished=signals.take_test,
         watchdog=notifier.watchdog,
     )

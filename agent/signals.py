@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a readable descriptor and a reason; SIGUSR1 as a wish for a self-test.
+"""SIGTERM, SIGINT and SIGUSR2 as a readable descriptor and a reason; SIGUSR1 as a wish for a self-test.
 
 Work that may be ended anywhere and waits for others, as ship's does, can ask for an exception instead.
 """
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+HAND_OVER = signal.SIGUSR2.name
+"""Asks watch to end without a farewell and to leave its rings to the next start, as an upgrade does."""
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 _READ = 4096
 TEST = signal.SIGUSR1
 """Asks watch to let every sensor see its own trigger."""

@@ -18,6 +18,7 @@ from .losses import LossBook, Lost
 from .self_report import Cost, SelfReport
 from .sensor import Moment
 from .settings import Settings
+from .signals import HAND_OVER
 from .timeline import Timeline
 
 _TICK = 1_000_000_000
@@ -318,6 +319,8 @@ class Watch:
         """Read what is left, say farewell, seal everything."""
         parts = self._parts
         parts.outside.stopping()
+        if reason == HAND_OVER:
+            return parts.batching.flush(parts.clock, _FLUSH)  # pinned rings go on for the start that follows
         self._now = parts.clock()
         for feed in parts.feeds:
             self._drain(feed)

@@ -40,7 +40,8 @@ def kept(cache: Path, name: str, inputs: Iterable[str], make: Callable[[Path], N
         outcome = work / "outcome"
         outcome.mkdir()
         make(outcome)
-        outcome.rename(target)
+        if not target.is_dir():  # another build may have been quicker
+            outcome.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages.built import Packages, packages
 from tests.packages.fleet import Fleet
 
-OPTION = "--boot"
+OPTION, DEBS = "--boot", "--debs"
 HERE = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(OPTION, action="store_true", help="boot systems and install packages in them")
+    parser.addoption(DEBS, type=Path, metavar="FOLDER", help="packages to install, instead of making them")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -44,6 +46,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for one in (fleet.host, fleet.collector):
             report.sections.append((f"journal of {one.name}", one.journal("-u", "vedette-*")))
     return report
+
+
+@pytest.fixture(scope="session")
+def debs(pytestconfig: pytest.Config) -> Packages:
+    """The packages to install."""
+    return packages(pytestconfig.getoption(DEBS, default=None))
 
 
 @pytest.fixture(scope="module")

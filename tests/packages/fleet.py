@@ -86,12 +86,14 @@ class Fleet:
 
 @contextmanager
 def booted(
-    base: Path, folder: Path, install: Callable[[Container], None], binds: Mapping[Path, str]
+    bases: Mapping[str, Path], folder: Path, install: Callable[[Container], None], binds: Mapping[Path, str]
 ) -> Iterator[Fleet]:
     """Boot a host and a collector after install has put its files into both; stop them at the end."""
     with linked(folder.name[-4:]) as link:
-        host = Container("host-1", base, folder / "host", link.host_path, binds)
-        collector = Container("collector-1", base, folder / "collector", link.collector_path, binds)
+        host = Container("host-1", bases["host-1"], folder / "host", link.host_path, binds)
+        collector = Container(
+            "collector-1", bases["collector-1"], folder / "collector", link.collector_path, binds
+        )
         try:
             for one in (collector, host):
                 one.prepare()

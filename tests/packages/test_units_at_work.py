@@ -15,7 +15,9 @@ from tests.packages.network import COLLECTOR_ADDRESS
 
 @pytest.fixture(scope="module")
 def fleet(folder: Path) -> Iterator[Fleet]:
-    with booted(roots.root("bookworm"), folder, plain.install, plain.BINDS) as made:
+    with booted(
+        dict.fromkeys(("host-1", "collector-1"), roots.root("bookworm")), folder, plain.install, plain.BINDS
+    ) as made:
         made.set_up_collector()
         made.enrol()
         made.host.wait("an agent at work", made.is_active)
@@ -61,5 +63,5 @@ def test_a_unit_is_confined(fleet: Fleet, unit: str) -> None:
 def test_a_stop_is_told_with_its_reason(fleet: Fleet) -> None:
     fleet.host.run("systemctl", "stop", *UNITS)
     found = fleet.wait_for("a farewell", "SELECT body FROM events WHERE kind = 'agent.stop'")
-    assert json.loads(found[0]["body"])["reason"]
+    assert json.loads(found[0]["body"])["reason"] == "stopped by SIGTERM"
     fleet.host.run("systemctl", "start", *UNITS)

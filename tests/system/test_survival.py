@@ -92,7 +92,7 @@ def test_kills_at_any_moment_leave_each_exec_once(agent: Agent) -> None:
     agent.start("watch")
     assert agent.stop() == 0
     assert Counter(agent.marks()) == Counter(marks)
-    assert [body.reason for body in agent.bodies() if isinstance(body, Stop)] == ["SIGTERM"]
+    assert [body.reason for body in agent.bodies() if isinstance(body, Stop)] == ["stopped by SIGTERM"]
 
 
 def test_a_connection_of_the_dead_time_is_recorded_with_its_bytes(agent: Agent) -> None:

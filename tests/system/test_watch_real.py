@@ -44,7 +44,7 @@ def test_each_command_is_sealed_once_and_a_stop_is_a_farewell(agent: Agent) -> N
     marks = run_marks(1, 40)
     assert agent.stop() == 0
     assert agent.marks() == marks
-    assert [body.reason for body in agent.bodies() if isinstance(body, Stop)] == ["SIGTERM"]
+    assert [body.reason for body in agent.bodies() if isinstance(body, Stop)] == ["stopped by SIGTERM"]
     agent.start("watch")
     agent.stop()
     assert [body.clean for body in agent.bodies() if isinstance(body, Start)] == [True, True]
