@@ -194,7 +194,7 @@ def test_a_slow_rule_is_put_to_rest_with_an_alert_that_names_it(place: Site, tmp
     end = time.monotonic() + 30
     while snapshot.book(readers).state(RULE) != "off":
         assert time.monotonic() < end
-        place.send(20)
+        place.send(20, "gfe")
         pipeline.turn(0.01)
     assert [act.object for act in place.acts] == [RULE, RULE], "one was refused"
     place.send(20, "cefg")
