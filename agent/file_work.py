@@ -183,15 +183,16 @@ class FileWork:
 
     def _follow_packages(self, parts: _Parts, now: Moment) -> list[Observed]:
         """Return what is to be told of packages; when a transaction is over read their database again."""
-        if not (self._summaries or self._stale or parts.packages.unsettled):
+        packages = parts.packages
+        if not (self._summaries or self._stale or packages.unsettled or packages.unlisted):
             return []
         over = not (self._live or self._pending.installing or self._pending.transaction(now.mono))
-        told = self._summaries.due(now, parts.packages.versions, over=over)
-        if over and self._stale:
+        told = self._summaries.due(now, packages.versions, over=over)
+        if over and (self._stale or packages.unlisted):
             self._stale = False
-            self._live.append(Step(1, step) for step in parts.packages.refresh())
+            self._live.append(Step(1, step) for step in packages.refresh())
         elif over:
-            parts.packages.settle()
+            packages.settle()
         return told
 
     def _plan(self, parts: _Parts, now: Moment) -> None:

@@ -1,10 +1,10 @@
 """Which package owns a path, and whether a file is as its package shipped it; from dpkg's files or rpm.
 
 The index of paths in the watched trees lies beside the baseline on disk. dpkg's lists are read once, and
-those of a package again when their mtime changed; rpm is asked once for each package that owns a changed
-file, and anew when its database changed. Nothing is polled (R53): a change of a file is what makes us look.
-What a package owned before it was read again is kept until the transaction is dealt with: of a file that is
-gone nothing else tells whose it was.
+those of a package again when their mtime changed; rpm lists all it has once, and anew when its database
+changed, and is asked for each path until that is read. Nothing is polled (R53): a change of a file is what
+makes us look. What a package owned before it was read again is kept until the transaction is dealt with: of a
+file that is gone nothing else tells whose it was.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .decode.package_db import (
 )
 from .package_lock import transaction_runs
 from .pending_paths import is_installer
+from .rpm_files import FORMAT, listed
 from .tree_change import Trees
 
 _SCHEMA = """
@@ -43,7 +44,6 @@ CREATE TABLE IF NOT EXISTS former_owners (
 """
 _SHA256_DIGITS = 64
 _RPM_SECONDS = 10
-_RPM_FORMAT = r"[%{=NAME}\t%{=VERSION}-%{=RELEASE}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"
 _RPM_FILES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db")
 _MERGED = (b"/bin/", b"/sbin/", b"/lib/", b"/lib64/")
 
@@ -75,11 +75,16 @@ class Packages:
         self._merged = Path("/bin").is_symlink()
         self._refreshed: int | None = None
         self._asked: tuple[int | None, ...] | None = None
+        self._tried: tuple[int | None, ...] | None = None
+        self._whole: tuple[int | None, ...] | None = None
         self._former: dict[str, str | None] = {}
         self._learned = False
 
     def refresh(self) -> Generator[int, None, None]:
-        """Read dpkg's lists that changed since they were read, in steps of one package."""
+        """Read dpkg's lists that changed since they were read, in steps of one package, or all of rpm's."""
+        if self._rpm is not None:
+            yield from self._list_rpm(self._rpm)
+            return
         info = self._dpkg / "info"
         self._refreshed = _stamp(info)
         stamps = {path.stem: _stamp(path) for path in info.glob("*.list")} if info.is_dir() else {}
@@ -136,6 +141,11 @@ class Packages:
         return self._former.get(package, now), now
 
     @property
+    def unlisted(self) -> bool:
+        """Whether rpm's database changed since rpm was asked to list it."""
+        return self._rpm is not None and self._tried != self._asked
+
+    @property
     def unsettled(self) -> bool:
         """Whether something is known of before a transaction."""
         return bool(self._former)
@@ -151,7 +161,7 @@ class Packages:
             self._follow_rpm()
         row = self._row(path)
         if row is None and self._rpm is not None:
-            return self._ask_rpm(path)
+            return self._ask_rpm(path) if self._whole is None or self._whole != self._asked else None
         if self._rpm is None and self._is_stale(row):
             deque(self.refresh(), maxlen=0)  # only the lists that changed are read
             row = self._row(path)
@@ -236,9 +246,24 @@ class Packages:
             self._db.execute("DELETE FROM owners")
             self._asked = asked
 
+    def _list_rpm(self, rpm: str) -> Generator[int, None, None]:
+        """Index all that rpm has in the trees, in small steps; where that fails it is asked for each path."""
+        self._follow_rpm()
+        self._tried = asked = self._asked
+        lines = listed(rpm)
+        try:
+            while True:
+                self._insert(parse_rpm(next(lines)))
+                yield 0
+        except StopIteration as end:
+            if end.value and asked == self._asked:
+                self._whole = asked
+        finally:
+            lines.close()
+
     def _ask_rpm(self, path: bytes) -> _Owner | None:
         """Index the package that owns path."""
-        command = [self._rpm or "rpm", "-qf", "--qf", _RPM_FORMAT, os.fsdecode(path)]
+        command = [self._rpm or "rpm", "-qf", "--qf", FORMAT, os.fsdecode(path)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_RPM_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired):

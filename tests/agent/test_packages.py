@@ -14,6 +14,7 @@ import pytest
 
 from agent.decode.package_db import locked_inodes, parse_status
 from agent.packages import Packages
+from agent.rpm_files import listed
 from agent.tree_change import Trees
 from evidence.kind import Actor
 from evidence.kinds.file import Explanation
@@ -197,3 +198,44 @@ def test_rpm_is_asked_anew_when_its_database_changed(tmp_path: Path) -> None:
     assert index.versions("coreutils") == ("9.1", "9.2")
     gone = index.explain(b"/usr/bin/cat", None, None, None, gone=True)
     assert gone == Explanation(package="coreutils", version="9.1", matches=True)
+
+
+def test_rpm_lists_all_it_has_once_and_is_asked_for_no_path_then(tmp_path: Path) -> None:
+    rpm, database, answer = tmp_path / "rpm", tmp_path / "db/rpmdb.sqlite", tmp_path / "answer"
+    database.parent.mkdir()
+    database.touch()
+    rpm.write_text(f"#!/bin/sh\necho $1 >> {tmp_path}/asked\ncat {answer}\n")
+    rpm.chmod(rpm.stat().st_mode | stat.S_IXUSR)
+    digest = hashlib.sha256(b"old").hexdigest()
+    many = "".join(f"filler\t1\t{digest}\t/usr/bin/filler{number}\n" for number in range(5000))
+    answer.write_text(f"{many}coreutils\t9.1\t{digest}\t{LS.decode()}")
+    index = packages(tmp_path / "no-dpkg", rpm=str(rpm), rpmdb=database.parent)
+    assert len(list(listed(str(rpm)))) > 2, "in portions"
+    (tmp_path / "asked").write_text("-qa\n")  # what making the index took
+    for number in range(20):
+        assert index.explain(b"/usr/bin/own%d" % number, None, digest, None) is None
+    found = index.explain(b"/usr/bin/filler4999", None, digest, None)
+    assert found == Explanation(package="filler", version="1", matches=True)
+    assert index.explain(LS, None, digest, None) is not None
+    assert (tmp_path / "asked").read_text().split() == ["-qa"]
+    os.utime(database, (1, 1))
+    answer.write_text(f"coreutils\t9.2\t{digest}\t{LS.decode()}\n")
+    assert index.explain(b"/usr/bin/other", None, digest, None) is None
+    assert (tmp_path / "asked").read_text().split() == ["-qa", "-qf"], "until it has listed them again"
+    now_unlisted = index.unlisted
+    assert now_unlisted
+    deque(index.refresh(), maxlen=0)
+    assert index.explain(b"/usr/bin/another", None, digest, None) is None
+    assert (tmp_path / "asked").read_text().split() == ["-qa", "-qf", "-qa"]
+
+
+def test_where_rpm_cannot_list_it_is_asked_for_each_path(tmp_path: Path) -> None:
+    rpm, digest = tmp_path / "rpm", hashlib.sha256(b"old").hexdigest()
+    rpm.write_text(
+        f"#!/bin/sh\n[ $1 = -qa ] && exit 1\nprintf 'coreutils\\t9.1\\t{digest}\\t{LS.decode()}\\n'\n"
+    )
+    rpm.chmod(rpm.stat().st_mode | stat.S_IXUSR)
+    index = packages(tmp_path / "no-dpkg", rpm=str(rpm), rpmdb=tmp_path)
+    deque(index.refresh(), maxlen=0)
+    assert not index.unlisted, "once is enough for a state of its database"
+    assert index.explain(LS, None, digest, None) is not None

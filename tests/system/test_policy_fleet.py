@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,10 @@ class Fleet:
             time.sleep(0.3)
         raise AssertionError(f"not within {PATIENCE:.0f} s: {what}; {self.answers()}")
 
+    def status(self) -> dict[str, Any]:
+        """Return what watch wrote of itself last; it does so now and then."""
+        return dict(json.loads(self.agent("status", "--json").stdout)["watch"])
+
     def _enrol(self) -> None:
         token = self.collector.command("token", "create", "--label", "role=web").strip()
         line = (self.folder / "key.pub").read_text()
@@ -171,7 +176,8 @@ def test_a_policy_is_staged_by_label_applied_live_and_rolled_back(fleet: Fleet) 
     fleet.ran("ignored")
     shown = fleet.agent("config", "show")
     assert f'programs = ["{fleet.runner}"]  # policy fleet 2' in shown.stdout
-    status = json.loads(fleet.agent("status", "--json").stdout)["watch"]
+    fleet.until(lambda: fleet.status()["policy"]["version"] == 2, "status follows")
+    status = fleet.status()
     assert (status["policy"]["version"], status["policy"]["state"]) == (2, "taken")
     counts = next(one["filtered"] for one in status["sensors"] if one["name"] == "process")
     assert counts[str(fleet.runner)] >= 1
