@@ -29,9 +29,9 @@ class Place(msgspec.Struct, frozen=True):
 SERVICES = (
     Place("github.com", "140.82.112.4", "git", known=True),
     Place("objects.githubusercontent.com", "185.199.108.133", "https", known=True),
-    Place("registry.npmjs.org", "104.16.24.34", "https", known=True),
-    Place("files.pythonhosted.org", "151.101.0.223", "https", known=True),
-    Place("deb.debian.org", "151.101.66.132", "https", known=True),
+    Place("scripts.packages.example", "104.16.24.34", "https", known=True),
+    Place("modules.packages.example", "151.101.0.223", "https", known=True),
+    Place("system.packages.example", "151.101.66.132", "https", known=True),
     Place("acme-artifacts.s3.eu-central-1.amazonaws.com", "52.219.46.10", "https", known=True),
     Place("api.telemetry.example", "192.0.2.40", "https", known=True),
 )
