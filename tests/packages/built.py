@@ -1,4 +1,4 @@
-"""The packages under test: two versions of the agent that differ in their number alone."""
+"""The packages under test: the collector, and two versions of the agent that differ in their number alone."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ class Packages:
         """Return where a version of the agent lies inside."""
         return f"{INSIDE}/vedette-agent_{version}-1_amd64.deb"
 
+    @property
+    def collector(self) -> str:
+        """Where the collector lies inside."""
+        return f"{INSIDE}/vedette-collector_{OLD}-1_amd64.deb"
+
 
 def packages(given: Path | None) -> Packages:
     """Return the packages in a folder given, else make them of this tree.
@@ -36,9 +41,9 @@ def packages(given: Path | None) -> Packages:
     if given is not None:
         return Packages(given.absolute())
     out = CACHE / "packages-to-boot"
-    for version in (OLD, NEW):
+    for product, version in (("agent", OLD), ("agent", NEW), ("collector", OLD)):
         done = subprocess.run(
-            [sys.executable, "-m", "packages", "--out", str(out), "--only", "agent", "--version", version],
+            [sys.executable, "-m", "packages", "--out", str(out), "--only", product, "--version", version],
             cwd=TREE,
             env={**os.environ, "PYTHONPATH": "packaging:."},
             capture_output=True,
