@@ -42,6 +42,9 @@ SITE = (
 """Patterns below a site-packages folder."""
 
 
+_EXTENSION = ".duckdb_extension"
+
+
 def remove(tree: Path, patterns: tuple[str, ...]) -> None:
     """Remove what patterns match in tree, and every compiled file, wherever it is."""
     for pattern in (*patterns, "**/__pycache__"):
@@ -53,8 +56,14 @@ def remove(tree: Path, patterns: tuple[str, ...]) -> None:
 
 
 def strip(tree: Path) -> None:
-    """Remove symbol tables and debugging sections from every binary in tree; what it exports stays."""
+    """Remove symbol tables and debugging sections from every binary in tree; what it exports stays.
+
+    DuckDB's extensions stay as they are: each ends with a record of its own behind the ELF file, without
+    which it does not load.
+    """
     shell.need({"strip": "binutils"})
     for path in gate.elf_files(tree):
+        if path.suffix == _EXTENSION:
+            continue
         path.chmod(0o755)
         shell.run(["strip", "--strip-unneeded", "--remove-section=.comment", path], tree)

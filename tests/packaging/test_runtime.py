@@ -7,10 +7,11 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from runtime import bundle, cache, gate, interpreter, wheels
+from runtime import bundle, cache, gate, interpreter, trim, wheels
 from runtime.toolchain import toolchain
 from runtime.wheels import Which
 
@@ -141,3 +142,13 @@ def test_every_component_has_a_licence_and_its_text(which: Which, folder: Path) 
         assert len(component["sha256"]) == 64
         assert component["licence_texts"], component["name"]
         assert any((listed / text).stat().st_size > 100 for text in component["licence_texts"])
+
+
+def test_an_extension_of_duckdb_is_not_stripped_of_its_record(tmp_path: Path) -> None:
+    whole = Path(sys.executable).read_bytes() + b"the record behind the file"
+    extension, program = tmp_path / "lake.duckdb_extension", tmp_path / "program"
+    extension.write_bytes(whole)
+    program.write_bytes(whole)
+    trim.strip(tmp_path)
+    assert extension.read_bytes() == whole
+    assert program.read_bytes() != whole
