@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -15,6 +14,8 @@ from agent import privilege
 from agent.layout import Layout, prepare
 from agent.privilege import Account
 from agent.spool.disk import LocalDisk
+
+from .other_user import become_and, outcome
 
 pytestmark = [
     pytest.mark.root,
@@ -48,27 +49,7 @@ def account_of_ship() -> Account:
 
 def inside_ship(work: Callable[[], object]) -> object:
     """Run work in a child that gave up root, and return what it returned (JSON)."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            privilege.drop(account_of_ship())
-            os.write(writing, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        raw = pipe.read()
-    os.waitpid(pid, 0)
-    return json.loads(raw)
-
-
-def outcome(act: Callable[[], object]) -> str:
-    try:
-        act()
-    except OSError as error:
-        return type(error).__name__
-    return "succeeded"
+    return become_and(lambda: privilege.drop(account_of_ship()), work)
 
 
 def test_ship_can_read_no_secret_of_watch_or_the_host(layout: Layout) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -18,6 +17,8 @@ from agent.layout import Layout, prepare, watch_owner
 from agent.privilege import Account
 from agent.settings import Settings
 from agent.spool.disk import LocalDisk
+
+from .other_user import become_and, outcome
 
 pytestmark = [
     pytest.mark.root,
@@ -42,30 +43,14 @@ def layout() -> Iterator[Layout]:
 
 def as_unit(user: Account, groups: list[int], work: Callable[[], object]) -> object:
     """Run work in a child with this user and these groups, and return what it returned (JSON)."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups(groups)
-            os.setresgid(user.gid, user.gid, user.gid)
-            os.setresuid(user.uid, user.uid, user.uid)
-            os.umask(0o077)
-            os.write(writing, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        raw = pipe.read()
-    os.waitpid(pid, 0)
-    return json.loads(raw)
 
+    def become() -> None:
+        os.setgroups(groups)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+        os.umask(0o077)
 
-def outcome(act: Callable[[], object]) -> str:
-    try:
-        act()
-    except OSError as error:
-        return type(error).__name__
-    return "succeeded"
+    return become_and(become, work)
 
 
 def test_each_writes_its_side_of_the_spool_and_both_read_it(layout: Layout) -> None:
