@@ -70,7 +70,8 @@ def _from_file(file: Path) -> Found:
             mode = os.fstat(opened.fileno()).st_mode
             line = opened.read(_LIMIT)
     except (OSError, UnicodeDecodeError) as error:
-        raise IdentityError(f"{file}: cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise IdentityError(f"{file}: cannot be read: {reason}") from error
     open_to = stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO)
     problem = f"{file}: others may read it; `chmod 600 {file}`" if open_to else None
     return replace(_parse(line, str(file)), file=file, problem=problem)
