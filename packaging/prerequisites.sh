@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs, as root on Debian and its kin, the packages that a build and the tests need; else says what is missing.
-# With the word boot also those that boot systems: see tests/packages. With the word packages those that sign packages,
-# make repositories, and look them over.
+# With the word boot also those that boot systems: see tests/packages. With the word packages those that build packages
+# from nothing, sign them, make repositories, and look them over.
 set -eu
 
 missing=""
@@ -26,6 +26,7 @@ need setcap libcap2-bin
 if [ "${1:-}" = boot ]; then
     need systemd-nspawn systemd-container
     need mmdebstrap mmdebstrap
+    need apt-ftparchive apt-utils
 fi
 if [ "${1:-}" = packages ]; then
     need gpg gnupg
@@ -36,6 +37,18 @@ if [ "${1:-}" = packages ]; then
     need rpmlint rpmlint
     need shellcheck shellcheck
     need mandoc mandoc
+    # What compiles the bundled Python and its libraries, beside the compiler, which is pinned: docs/runtime.md.
+    need make make
+    need patch patch
+    need m4 m4
+    need perl perl
+    need tclsh tcl
+    need autoreconf autoconf
+    need aclocal automake
+    need libtoolize libtool
+    need /usr/share/aclocal/ltdl.m4 libltdl-dev
+    need pkg-config pkgconf
+    need objdump binutils
 fi
 
 [ -n "$missing" ] || exit 0

@@ -69,7 +69,16 @@ def compile_own(product: Product, python: Path, version: str, site: Path) -> Non
     program = python / "bin" / f"python{version}"
     options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(site)]
     done = subprocess.run(
-        [program, "-I", "-m", "compileall", *options, *(str(site / package) for package in product.own)],
+        [
+            program,
+            "-I",
+            "-X",
+            "no_debug_ranges",
+            "-m",
+            "compileall",
+            *options,
+            *(str(site / package) for package in product.own),
+        ],
         env={**os.environ, "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": EPOCH},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from . import bundle, cache, gate, wheels
+from . import bundle, cache, gate, training, wheels
 from .errors import BuildFailed
 
 
@@ -15,7 +15,9 @@ def main() -> int:
     """Run one verb; the exit code is 1 when a step fails."""
     parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
     parser.add_argument(
-        "verb", choices=["build", "lock"], help="build: all parts; lock: packaging/wheels-*.lock"
+        "verb",
+        choices=["build", "lock", "profile"],
+        help="build: all parts; lock: packaging/wheels-*.lock; profile: what CPython is compiled by",
     )
     verb = parser.parse_args().verb
     folder = cache.default()
@@ -24,6 +26,8 @@ def main() -> int:
         if verb == "lock":
             for which in get_args(wheels.Which):
                 wheels.write_lock(which, folder)
+        elif verb == "profile":
+            training.renew(folder)
         else:
             _build(folder)
     except BuildFailed as error:

@@ -92,11 +92,11 @@ def _mirrors() -> dict[str, str]:
 def unpack(source: Source, cache: Path, folder: Path) -> None:
     """Unpack source into the empty folder, and apply those of Debian's patches that its row names."""
     original, changes = fetched(source, cache)
-    with tarfile.open(original) as archive:
-        archive.extractall(folder, _without_top(archive), filter="data")
     debian = folder.parent / f"{folder.name}.debian"
+    with tarfile.open(original) as archive:
+        _extract(archive, folder, _without_top(archive))
     with tarfile.open(changes) as archive:
-        archive.extractall(debian, filter="data")
+        _extract(archive, debian, archive.getmembers())
     series = (debian / "debian/patches/series").read_text() if source.patches != "^$" else ""
     for line in series.splitlines():
         name = line.split("#")[0].strip()
@@ -105,6 +105,12 @@ def unpack(source: Source, cache: Path, folder: Path) -> None:
             shell.run(
                 ["patch", "-p1", "--silent", "--forward", "--no-backup-if-mismatch"], folder, stdin=patch
             )
+
+
+def _extract(archive: tarfile.TarFile, folder: Path, members: list[tarfile.TarInfo]) -> None:
+    """Extract members of an archive that is pinned by its hash; Debian 12's Python knows no filter yet."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+    archive.extractall(folder, members)  # noqa: S202 - pinned by its hash
 
 
 def _without_top(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:

@@ -2,6 +2,7 @@
 
 BuildFailed             a step of the build went wrong; names the step and where its log is
 ├── ToolMissing         the machine lacks a program; names the package to install
+├── ProfileOutdated     the counts that CPython is compiled by are of another source; says how to renew them
 ├── SourceRefused       a source or wheel is not to be had, or is not the one that was pinned
 └── TooNew              a binary asks for more than the oldest supported system has
 """
@@ -19,6 +20,10 @@ class ToolMissing(BuildFailed):
 
 class SourceRefused(BuildFailed):
     """A source or a wheel is not to be had, or is not the one that was pinned."""
+
+
+class ProfileOutdated(BuildFailed):
+    """The counts that CPython is compiled by are of another source."""
 
 
 class TooNew(BuildFailed):

@@ -6,10 +6,11 @@ import ast
 import os
 import pprint
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import apt, cache, recipes, shell
+from . import apt, cache, profile, recipes, shell
 from .sources import CPYTHON
 from .toolchain import FLAGS, Toolchain, jobs
 
@@ -28,41 +29,68 @@ def interpreter(folder: Path, tools: Toolchain) -> Path:
     Raises:
         BuildFailed: it, or one of its libraries, cannot be fetched or compiled.
     """
-    for name in _LIBRARIES:
-        apt.fetched(recipes.RECIPES[name].source, folder)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = pool.map(lambda name: recipes.library(name, folder, tools), _LIBRARIES)
-        libraries = dict(zip(_LIBRARIES, made, strict=True))
+    inside = libraries(folder, tools)
 
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".python-source-", dir=folder) as work:
             source = Path(work) / "python"
             apt.unpack(CPYTHON, folder, source)
-            _compile(source, Path(work) / "installed", libraries, tools)
+            _compile(source, Path(work), inside, tools)
             (Path(work) / f"installed{_PREFIX}").rename(target / "python")
             _forget_folders(target / "python", folder)
 
-    inputs = [repr(CPYTHON), tools.architecture.target, *(path.name for path in libraries.values())]
-    return cache.kept(folder, "cpython", [*inputs, *cache.code("interpreter", "toolchain", "apt")], make)
+    inputs = [repr(CPYTHON), tools.architecture.target, *(path.name for path in inside.values())]
+    code = cache.code("interpreter", "toolchain", "apt", "profile")
+    return cache.kept(folder, "cpython", [*inputs, *code, *profile.inputs()], make)
 
 
-def _compile(source: Path, installed: Path, libraries: dict[str, Path], tools: Toolchain) -> None:
+def libraries(folder: Path, tools: Toolchain) -> dict[str, Path]:
+    """Return name to prefix of each library that goes into CPython, from the cache if it was made before.
+
+    Raises:
+        BuildFailed: one cannot be fetched or compiled.
+    """
+    for name in _LIBRARIES:
+        apt.fetched(recipes.RECIPES[name].source, folder)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = pool.map(lambda name: recipes.library(name, folder, tools), _LIBRARIES)
+        return dict(zip(_LIBRARIES, made, strict=True))
+
+
+def _compile(source: Path, work: Path, inside: dict[str, Path], tools: Toolchain) -> None:
+    """Build by the profile and install: across files (LTO), and with what is seldom run out of the way."""
+    options = ["-flto", *profile.unpacked(work / "profdata")]
+    environment = {**tools.environment, "CFLAGS": FLAGS}
+    profile.check(build(source, inside, environment, options))
+    shell.run(["make", "install", f"DESTDIR={work / 'installed'}"], source, environment)
+
+
+def build(
+    source: Path, inside: dict[str, Path], compiler: dict[str, str], options: Iterable[str] = ()
+) -> str:
+    """Configure and make CPython in source, and return what make wrote.
+
+    inside is name to prefix of its libraries, compiler an environment that names the compiler, options what
+    it is told beside: not at configure, whose trials may not know them, and so in no variable of sysconfig.
+
+    Raises:
+        BuildFailed: it does not compile.
+    """
     environment = {
-        **tools.environment,
-        "CFLAGS": FLAGS,
-        "CPPFLAGS": " ".join(f"-I{prefix}/include" for prefix in libraries.values()),
+        **compiler,
+        "CPPFLAGS": " ".join(f"-I{prefix}/include" for prefix in inside.values()),
         "LDFLAGS": " ".join(
-            ["-Wl,--as-needed", "-Wl,--gc-sections", *(f"-L{prefix}/lib" for prefix in libraries.values())]
+            ["-Wl,--as-needed", "-Wl,--gc-sections", *(f"-L{prefix}/lib" for prefix in inside.values())]
         ),
         "PKG_CONFIG_PATH": "",
-        "PKG_CONFIG_LIBDIR": ":".join(f"{prefix}/lib/pkgconfig" for prefix in libraries.values()),
+        "PKG_CONFIG_LIBDIR": ":".join(f"{prefix}/lib/pkgconfig" for prefix in inside.values()),
     }
     shell.need({"pkg-config": "pkgconf", "make": "make"})
     shell.run(
         [
             "./configure",
             f"--prefix={_PREFIX}",
-            f"--with-openssl={libraries['openssl']}",
+            f"--with-openssl={inside['openssl']}",
             "--without-ensurepip",
             "--disable-test-modules",
             "--without-system-libmpdec",
@@ -72,8 +100,7 @@ def _compile(source: Path, installed: Path, libraries: dict[str, Path], tools: T
         source,
         environment,
     )
-    shell.run(["make", jobs()], source, environment)
-    shell.run(["make", "install", f"DESTDIR={installed}"], source, environment)
+    return shell.run(["make", jobs(), f"EXTRA_CFLAGS={' '.join(options)}"], source, environment)
 
 
 def _forget_folders(python: Path, folder: Path) -> None:

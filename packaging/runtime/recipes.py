@@ -43,8 +43,14 @@ class Step:
                 shutil.copy(self.source / file, self.prefix / kind)
 
 
+_LTDL = "/usr/share/aclocal/ltdl.m4"
+"""libffi's configure script asks by it how symbols are written."""
+
+
 def _libffi(step: Step) -> None:
-    shell.need({"autoreconf": "autoconf", "aclocal": "automake", "libtoolize": "libtool"})
+    shell.need(
+        {"autoreconf": "autoconf", "aclocal": "automake", "libtoolize": "libtool", _LTDL: "libltdl-dev"}
+    )
     step.run("autoreconf", "-fi")
     step.configure("--disable-docs", "--disable-multi-os-directory")
     step.run("make", jobs(), "install")
@@ -68,6 +74,7 @@ def _xz(step: Step) -> None:
 
 
 def _sqlite(step: Step) -> None:
+    shell.need({"tclsh": "tcl"})
     step.configure("--disable-tcl", "--disable-readline", "CC=zcc")
     step.run("make", "sqlite3.c")
     flags = step.tools.environment["CFLAGS"].split()
@@ -115,6 +122,7 @@ _OPENSSL_PREFIX = "/usr/lib/vedette/openssl"
 
 
 def _openssl(step: Step) -> None:
+    shell.need({"perl": "perl"})
     step.run(
         "./Configure",
         step.tools.architecture.openssl,
@@ -132,7 +140,7 @@ def _openssl(step: Step) -> None:
 def _libelf(step: Step) -> None:
     shell.need({"m4": "m4"})
     zlib = step.uses["zlib"]
-    left_out = ("--disable-debuginfod", "--disable-libdebuginfod", "--disable-nls")
+    left_out = ("--disable-debuginfod", "--disable-libdebuginfod", "--disable-nls", "--disable-demangler")
     compressors = ("--without-bzlib", "--without-lzma", "--without-zstd")
     step.configure(*left_out, *compressors, f"CPPFLAGS=-I{zlib}/include", f"LDFLAGS=-L{zlib}/lib")
     step.run("make", jobs(), "-C", "lib")

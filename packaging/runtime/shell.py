@@ -41,11 +41,15 @@ def run(
 
 
 def need(programs: Mapping[str, str]) -> None:
-    """Check that programs are installed, given as program to Debian package.
+    """Check that programs are installed, given as program, or path of a file, to Debian package.
 
     Raises:
         ToolMissing: some are not; names the packages.
     """
-    missing = sorted({package for program, package in programs.items() if not shutil.which(program)})
+    missing = sorted({package for program, package in programs.items() if not _there(program)})
     if missing:
         raise ToolMissing(f"the build needs more tools: apt-get install {' '.join(missing)}")
+
+
+def _there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else shutil.which(program) is not None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +13,8 @@ from packages.parts import Parts
 from packages.product import AGENT, COLLECTOR, Product
 from runtime import cache
 from runtime.errors import BuildFailed
+
+from tests.packages import stand_in as stand_in_parts
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -32,27 +31,7 @@ def writer() -> Path:
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory, writer: Path) -> Parts:
     """Return parts made of this machine: a virtual environment, with a path file to the libraries."""
-    folder = tmp_path_factory.mktemp("parts")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "python"], check=True)
-    site = folder / "site"
-    site.mkdir()
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    (folder / "libbpf.so.1").write_bytes(b"no library")
-    row = {"name": "cpython", "version": "3.13.5", "licence": "PSF-2.0", "sha256": "0" * 64}
-    rows = [
-        {**row, "licence_texts": ["LICENSE"], "origin": "source"},
-        {
-            **row,
-            "name": "msgspec",
-            "version": "0.22.0",
-            "licence": "BSD-3-Clause",
-            "licence_texts": [],
-            "origin": "wheel",
-        },
-    ]
-    (folder / "components.json").write_text(json.dumps(rows))
-    (folder / "LICENSE").write_text("Do what you like.\n")
-    return Parts(folder / "python", VERSION, site, folder / "libbpf.so.1", folder, writer)
+    return stand_in_parts.make(tmp_path_factory.mktemp("parts"), writer, Path(sys.executable))
 
 
 Build = Callable[[Product, Release], dict[str, Path]]
