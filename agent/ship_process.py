@@ -25,7 +25,7 @@ from .spool.outbox import HEADS_FILE
 from .spool.outgoing import Outgoing
 from .wake import Alarm
 
-DRAIN = 5.0
+DRAIN = 10.0
 """Seconds to send what is left after a stop signal."""
 FAREWELL = 2.0
 """Seconds to wait for watch's farewell where the supervisor was killed: both are told to end at once then."""

@@ -17,7 +17,7 @@ from .own_log import OwnLog
 FIRST_PAUSE, LAST_PAUSE = 0.1, 60.0
 STEADY = 10.0
 """Seconds after which a child that died is taken for having run well."""
-GRACE = 15.0
+GRACE = 20.0
 """Seconds they have to stop, all together, before they are killed."""
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 

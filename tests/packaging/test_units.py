@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import doctor, token_source
+from agent import doctor, ship_process, token_source
 from agent.kernel import pin_folders
 from agent.layout import Layout, prepare
 from agent.outside import SHIP_UNIT
@@ -144,6 +144,10 @@ def test_each_unit_watches_over_progress_and_is_bounded() -> None:
 def test_watch_stops_before_ship_so_that_its_farewell_is_sent() -> None:
     after = " ".join(values("vedette-watch.service")["After"]).split()
     assert SHIP_UNIT in after
+
+
+def test_ship_is_left_the_time_that_it_takes_to_send_what_is_left() -> None:
+    assert int(values(SHIP_UNIT)["TimeoutStopSec"][0]) > ship_process.DRAIN == 10
 
 
 def test_a_host_enrols_by_itself_once_and_its_parts_start_then() -> None:
