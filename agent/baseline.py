@@ -23,6 +23,7 @@ _GET = """
 SELECT type, size, sha256, mode, uid, gid, mtime, ctime, inode, extra, content FROM files
 WHERE folder=? AND name=?
 """
+_KNOWS = "SELECT 1 FROM files WHERE folder=? AND name=?"
 _PUT = "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _GLANCE = "SELECT name, type, size, mtime, ctime, inode FROM files WHERE folder=? AND name>?"
 _CACHE_KIB = 1024
@@ -70,6 +71,7 @@ class Baseline:
             self.moved_aside = True
         self._decoder = msgspec.json.Decoder(_Extra)
         self._rows: list[Row] = []
+        self._facts: dict[str, bytes] = dict(self._db.execute("SELECT name, value FROM facts"))
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -81,6 +83,11 @@ class Baseline:
         self._write()
         found = self._db.execute(_GET, os.path.split(path)).fetchone()
         return None if found is None else self._known(found)
+
+    def knows(self, path: bytes) -> bool:
+        """Return whether anything is known of path."""
+        self._write()
+        return self._db.execute(_KNOWS, os.path.split(path)).fetchone() is not None
 
     def put(self, path: bytes, known: Known) -> None:
         """Remember path's state."""
@@ -144,12 +151,12 @@ class Baseline:
 
     def fact(self, name: str) -> bytes | None:
         """Return a remembered value."""
-        found = self._db.execute("SELECT value FROM facts WHERE name=?", (name,)).fetchone()
-        return None if found is None else bytes(found[0])
+        return self._facts.get(name)
 
     def set_fact(self, name: str, value: bytes) -> None:
         """Remember a value."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?,?)", (name, value))
+        self._facts[name] = value
 
     def count(self) -> int:
         """Return how many files are known."""

@@ -243,11 +243,21 @@ class FileWork:
         due.reverse()
         while due:
             noted = due.pop()  # there may be thousands: each is let go once it was looked at
-            sight = self._sight(parts, noted, absent=noted.path not in there)
-            look = parts.scan.scan if noted.appeared else parts.scan.look
-            for step in look(noted.path, sight):
-                yield step if isinstance(step, Step) else Observed(step, mono=noted.mono)
+            absent = noted.path not in there
+            if absent and self._came_and_went(parts, noted):
+                yield Step(0, 0)
+            else:
+                sight = self._sight(parts, noted, absent=absent)
+                look = parts.scan.scan if noted.appeared else parts.scan.look
+                for step in look(noted.path, sight):
+                    yield step if isinstance(step, Step) else Observed(step, mono=noted.mono)
             self._authors.settle(os.fsdecode(noted.path))
+
+    def _came_and_went(self, parts: _Parts, noted: Noted) -> bool:
+        """Return whether what is not there any more was never looked at, so that nothing is to be told."""
+        if noted.installed or parts.baseline.knows(noted.path):
+            return False
+        return noted.appeared or _complete(parts, self._trees.root_of(noted.path) or noted.path)
 
     def _sight(self, parts: _Parts, noted: Noted, *, absent: bool) -> Sight:
         root = self._trees.root_of(noted.path) or noted.path

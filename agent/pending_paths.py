@@ -8,7 +8,6 @@ and ends at once when anything else writes the path.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePath
 
 import msgspec
 
@@ -147,7 +146,7 @@ class PendingPaths:
 
 def is_installer(actor: Actor | None) -> bool:
     """Return whether actor's program is a package manager."""
-    return actor is not None and actor.exe is not None and PurePath(actor.exe).name in _INSTALLERS
+    return actor is not None and actor.exe is not None and actor.exe.rpartition("/")[2] in _INSTALLERS
 
 
 def _merge(pending: Noted, noted: Noted) -> None:

@@ -38,6 +38,11 @@ class Store(Protocol):
         """Statements without a receipt."""
         ...
 
+    @property
+    def restored(self) -> int | None:
+        """When (UTC ns) the collector was found restored last."""
+        ...
+
     def head(self, lane: Lane) -> Head:
         """Return the lane's last statement."""
         ...
@@ -73,12 +78,16 @@ class Signing(msgspec.Struct, frozen=True):
 
 
 class SpoolState(msgspec.Struct, frozen=True):
-    """The spool after a job, for heartbeats and status."""
+    """The spool after a job, for heartbeats and status.
+
+    restored is when (UTC ns) this host heard last that the collector was restored from a backup.
+    """
 
     bytes: int
     waiting: int
     heads: dict[str, int]
     seen: Seen | None
+    restored: int | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -201,4 +210,4 @@ class Sealer:
 
 def _state(store: Store) -> SpoolState:
     heads: dict[str, int] = {lane: store.head(lane).seq for lane in LANES}
-    return SpoolState(store.bytes, store.waiting, heads, store.seen)
+    return SpoolState(store.bytes, store.waiting, heads, store.seen, store.restored)

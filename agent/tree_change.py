@@ -79,6 +79,7 @@ class Trees:
         self._exclude = tuple(exclude)
         self._excluded = frozenset(self._exclude), tuple(map(_below, self._exclude))
         self._inside = tuple(map(_below, self.roots))
+        self._within = tuple(zip(self.roots, self._inside, strict=True))
 
     def holds(self, path: bytes) -> bool:
         """Return whether path is in a tree and not excluded."""
@@ -86,9 +87,10 @@ class Trees:
 
     def root_of(self, path: bytes) -> bytes | None:
         """Return the tree that holds path; None when none does."""
-        if not self.holds(path):
-            return None
-        return next(root for root in self.roots if _is_within(path, root))
+        for root, inside in self._within:
+            if path.startswith(inside) or path == root:
+                return None if self.excludes(path) else root
+        return None
 
     def excludes(self, path: bytes) -> bool:
         """Return whether path, or a folder it is in, is excluded."""

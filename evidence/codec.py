@@ -89,6 +89,15 @@ def decode(data: bytes) -> Decoded:
     return Decoded(events, [], is_plain=True) if len(events) == lines else _decode_each(data)
 
 
+def decode_own(data: bytes) -> list[Event[Body]] | None:
+    """Return the events of NDJSON that is just what `encode_plain` writes; None where it is anything else."""
+    try:
+        events: Any = _decoder.decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return events if _encoder.encode_lines(events) == data else None
+
+
 def _decode_each(data: bytes) -> Decoded:
     events: list[Event[Body] | Unknown] = []
     malformed: list[Malformed] = []

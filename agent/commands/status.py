@@ -106,6 +106,8 @@ def _show(call: Invocation, found: Status, ship: ShipState | None, problems: lis
     )
     if found.spool is not None:
         console.line(f"spool: {found.spool.bytes} bytes, {found.spool.waiting} statements without a receipt")
+        if found.spool.restored is not None:
+            console.line(f"the collector was restored from a backup, heard at {_utc(found.spool.restored)}")
     if found.policy is not None and found.policy.name is not None:
         console.line(_policy(found.policy))
     last = _utc(found.last_receipt) if found.last_receipt else "none since the start"

@@ -143,6 +143,11 @@ class Outbox:
         return self._witness.known.seen if self._witness.known else None
 
     @property
+    def restored(self) -> int | None:
+        """When (UTC ns) the collector was found restored from a backup last; None if it never was."""
+        return self._witness.restored[-1].time if self._witness.restored else None
+
+    @property
     def alarm(self) -> Alarm | None:
         """The ledger's contradiction of itself, None while it only grew."""
         return self._witness.alarm

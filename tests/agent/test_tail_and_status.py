@@ -17,6 +17,7 @@ from agent import cli, status
 from agent.commands.tail import render
 from agent.errors import AgentError
 from agent.governor import OVER_BUDGET
+from agent.sealer import SpoolState
 from agent.shedding import SUGGESTION
 from agent.status import LaneStatus, SensorStatus, Status
 from agent.tail_server import CLIENTS, FILE, TailServer
@@ -142,6 +143,20 @@ def test_a_healthy_host_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[st
     status.write(tmp_path, report())
     assert cli.main(["status", "--config", config(tmp_path)]) == 0
     assert "fine" in capsys.readouterr().out
+
+
+def test_a_restore_of_the_collector_is_named_and_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool = SpoolState(0, 0, {}, None)
+    status.write(tmp_path, msgspec.structs.replace(report(), spool=spool))
+    assert cli.main(["status", "--config", config(tmp_path)]) == 0
+    assert "restored" not in capsys.readouterr().out
+    spool = msgspec.structs.replace(spool, restored=86_400 * 10**9)
+    status.write(tmp_path, msgspec.structs.replace(report(), spool=spool))
+    assert cli.main(["status", "--config", config(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "the collector was restored from a backup, heard at 1970-01-02T00:00:00Z" in said
 
 
 def test_a_degraded_sensor_is_named_with_reason_and_fix(
