@@ -25,7 +25,7 @@ def show(screen: Screen, incident: dict[str, Any]) -> None:
         ("surprise", "bold"), f"  {bits(incident['surprise'])} bits, by how seldom this was found before"
     )
     screen.table(
-        ("bits", "rule found", "of this person", "of the same work", "of anybody else"),
+        ("bits", "tactic", "rule found", "of this person", "of the same work", "of anybody else"),
         [_cells(one) for one in found],
         right=("bits",),
     )
@@ -33,10 +33,12 @@ def show(screen: Screen, incident: dict[str, Any]) -> None:
 
 def _cells(one: dict[str, Any]) -> list[Part]:
     much = f", {size(one['bytes'])} or more" if one["bytes"] else ""
+    by = f" with {one['by']}" if one["by"] else ""
     place = ", to where others sent before" if one["shared"] else ""
     return [
         bits(one["bits"]),
-        f"{one['rule']}{much}{place}",
+        one["tactic"] or "-",
+        f"{one['rule']}{by}{much}{place}",
         f"on {one['own']} of {one['days']} days",
         f"{one['same']} times",
         f"{one['others']} times, {one['people']} people",

@@ -14,6 +14,8 @@ IF_SURE, INFERRED_BY = "if_sure", "inferred_by"
 """Details of an alert whose person is only inferred: its severity else, and the event that links them."""
 OTHERS = "others"
 """Detail of an alert: how many other persons used its destination before."""
+BY = "by"
+"""Detail of an alert: with which program bytes were sent."""
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):

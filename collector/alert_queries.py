@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import wording
+from .alert import BY
 from .baselines import DAY
 from .conditions import Where
 from .queries import Query, Span, select
@@ -12,6 +13,7 @@ from .queries import Query, Span, select
 _EVER = (1 << 63) - 1
 _WEAK = "('inferred', 'uid')"
 _INFERRED_BY = "json_extract_string(a.details, '$.inferred_by')"
+_BY = f"json_extract_string(details, '$.{BY}')"
 _IF_SURE = "json_extract_string(a.details, '$.if_sure')"
 NEWEST = f"""(
     SELECT a.* REPLACE (
@@ -112,11 +114,12 @@ def digest(span: Span) -> Query:
 
 
 def past(begin: int, end: int, limit: int) -> Query:
-    """Return by rule, person and day (of UTC) the most bytes that live rules told, from begin to end."""
+    """Return by rule, program, person and day (of UTC) the most bytes live rules told, from begin to end."""
     return Query(
-        f"SELECT rule, person, time // {DAY} AS day, max(coalesce(bytes_out, 0)) AS bytes "  # noqa: S608 - no value
+        f"SELECT rule, coalesce({_BY}, '') AS program, person, time // {DAY} AS day, "  # noqa: S608 - no value
+        "max(coalesce(bytes_out, 0)) AS bytes "
         f"FROM {NEWEST} WHERE person IS NOT NULL AND {LIVE.sql} AND time >= ? AND time < ? "
-        "GROUP BY ALL ORDER BY day DESC, rule, person LIMIT ?",
+        "GROUP BY ALL ORDER BY day DESC, rule, program, person LIMIT ?",
         (begin, end, limit),
     )
 

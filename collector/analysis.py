@@ -98,6 +98,7 @@ class Analysis:
         self._revised: list[SessionRevision] = []
         self._clock, self._meter = clock, Meter()
         self._sigma = Force(sigma or Ruleset(), clock)
+        self._decided = force.Decided(self._is_off, self._site_for)
 
     def step(
         self, origin: Origin, events: Sequence[Event[Body]], now: int
@@ -108,26 +109,27 @@ class Analysis:
         alerts += self._decide(events, origin, now)
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
         matching, left = self._sigma.judge.of, self._meter.left
-        of_batch = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
+        agent, epoch, boot, host = origin.agent, origin.epoch, origin.boot, origin.host
+        index, received, skew = origin.index, origin.received, origin.skew
         for event in events:
-            person = attribute(origin, event)
+            body, person = event.body, attribute(origin, event)
             persons.append(person)
-            rules = rules_of(event.body)
+            rules = rules_of(body)
             if rules:
+                record = Record(agent, epoch, boot, host, index, received, event, person, skew)
                 left -= 1
                 if left:
-                    judge(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+                    judge(rules, record, now, alerts)
                 else:
                     left = costs.EVERY
-                    self._measure(rules, Record(*of_batch, event, person, origin.skew), now, alerts)
+                    self._measure(rules, record, now, alerts)
             try:
-                matched = matching(event.body)
+                matched = matching(body)
             except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-                record = Record(*of_batch, event, person, origin.skew)
-                alerts.extend(self._sigma_failed(record, error, now))
+                alerts.extend(self._sigma_failed(_record(origin, event, person), error, now))
             else:
                 if matched:
-                    self._match(matched, Record(*of_batch, event, person, origin.skew), now, alerts)
+                    self._match(matched, _record(origin, event, person), now, alerts)
         self._meter.left = left
         for session in self._attribution.revisions(now):
             self._revised.append(session)
@@ -188,11 +190,15 @@ class Analysis:
             remember(self._views, key, view, _VIEWS_LIMIT)
         return view
 
+    def _site_for(self, rule: str, host: str, person: Person | None) -> Site:
+        """Return the site with what is set of a rule, on a host, for a person."""
+        return self._view(host, person) if rule in self._scoped else self.site
+
     def _judge_session(self, session: SessionRevision, now: int) -> Iterator[Alert]:
         for rule in self._correlations:
             if rule.revised is nothing_from_sessions or self._book.state(rule.id) == "off":
                 continue
-            view = self._view(session.host, session.person) if rule.id in self._scoped else self.site
+            view = self._site_for(rule.id, session.host, session.person)
             begun = self._clock()
             try:
                 found = tuple(rule.revised(self._states[rule.id], session, view))
@@ -234,7 +240,7 @@ class Analysis:
     def _match(self, rules: Sequence[SigmaRule], record: Record, now: int, alerts: list[Alert]) -> None:
         """Add to alerts what Sigma rules that match an event, and correlations over them, have to say."""
         try:
-            for rule, one in self._sigma.told(rules, record, self._is_off):
+            for rule, one in self._sigma.told(rules, record, self._decided):
                 alerts.extend(self._alerts(rule, (_placed(one, record),), now))
         except Exception as error:  # noqa: BLE001 - as above
             alerts.extend(self._sigma_failed(record, error, now))
@@ -263,7 +269,7 @@ class Analysis:
             if rule.passed is not nothing_from_time
             for alert in self._alerts(rule, self._passed(rule, now), now)
         ]
-        for of, one in self._sigma.passed(now, self._is_off):
+        for of, one in self._sigma.passed(now, self._decided):
             found.extend(self._alerts(of, (one,), now))
         return [*found, *telling.passed(self._telling, now)]
 
@@ -370,6 +376,11 @@ class Analysis:
                 continue
             for crossed in risk.found(self._risk, alert, risk.limits(self.site)):
                 yield from telling.tell(self._telling, to_alert(risk.RULE, crossed, now), now, per_hour)
+
+
+def _record(origin: Origin, event: Event[Body], person: Person | None) -> Record:
+    at = (origin.agent, origin.epoch, origin.boot, origin.host, origin.index, origin.received)
+    return Record(*at, event, person, origin.skew)
 
 
 def _placed(finding: Finding, record: Record) -> Finding:

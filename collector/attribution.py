@@ -51,6 +51,8 @@ class Attribution:
         self._known_to_us = known or Known(Organisation())
         self._ports = ssh_ports
         self._called: dict[int, str] = {}
+        self._by_auid: dict[tuple[int | None, int], Person] = {}
+        self._keys: dict[int, str] = {}
         self._take(State())
         self._learn: dict[type[Body], Callable[[Origin, Event[Any]], Person | None]] = {
             login.Accepted: self._accepted,
@@ -67,7 +69,7 @@ class Attribution:
     def know(self, known: Known) -> None:
         """Take what the operator says from now on; who is named already stays until something is learnt."""
         self._known_to_us = self._sessions.known = known
-        self._called = {}
+        self._called, self._by_auid = {}, {}
 
     def attribute(self, origin: Origin, event: Event[Body]) -> Person | None:
         """Learn from the event, and return its person where one is known."""
@@ -98,11 +100,11 @@ class Attribution:
         self._logins = Logins(state.accepted, state.opened, self._sessions, self._crossings)
         self._causes = Causes(state.hosts, self._sessions)
         self._origin: Origin | None = None
-        self._called = {}
+        self._called, self._by_auid = {}, {}
 
     def _enter(self, origin: Origin) -> None:
         self._origin = origin
-        self._called = {}
+        self._called, self._by_auid, self._keys = {}, {}, {}
         self._causes.enter(origin)
 
     def _person(self, origin: Origin, body: Body) -> Person | None:
@@ -121,11 +123,17 @@ class Attribution:
     def _known(self, origin: Origin, body: Body, session: int | None, auid: int | None) -> Person | None:
         """Return whose the login identity is, or what else the event itself says."""
         if session is not None:
-            known = self.state.sessions.sessions.get(origin.key(session))
+            key = self._keys.get(session)
+            if key is None:
+                key = self._keys[session] = origin.key(session)
+            known = self.state.sessions.sessions.get(key)
             if known is not None:
                 return known.person
         if auid is not None:
-            return Person(self._name_of(origin, auid), "kernel", session)
+            named = self._by_auid.get((session, auid))
+            if named is None:
+                named = self._by_auid[session, auid] = Person(self._name_of(origin, auid), "kernel", session)
+            return named
         return self._by_uid(origin, getattr(body, "actor", body))
 
     def _by_uid(self, origin: Origin, who: Body | Actor) -> Person | None:
@@ -150,6 +158,7 @@ class Attribution:
             return
         remember(self.state.names, key, name, SESSIONS_LIMIT)
         self._called.pop(uid, None)
+        self._by_auid = {}
         for unnamed in self.state.unnamed.pop(key, ()):
             session = self._sessions.get(unnamed)
             if session is not None and session.program is None:

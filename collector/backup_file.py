@@ -5,6 +5,7 @@ Without that list, whose own SHA-256 stands behind it, there is no backup: what 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -12,7 +13,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -29,6 +30,7 @@ FORMAT = "vedette-backup-v1"
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 64 << 20
 _CHUNK = 1 << 20
+_UNFINISHED = ".vedette-partial"
 _NAME = re.compile(
     r"settings/collector\.toml|settings/collector\.d/[\w.-]{1,100}\.toml"
     r"|keys/(?:ledger|agent|redaction)\.key|ca/[\w-]{1,40}\.(?:pem|key)|identity\.json|log\.json|state\.db"
@@ -116,9 +118,11 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         BackupError: path is there already.
         OSError: it cannot be written.
     """
-    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    _remove_left(path.parent)
+    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(file, "wb") as out:
+            fcntl.flock(out, fcntl.LOCK_EX)
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -129,6 +133,14 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         Path(name).unlink(missing_ok=True)
     files.sync_folder(path.parent)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what killed backups left in folder: nobody holds the lock of such a file."""
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 Take = Callable[[str, int, IO[bytes]], None]

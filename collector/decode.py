@@ -87,6 +87,7 @@ class Reading:
         self._lost = 0
         self._unfit = 0
         self._closed: str | None = None
+        self._is_own = True
 
     def parts(self) -> Iterator[list[Event[Any]]]:
         """Yield the events of the data, some at a time."""
@@ -104,6 +105,19 @@ class Reading:
             at = end
 
     def _take(self, raw: bytes) -> list[Event[Any]]:
+        events: list[Event[Any]] | None = codec.decode_own(raw) if self._is_own else None
+        stamps = _stamps(events) if events is not None else None
+        if events is None or stamps is None or not (self._item.type is EntryType.ACT or not _has_act(events)):
+            self._is_own = False
+            return self._take_other(raw)
+        self._texts.append(raw)
+        self._stamps.append(stamps)
+        self._exact.extend(repeat(None, len(events)))
+        self._lines += len(events)
+        return events
+
+    def _take_other(self, raw: bytes) -> list[Event[Any]]:
+        """Take what another client wrote in its own way, or what is no event."""
         decoded = codec.decode(raw)
         if decoded.is_plain:
             events: list[Event[Any]] = decoded.events  # type: ignore[assignment]  # of plain lines all are

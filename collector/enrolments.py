@@ -17,7 +17,9 @@ from evidence.enrolment import OWN_TOKEN, Facts, Reply
 from evidence.entry import EntryType
 
 from .errors import CollectorError
-from .state_db import StateDb
+from .state_db import StateDb, read_position, write_position
+
+_NAME = "enrolments"
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -54,8 +56,7 @@ class Enrolments:
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not yet taken in."""
-        with self._db.reading() as db:
-            return _position(db)
+        return self._db.position(_NAME)
 
     def take(self, start: int, entries: Sequence[bytes]) -> None:
         """Take in ledger entries from index start on; those known already change nothing."""
@@ -63,8 +64,8 @@ class Enrolments:
             for index, raw in enumerate(entries, start):
                 _apply(db, index, raw)
             end = start + len(entries)
-            if start <= _position(db) < end:
-                db.execute("INSERT OR REPLACE INTO projections VALUES ('enrolments', ?)", (end,))
+            if start <= read_position(db, _NAME) < end:
+                write_position(db, _NAME, end)
 
     def rows(self) -> list[Enrolment]:
         """Return all agents in the order of their enrolment."""
@@ -167,11 +168,6 @@ def _keep_certificate(db: sqlite3.Connection, agent: str, certificate: Certifica
         "INSERT OR REPLACE INTO certificates VALUES (?, ?, ?)",
         (agent, certificate.sha256, certificate.expires),
     )
-
-
-def _position(db: sqlite3.Connection) -> int:
-    row = db.execute("SELECT position FROM projections WHERE name = 'enrolments'").fetchone()
-    return row["position"] if row else 0
 
 
 def _row(row: sqlite3.Row) -> Enrolment:

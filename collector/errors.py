@@ -10,6 +10,7 @@ CollectorError
 ├── Denied              an enrolment, renewal or login is refused; the reason is for the admin's log only
 ├── Refused             a request is refused; carries the code of docs/wire.md
 ├── StoreError          the lake or its catalog cannot be read or written
+│   └── StoreGone       the process that stores has ended
 └── QueryError          an analyst's query is wrong, forbidden, or took too long
 """
 
@@ -61,6 +62,10 @@ class Refused(CollectorError):
 
 class StoreError(CollectorError):
     """The lake or its catalog cannot be read or written."""
+
+
+class StoreGone(StoreError):
+    """The process that stores has ended; trying again cannot help, a new start resumes."""
 
 
 class QueryError(CollectorError):

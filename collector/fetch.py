@@ -21,7 +21,7 @@ _BATCH = 2000
 
 
 def connect(path: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
-    """Open the newest snapshot, with bounded memory, half of the cores, and nothing spilled to disk.
+    """Open the newest snapshot, with bounded memory and nothing spilled to disk.
 
     Raises:
         StoreError: there is none yet, or a file of it cannot be read.
@@ -29,7 +29,7 @@ def connect(path: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
     try:
         connection = snapshot.connect(snapshot.read(path))
         connection.execute(f"SET memory_limit='{memory_bytes}B'")
-        connection.execute(f"SET threads={max(1, (os.cpu_count() or 1) // 2)}")
+        connection.execute(f"SET threads={os.cpu_count() or 1}")
         connection.execute("SET temp_directory=''")
     except duckdb.Error as error:
         raise StoreError(f"the snapshot cannot be read: {str(error).splitlines()[0]}") from error

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace path by data: a new file is written and synced, then renamed, then its folder is synced.
+def write(path: Path, data: bytes | Iterable[bytes], mode: int = 0o600) -> None:
+    """Replace path by data, or its pieces one after the other.
+
+    A new file is written and synced, then renamed, then its folder is synced.
 
     Raises:
         OSError: it could not be written; the old file stays.
@@ -18,7 +21,7 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     try:
         with os.fdopen(file, "wb") as out:
             os.fchmod(out.fileno(), mode)
-            out.write(data)
+            out.writelines((data,) if isinstance(data, bytes) else data)
             out.flush()
             os.fsync(out.fileno())
         fresh.replace(path)

@@ -41,6 +41,8 @@ TICK = 1_000_000_000
 _NAMING_KINDS = frozenset({Start, Heartbeat})
 _LOGGED_LIMIT = 100
 """Different faults of rules that are logged with their traceback, each once."""
+_EMPTY, _BIN_32 = b"\xc4\x00", b"\xc6"
+"""How msgpack writes bytes: none, and what is before 4 octets of length (msgpack.org, bin format family)."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -249,10 +251,15 @@ class Fold:
                 _log.exception("rules failed at entry %d; its events are stored", self._state.position)
             return otherwise
 
-    def dump(self) -> bytes:
-        """Return the whole state, the engine's included."""
+    def dump(self) -> tuple[bytes, bytes]:
+        """Return the whole state, the engine's included: in two pieces, which `load` takes as one.
+
+        They are what msgpack makes of a `_Dump`, without a copy of the engine's part, the nearly whole of it.
+        """
         self._state.contested = {agent: self._contest.since(agent) for agent in self._state.contested}
-        return msgspec.msgpack.encode(_Dump(self._state, self._engine.dump()))
+        engine = self._engine.dump()
+        empty = msgspec.msgpack.encode(_Dump(self._state, b""))
+        return empty[: -len(_EMPTY)] + _BIN_32 + len(engine).to_bytes(4, "big"), engine
 
     def load(self, raw: bytes) -> None:
         """Take a state that `dump` gave.

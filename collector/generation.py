@@ -9,30 +9,45 @@ import contextlib
 import fcntl
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from . import files
 from .errors import StoreError
 
 _NAME = re.compile(r"[0-9]{6}")
 _CURRENT = "current"
+_POLL_SECONDS = 0.05
 
 
 @contextlib.contextmanager
-def owned(root: Path) -> Iterator[None]:
-    """Be the lake's one owner while the context lasts.
+def owned(root: Path, patience: float = 0.0) -> Iterator[None]:
+    """Be the lake's one owner while the context lasts; wait patience seconds for a former one to end.
 
     Raises:
         StoreError: another process is.
     """
     files.make_folder(root)
     with (root / "lock").open("a") as lock:
+        end = time.monotonic() + patience
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _locks(lock, last=time.monotonic() >= end):
+                time.sleep(_POLL_SECONDS)
         except OSError as error:
             raise StoreError(f"{root}: in use by another process; stop the collector first") from error
         yield
+
+
+def _locks(lock: TextIO, *, last: bool) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if last:
+            raise
+        return False
+    return True
 
 
 def current(root: Path) -> Path:

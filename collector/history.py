@@ -21,6 +21,7 @@ from .record import Arrival, Hop, Person, Record, SessionRevision
 from .routes import wants
 from .routes_sql import condition
 from .rule import Rule, Site
+from .sigma.narrow import Sql
 
 CHUNK_EVENTS = 60_000
 """About how many events that the rule is shown are read at once."""
@@ -82,22 +83,32 @@ def first(connection: duckdb.DuckDBPyConnection) -> int | None:
     return None if row is None else row[0]
 
 
-def entries(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, site: Site, past: Past, span: Span
-) -> Iterator[Entry]:
+class Routed(msgspec.Struct, frozen=True):
+    """A rule, what is in force for it, and a condition that rows meet of all events that it is shown."""
+
+    rule: Rule
+    site: Site
+    sql: Sql
+
+
+def routed(connection: duckdb.DuckDBPyConnection, rule: Rule, site: Site) -> Routed:
+    """Return a rule of ours as it is routed."""
+    return Routed(rule, site, Sql(condition(connection, rule, site)))
+
+
+def entries(connection: duckdb.DuckDBPyConnection, routed: Routed, past: Past, span: Span) -> Iterator[Entry]:
     """Yield the entries received in the span, in the ledger's order, each with what the rule is shown."""
-    routed = condition(connection, rule, site)
     clocks: dict[str, skew.Clock] = {}
-    shown = _Shown(rule, site, past.persons)
+    shown = _Shown(routed.rule, routed.site, past.persons)
     after = -1
-    for last in [*_bounds(connection, routed, span), _END]:
-        by_entry = _grouped(_rows(connection, routed, span, (after, last)))
+    for last in [*_bounds(connection, routed.sql, span), _END]:
+        by_entry = _grouped(_rows(connection, routed.sql, span, (after, last)))
         for batch in _batches(connection, span, (after, last)):
             yield _entry(batch, by_entry.get(batch[0], ()), shown, clocks)
         after = last
 
 
-def _bounds(connection: duckdb.DuckDBPyConnection, routed: str, span: Span) -> list[int]:
+def _bounds(connection: duckdb.DuckDBPyConnection, routed: Sql, span: Span) -> list[int]:
     """Return indices of entries, ascending, between which about CHUNK_EVENTS routed events are.
 
     Events lie by host and time: each reading of some entries looks through all that came about then.
@@ -105,22 +116,23 @@ def _bounds(connection: duckdb.DuckDBPyConnection, routed: str, span: Span) -> l
     found = connection.execute(
         "SELECT max(ledger_index) AS last FROM (SELECT ledger_index, "  # noqa: S608 - no value
         f"row_number() OVER (ORDER BY ledger_index) // {CHUNK_EVENTS} AS part FROM events "
-        f"WHERE received >= ? AND received < ? AND NOT contested AND ({routed})) GROUP BY part ORDER BY last",
-        [span.since, span.until],
+        f"WHERE received >= ? AND received < ? AND NOT contested AND ({routed.text})) "
+        "GROUP BY part ORDER BY last",
+        [span.since, span.until, *routed.values],
     ).fetchall()
     return [last for (last,) in found]
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, routed: str, span: Span, among: tuple[int, int]
+    connection: duckdb.DuckDBPyConnection, routed: Sql, span: Span, among: tuple[int, int]
 ) -> duckdb.DuckDBPyConnection:
     """Return events of the entries after the first of among, up to the second."""
     return connection.execute(
         "SELECT ledger_index, kind, seq, time, mono, agent, boot, host, body, person, how, session, "  # noqa: S608 - no value
         "person_source, fingerprint, person_evidence FROM events WHERE ledger_index > ? "
-        f"AND ledger_index <= ? AND received >= ? AND received < ? AND NOT contested AND ({routed}) "
+        f"AND ledger_index <= ? AND received >= ? AND received < ? AND NOT contested AND ({routed.text}) "
         "ORDER BY ledger_index, seq",
-        [*among, span.since, span.until],
+        [*among, span.since, span.until, *routed.values],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -11,16 +11,20 @@ import msgspec
 from evidence.event import Event
 
 from . import skew
+from .organisation import Known, Organisation
 from .record import Person, Record
-from .rule import Correlation, Finding
-from .sigma.force import Force
-from .sigma.narrow import Sql, narrowed
+from .rule import Correlation, Finding, Site
+from .sigma.force import Decided, Force
+from .sigma.narrow import Sql, any_of, narrowed
 from .sigma.ruleset import Ruleset
 from .sigma_way import body_of
 
 _BATCH = 5000
 _AFTER = 1 << 62
 """A time by which every window has settled."""
+_NOTHING_SET = Site({}, Known(Organisation()))
+_AS_TOLD = Decided(lambda _rule: False, lambda *_of: _NOTHING_SET)
+"""Every rule as the ruleset tells it."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -68,14 +72,14 @@ def search(connection: duckdb.DuckDBPyConnection, ruleset: Ruleset, span: Span, 
     looked, truncated = 0, False
     for record in _records(connection, conditions, span):
         looked += 1
-        for rule, one in force.all_told(force.of(record.event.body), record):
+        for rule, one in force.all_told(force.of(record.event.body), record, _AS_TOLD):
             if isinstance(rule, Correlation):
                 joined[rule.id, one.entity] = _hit(rule, one)
             elif len(hits) < limit:
                 hits.append(_hit(rule, one))
             else:
                 truncated = True
-    for rule, one in force.passed(_AFTER, lambda _rule: False):
+    for rule, one in force.passed(_AFTER, _AS_TOLD):
         joined[rule.id, one.entity] = _hit(rule, one)
     found = sorted(
         [*hits, *list(joined.values())[:limit]], key=lambda one: (one.time, one.rule, one.evidence)
@@ -98,19 +102,17 @@ def _hit(rule: Any, one: Finding) -> Hit:
     )
 
 
-def _records(
-    connection: duckdb.DuckDBPyConnection, conditions: Sequence[Sql], span: Span
-) -> Iterator[Record]:
+def _records(connection: duckdb.DuckDBPyConnection, conditions: list[Sql], span: Span) -> Iterator[Record]:
     """Yield the events that any rule may match, in the ledger's order, as the engine would see them."""
     if not conditions:
         return
-    text = " OR ".join(f"({one.text})" for one in conditions)
+    narrow = any_of(conditions)
     ahead = _clocks(connection)
     rows = connection.execute(
         "SELECT ledger_index, epoch, seq, time, mono, agent, boot, host, received, body, person, how, "  # noqa: S608 - values are apart
-        f"session, person_source FROM events WHERE time >= ? AND time < ? AND NOT contested AND ({text}) "
-        "ORDER BY ledger_index, seq",
-        [span.since, span.until, *(value for one in conditions for value in one.values)],
+        "session, person_source FROM events WHERE time >= ? AND time < ? AND NOT contested "
+        f"AND ({narrow.text}) ORDER BY ledger_index, seq",
+        [span.since, span.until, *narrow.values],
     )
     while chunk := rows.fetchmany(_BATCH):
         for row in chunk:

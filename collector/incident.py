@@ -46,7 +46,9 @@ class Seen(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """One line of the timeline: a finding. time is the host's own, UTC ns; alert the id of its revision.
 
-    bytes_out are those that it tells, 0 where it tells none; shared: others used its destination before.
+    bytes_out are those that it tells, 0 where it tells none; shared: others used its destination before;
+    by is the program that sent them, where the rule tells one. tactic is that of the rule's first technique,
+    entity what it was found about.
     """
 
     time: int
@@ -59,6 +61,9 @@ class Entry(msgspec.Struct, frozen=True):
     alert: str
     bytes_out: int = 0
     shared: bool = False
+    by: str = ""
+    tactic: str = ""
+    entity: str = ""
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,7 +97,8 @@ class Surprise(msgspec.Struct, frozen=True):
 
     own is on how many of days before this person had it; same how often the others had it who do the same
     work, others how often anybody else had it on those days, of so many people. shared: bits are half, for
-    others used the destination before.
+    others used the destination before. by: only findings with that program were counted.
+    tactic: of the rules of one tactic the most surprising adds to an incident's.
     """
 
     rule: str
@@ -104,6 +110,8 @@ class Surprise(msgspec.Struct, frozen=True):
     others: int
     people: int
     shared: bool = False
+    by: str = ""
+    tactic: str = ""
 
 
 class Incident(msgspec.Struct, frozen=True):

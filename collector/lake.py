@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from . import columns, extract
 from .columns import TableName
 from .errors import StoreError
 from .files import make_folder, sync_folder
+from .shelf import Commit
 from .snapshot import VIEWS, Snapshot
 
 SMALL_FILE = 4 << 20
@@ -53,16 +53,6 @@ _OPTIONS = (
 )
 
 
-class Commit(msgspec.Struct, frozen=True):
-    """Rows to store, as Arrow tables by name, and the ledger index that follows them.
-
-    Events have the schema `extract.ARRIVING`, the others that of their table.
-    """
-
-    tables: Mapping[TableName, pa.Table]
-    position: int
-
-
 class Lake:
     """One lake in a folder: catalog.ducklake and data/. merge and clean may run in another thread."""
 
@@ -82,6 +72,8 @@ class Lake:
             self._connection = _connect(folder, threads)
             self._create()
             self._merger = self._connection.cursor()
+            for one in (self._connection, self._merger):
+                one.execute("SET enable_progress_bar = false")  # it would be drawn to the log
             self._drop_orphans()
             self._check_files()
         except duckdb.Error as error:
@@ -130,7 +122,8 @@ class Lake:
             self._connection.execute("BEGIN")
             for name, rows in commit.tables.items():
                 if rows.num_rows:
-                    self._insert(name, rows)
+                    whole = extract.arriving(rows, commit.texts) if name == "events" else rows
+                    self._insert(name, whole)
             self._advance(commit.position)
             self._sync()
             self._connection.execute("COMMIT")

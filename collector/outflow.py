@@ -9,7 +9,7 @@ import msgspec
 from evidence.kinds.connection import Close, Report
 from evidence.kinds.file import Read
 
-from .alert import OTHERS, Severity
+from .alert import BY, OTHERS, Severity
 from .baselines import FirstSeen, day_of
 from .bounded import remember
 from .record import Record
@@ -139,9 +139,16 @@ def moved(
         bytes_out=volume.out,
         details={
             **named,
+            **({BY: program} if (program := _program(volume.by)) else {}),
             **({"signs": said} if said else {}),
             **({OTHERS: f"{others} used it on days before"} if others else {}),
         },
         severity=severity,
         boot=record.boot,
     )
+
+
+def _program(by: str) -> str:
+    """Return the program of words like ``with curl -T``, "" where they name none."""
+    words = by.split()
+    return words[1] if words[:1] == ["with"] and len(words) > 1 else ""

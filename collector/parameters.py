@@ -22,6 +22,9 @@ _RANGES: dict[str, tuple[int, int]] = {
     "percent": (0, 100),
     "points": (1, 1_000_000),
     "characters": (1, 1000),
+    "matches": (0, 4095),
+    "values": (0, 4095),
+    "amount": (0, 10**12),
 }
 """By the first word of a unit: values that mean something."""
 _COUNT = (1, 1_000_000)

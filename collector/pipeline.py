@@ -1,8 +1,9 @@
 """The pipeline's process: tails the ledger, folds it, and commits rows with the position about once a second.
 
-It is the only owner of the lake. Three threads: this one reads, decodes and folds; one stores, so that the
-next rows are made meanwhile; one merges small files. A crash at any point resumes without loss or double
-effect: rows and position are one transaction, and the engine's state is stored with the position it is for.
+A child of it owns the lake. Three threads: this one reads, decodes and folds; one hands over to the child
+what is to be stored, so that the next rows are made meanwhile; one waits for merges. A crash at any point
+resumes without loss or double effect: rows and position are one transaction, and the engine's state is kept
+once the position it is for is stored.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from evidence.kinds.collector import Act
 
 from . import generation, paths
 from .alert import Alert
+from .checkpoint import Checkpoint
 from .engine import Engine
 from .errors import CollectorError, StoreError
 from .fold import Fold
@@ -32,6 +34,8 @@ from .rule import Detection
 from .runaway import Watch
 from .settings import Pipeline as PipelineSettings
 from .settings import Settings
+from .shelf import Shelf
+from .shelf_process import ShelfProcess
 from .sigma.ruleset import Ruleset
 from .storing import Pending, Point, Storing
 
@@ -41,8 +45,10 @@ _TICK = 1.0
 _ALERT_SECONDS = 0.25
 _MEASURE_SECONDS = 5.0
 _GC_THRESHOLDS = (1_000_000, 20, 100)
+_OWN_SECONDS = 10.0
+"""How long the storing process of a pipeline that was killed may take to end."""
 _SWITCH_SECONDS = 0.001
-"""How soon the storing thread gets the interpreter for the few steps in Python between two of DuckDB's."""
+"""How soon the thread that hands over gets the interpreter for each of its few steps."""
 T_co = TypeVar("T_co", covariant=True)
 _log = logging.getLogger(__name__)
 
@@ -88,8 +94,9 @@ class Pipeline:
         record: Callable[[Act], object] | None = None,
         rules: Followed[Ruleset] | None = None,
         site_rules: Followed[Sequence[Detection]] | None = None,
+        open_shelf: Callable[[Path, Path], Shelf] = ShelfProcess,
     ) -> None:
-        """Open the lake in folder; readers is the path of the snapshot file.
+        """Have the lake in folder opened by open_shelf; readers is the path of the snapshot file.
 
         It closes operator, rules and site_rules at its end. record makes an act durable in the ledger;
         without it a rule that breaks its budget, fails, or costs too much, goes on.
@@ -101,10 +108,12 @@ class Pipeline:
         self._record, self._asked = record, set[str | None]()
         self._rules, self._site_rules = rules, site_rules
         self._stop = threading.Event()
-        self._storing = Storing(folder, readers, clock=clock, notify=notify, stop=self._stop)
-        self._pending = Pending()
-        started = time.monotonic()
-        self._committed = self._ticked = self._saved = started
+        self._storing = Storing(
+            folder, readers, clock=clock, notify=notify, stop=self._stop, open_shelf=open_shelf
+        )
+        self._checkpoint = Checkpoint(folder / "engine.state", settings.checkpoint_seconds)
+        self._pending, self._handed = Pending(), 0
+        self._committed = self._ticked = time.monotonic()
         self._measured = float("-inf")
         self._fold = self._resume(make_engine)
         share, seconds = settings.runaway_share, settings.runaway_seconds
@@ -119,7 +128,7 @@ class Pipeline:
         position = self._storing.position()
         fold = Fold(make_engine())
         try:
-            fold.load(self._storing.saved())
+            fold.load(self._checkpoint.load())
         except (OSError, StoreError) as error:
             _log.info("no usable engine state (%s): folding the ledger from its beginning", error)
             fold = Fold(make_engine())
@@ -251,18 +260,18 @@ class Pipeline:
     def _commit(self) -> None:
         """Hand what is pending to the storing thread, once it has stored the former."""
         self._storing.settle()
+        self._checkpoint.keep(self._handed)
         pending, self._pending = self._pending, Pending()
-        self._committed = time.monotonic()
-        state: bytes | None = None
-        if self._committed >= self._saved + self._settings.checkpoint_seconds:
-            state, self._saved = self._fold.dump(), self._committed
-        self._storing.commit(pending, Point(self._fold.position, self._fold.decided(), state))
+        self._committed, self._handed = time.monotonic(), self._fold.position
+        self._storing.commit(pending, Point(self._handed, self._fold.decided()))
+        if self._checkpoint.is_due(self._committed):
+            self._checkpoint.begin(self._fold.dump, self._handed)
 
     def flush(self) -> None:
         """Commit what is pending and wait until it is stored, the engine's state too."""
-        self._saved = float("-inf")
         self._commit()
         self._storing.settle()
+        self._checkpoint.write(self._fold.dump())
 
     def close(self) -> None:
         """End the threads and close the lake."""
@@ -270,6 +279,7 @@ class Pipeline:
         for one in (self._operator, self._rules, self._site_rules):
             if one is not None:
                 one.close()
+        self._checkpoint.close()
         self._storing.close()
 
 
@@ -290,7 +300,7 @@ def serve(
         StoreError, LedgerError: it cannot start or go on; a new start resumes where the lake stands.
     """
     places = paths.of(settings)
-    with generation.owned(places.lake):
+    with generation.owned(places.lake, _OWN_SECONDS):
         pipeline = Pipeline(
             LedgerReader(places.ledger),
             generation.current(places.lake),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 
@@ -17,7 +16,7 @@ from .enrolments import Enrolments
 from .errors import StateError
 from .paths import Paths
 from .rollout import Decision, Offer
-from .state_db import StateDb
+from .state_db import StateDb, has_table, write_position
 
 _TABLE = """CREATE TABLE IF NOT EXISTS policies (
     time INTEGER NOT NULL, verb TEXT NOT NULL, decision TEXT NOT NULL, PRIMARY KEY (time, verb, decision)
@@ -36,9 +35,7 @@ class Policies:
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not yet taken in."""
-        with self._db.reading() as db:
-            row = db.execute("SELECT position FROM projections WHERE name = ?", (_NAME,)).fetchone()
-            return row["position"] if row else 0
+        return self._db.position(_NAME)
 
     def take(self, changes: Iterable[Decision], position: int) -> None:
         """Take in what the ledger's entries before position say; what is known stays."""
@@ -47,12 +44,12 @@ class Policies:
             for one in changes:
                 row = (one.time, one.verb, msgspec.json.encode(one).decode())
                 db.execute("INSERT OR IGNORE INTO policies VALUES (?, ?, ?)", row)
-            db.execute("INSERT OR REPLACE INTO projections VALUES (?, ?)", (_NAME, position))
+            write_position(db, _NAME, position)
 
     def mark(self) -> tuple[int, int]:
         """Return what changes with each decision: how many there are, and the time of the newest."""
         with self._db.reading() as db:
-            if not _is_there(db):
+            if not has_table(db, _NAME):
                 return 0, 0
             count, newest = db.execute("SELECT COUNT(*), MAX(time) FROM policies").fetchone()
             return int(count), int(newest or 0)
@@ -60,7 +57,7 @@ class Policies:
     def decisions(self) -> list[Decision]:
         """Return all decisions, the oldest first."""
         with self._db.reading() as db:
-            if not _is_there(db):
+            if not has_table(db, _NAME):
                 return []
             rows = db.execute("SELECT decision FROM policies ORDER BY time, verb").fetchall()
             return [_decoder.decode(row["decision"]) for row in rows]
@@ -125,7 +122,3 @@ class Offers:
             known = enrolled.labels
             remember(self._labels, agent, known, _LABELS_LIMIT)
         return known
-
-
-def _is_there(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'policies'").fetchone() is not None

@@ -14,6 +14,9 @@ from .errors import QueryError
 _UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
 UID = "agent || ':' || epoch || ':' || seq"
 """SQL for an event's stable name."""
+_KEY = ("agent", "epoch", "seq", "time", "ledger_index")
+"""What a row of the events is told from all others by."""
+_NEWEST = "time DESC, agent, epoch, seq DESC"
 _EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
 STORY = (
     "login.accepted",
@@ -81,8 +84,24 @@ def parse_uid(uid: str) -> tuple[str, int, int]:
 
 
 def search(condition: Where, span: Span, limit: int) -> Query:
-    """Return events that fit, newest first."""
-    return select("events", (condition, span.where()), "time DESC, agent, epoch, seq DESC", limit)
+    """Return the keys of events that fit, newest first; `shown` gives the events.
+
+    With all columns asked for at once, DuckDB would read each of them for every event that a wide condition
+    looks at, the bodies too.
+    """
+    return select("events", (condition, span.where()), _NEWEST, limit, ", ".join(_KEY))
+
+
+def shown(keys: Sequence[Mapping[str, Any]]) -> Query:
+    """Return the events of these keys, newest first; agents and times tell which files and parts to read."""
+    lists = {name: tuple(dict.fromkeys(key[name] for key in keys)) for name in _KEY}
+    parts = [Where(f"{name} IN ({_marks(values) or 'NULL'})", values) for name, values in lists.items()]
+    rows = tuple(value for key in keys for value in (key[name] for name in _KEY))
+    places = (
+        ", ".join(f"({', '.join('?' * len(_KEY))})" for _ in keys) or f"({', '.join(['NULL'] * len(_KEY))})"
+    )
+    parts.append(Where(f"({', '.join(_KEY)}) IN ({places})", rows))
+    return select("events", parts, _NEWEST, len(keys))
 
 
 def export(condition: Where, span: Span, limit: int) -> Query:
@@ -97,7 +116,7 @@ def export(condition: Where, span: Span, limit: int) -> Query:
 def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
     """Return the events of a person, host or session in order; the newest where there are more than limit."""
     kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
-    newest = select("events", (condition, span.where(), kinds), "time DESC, agent, epoch, seq DESC", limit)
+    newest = select("events", (condition, span.where(), kinds), _NEWEST, limit)
     return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
 
 
@@ -174,7 +193,8 @@ def counts() -> Query:
 def agents_named(name: str) -> Query:
     """Return the agents that have this id or host name, newest first."""
     return Query(
-        "SELECT agent, max(received) AS received FROM events WHERE agent = ? OR host = ? "
+        "SELECT agent, max(received) AS received FROM (SELECT agent, received FROM batches WHERE agent = ? "
+        "UNION ALL SELECT agent, received FROM events WHERE host = ?) "
         "GROUP BY agent ORDER BY received DESC LIMIT 5",
         (name, name),
     )

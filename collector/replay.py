@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import generation
 from .engine import Engine
+from .local_shelf import LocalShelf
 from .pipeline import Pipeline, Source
 from .settings import Pipeline as PipelineSettings
 
@@ -38,7 +39,7 @@ def replay(
     folder = generation.following(root)
     unseen = root / "replay.json"
     size = source.wait(-1, 0)
-    pipeline = Pipeline(source, folder, unseen, make_engine, settings, clock=clock)
+    pipeline = Pipeline(source, folder, unseen, make_engine, settings, clock=clock, open_shelf=LocalShelf)
     try:
         while pipeline.position < size:
             pipeline.turn(0)

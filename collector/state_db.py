@@ -84,6 +84,15 @@ class StateDb:
         """
         return self._transaction("DEFERRED")
 
+    def position(self, projection: str) -> int:
+        """Return the index of the first ledger entry that a projection has not yet taken in.
+
+        Raises:
+            NotSetUp, StateError: as reading does.
+        """
+        with self.reading() as db:
+            return read_position(db, projection)
+
     @contextmanager
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"]) -> Iterator[sqlite3.Connection]:
         if not self._path.exists():
@@ -107,3 +116,19 @@ class StateDb:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         return db
+
+
+def read_position(db: sqlite3.Connection, projection: str) -> int:
+    """Return the index of the first ledger entry that a projection has not yet taken in."""
+    row = db.execute("SELECT position FROM projections WHERE name = ?", (projection,)).fetchone()
+    return row["position"] if row else 0
+
+
+def write_position(db: sqlite3.Connection, projection: str, position: int) -> None:
+    """Note that a projection holds what the entries before position say, in the transaction it did so in."""
+    db.execute("INSERT OR REPLACE INTO projections VALUES (?, ?)", (projection, position))
+
+
+def has_table(db: sqlite3.Connection, name: str) -> bool:
+    """Return whether there is a table of that name; some are made at first use, in an older file too."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from . import alert_queries, incidents, queries, ranking, session_queries, suppression
-from .alert import IF_SURE, OTHERS, Alert
+from .alert import BY, IF_SURE, OTHERS, Alert
 from .baselines import DAY, day_of
 from .conditions import Where
 from .incident import Incident, Seen, Session
@@ -17,6 +17,7 @@ from .queries import Query, Span
 from .record import Hop, Person, SessionRevision
 from .risk import Limits
 from .suppression import Suppression
+from .triage import Finding
 
 Row = dict[str, Any]
 Ask = Callable[[Query], list[Row]]
@@ -25,7 +26,7 @@ ALERTS_LIMIT = 50_000
 PAST_LIMIT = 200_000
 """Findings, by rule, person and day, by which it is told how seldom they are; the newest."""
 _chain = msgspec.json.Decoder(tuple[Hop, ...])
-_OTHERS = f'"{OTHERS}"'
+_NEEDED = tuple(f'"{one}"' for one in (IF_SURE, OTHERS, BY))
 _detail = msgspec.json.Decoder(dict[str, str])
 
 
@@ -55,15 +56,20 @@ class Stories:
         """Return the incidents of those whose these findings, by rule and entity, are."""
         return self._whole(self._told(alert_queries.these(found), None), lambda _one: True)
 
-    def weighed(self, found: Sequence[Incident]) -> list[Incident]:
-        """Return incidents with how surprising they are by what was found in the days before (`ranking`)."""
+    def weighed(self, found: Sequence[Incident], read: Container[Finding] = ()) -> list[Incident]:
+        """Return incidents with how surprising they are by what was found in the days before (`ranking`).
+
+        What of them is read, by rule and entity, adds nothing.
+        """
         if not found:
             return []
         begin = (day_of(min(one.begin for one in found)) - ranking.PAST_DAYS) * DAY
         rows = self._ask(alert_queries.past(begin, max(one.end for one in found) + 1, PAST_LIMIT))
-        past = (ranking.Past(row["rule"], row["person"], row["day"], row["bytes"]) for row in rows)
+        past = (
+            ranking.Past(row["rule"], row["person"], row["day"], row["bytes"], row["program"]) for row in rows
+        )
         prevalence = ranking.Prevalence(past, self._known.peers)
-        return [ranking.weighed(one, prevalence) for one in found]
+        return [ranking.weighed(one, prevalence, read) for one in found]
 
     def _told(self, chosen: Where, until: int | None) -> _Read:
         rows = self._ask(alert_queries.of_stories(chosen, until, ALERTS_LIMIT + 1))
@@ -170,7 +176,7 @@ def alert(row: Row) -> Alert:
 
 def _details(told: str | None) -> dict[str, str]:
     """Return of an alert's details those that a story needs."""
-    return _detail.decode(told) if told and (IF_SURE in told or _OTHERS in told) else {}
+    return _detail.decode(told) if told and any(one in told for one in _NEEDED) else {}
 
 
 def session(row: Row) -> Session:

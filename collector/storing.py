@@ -1,4 +1,4 @@
-"""What was folded goes to the lake: one thread stores and publishes, one merges small files meanwhile."""
+"""What was folded goes to the lake: one thread hands over and publishes, one waits for merges meanwhile."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 
-from . import costs, files, generation, snapshot, tables
+from . import costs, tables
 from .alert import Alert
-from .columns import TableName
 from .costs import Measured
-from .errors import StoreError
+from .errors import StoreError, StoreGone
 from .fold import Folded
-from .lake import Commit, Lake
 from .rulebook import Book
+from .shelf import Commit, Shelf
 
-GRACE_SECONDS = 900
-"""How long merged and replaced files stay for readers of an older snapshot."""
 _TRIES = 30
 _log = logging.getLogger(__name__)
 
@@ -46,11 +42,10 @@ class Pending:
 
 
 class Point(msgspec.Struct, frozen=True):
-    """How far the fold is: the next entry to read, what was decided of rules, and its state if due."""
+    """How far the fold is: the next entry to read, and what was decided of rules."""
 
     position: int
     book: Book
-    state: bytes | None = None
 
 
 class Storing:
@@ -64,15 +59,18 @@ class Storing:
         clock: Callable[[], int],
         notify: Callable[[Sequence[Alert]], None] | None,
         stop: threading.Event,
+        open_shelf: Callable[[Path, Path], Shelf],
     ) -> None:
         """Open the lake in folder; readers is the path of the snapshot file. Nothing is retried after stop.
+
+        open_shelf is called with both, before there are threads.
 
         Raises:
             StoreError: the lake cannot be opened, or is damaged.
         """
-        self._readers, self._state_file, self._clock = readers, folder / "engine.state", clock
+        self._readers, self._clock = readers, clock
         self._notify, self._stop = notify, stop
-        self._lake = Lake(folder)
+        self._shelf = open_shelf(folder, readers)
         self._storer = ThreadPoolExecutor(1, "store")
         self._merger = ThreadPoolExecutor(1, "merge")
         self._storing: Future[None] | None = None
@@ -82,15 +80,7 @@ class Storing:
 
     def position(self) -> int:
         """Return the index of the first entry the lake does not have."""
-        return self._lake.position()
-
-    def saved(self) -> bytes:
-        """Return the engine's state as it was stored last.
-
-        Raises:
-            OSError: there is none, or it cannot be read.
-        """
-        return self._state_file.read_bytes()
+        return self._shelf.position()
 
     def begin(self, book: Book) -> None:
         """Write what readers see at the start."""
@@ -132,47 +122,30 @@ class Storing:
             self._storing = None
 
     def _store(self, pending: Pending, point: Point) -> None:
-        rows: dict[TableName, pa.Table] = {
-            "events": tables.events(pending.folded),
-            "batches": tables.batches(pending.folded),
-            "sessions": tables.sessions(pending.folded),
-        }
+        rows, texts = tables.rows(pending.folded), tables.texts(pending.folded)
         for attempt in range(1, _TRIES + 1):
             try:
                 fresh = self._unknown(pending.alerts)
-                self._lake.commit(Commit({**rows, "alerts": tables.alerts(fresh)}, point.position))
+                whole = {**rows, "alerts": tables.alerts(fresh)}
+                self._shelf.commit(Commit(whole, point.position, texts))
                 break
             except StoreError as error:
-                if attempt == _TRIES or self._stop.wait(1.0):
+                if isinstance(error, StoreGone) or attempt == _TRIES or self._stop.wait(1.0):
                     raise
                 _log.warning("commit failed, trying again: %s", error)
         self._book = point.book
         self._publish(point.position)
-        if point.state is not None:
-            self._save(point.state)
         if self._notify is not None and fresh:
             self._notify(fresh)
 
     def _unknown(self, alerts: list[Alert]) -> list[Alert]:
         """Return alerts without those that are stored, each revision once: two may share an id."""
         by_id = {(alert.id, alert.revision): alert for alert in alerts}
-        stored = self._lake.stored_alerts(alert.id for alert in alerts) if alerts else set()
+        stored = self._shelf.stored_alerts(alert.id for alert in alerts) if alerts else set()
         return [alert for key, alert in by_id.items() if key not in stored]
 
     def _publish(self, position: int | None = None) -> None:
-        """Write what readers see; if that fails they see the former for now, and nothing is lost."""
-        at = self._lake.position() if position is None else position
-        try:
-            shown = msgspec.structs.replace(self._lake.snapshot(at, self._clock()), book=self._book)
-            snapshot.write(self._readers, shown)
-        except OSError as error:
-            _log.warning("%s: %s; readers see the former snapshot", self._readers, error.strerror)
-
-    def _save(self, state: bytes) -> None:
-        try:
-            files.write(self._state_file, state)
-        except OSError as error:
-            _log.warning("%s: %s; a restart will take longer", self._state_file, error.strerror)
+        self._shelf.publish(self._book, self._clock(), position)
 
     def tend(self, now: float, merge_seconds: float) -> None:
         """Merge small files and drop old ones every merge_seconds in the background; then publish.
@@ -189,16 +162,10 @@ class Storing:
             self._storing = self._storer.submit(self._publish)
         if self._merging is None and now >= self._merged + merge_seconds:
             self._merged = now
-            self._merging = self._merger.submit(self._merge)
-
-    def _merge(self) -> None:
-        self._lake.clean(GRACE_SECONDS)
-        root = self._state_file.parent.parent
-        generation.drop_others(root, self._clock() / 1e9, GRACE_SECONDS)
-        self._lake.merge()
+            self._merging = self._merger.submit(self._shelf.tend, self._clock())
 
     def close(self) -> None:
         """End the threads and close the lake."""
         self._storer.shutdown()
         self._merger.shutdown()
-        self._lake.close()
+        self._shelf.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from . import attack, incident_text, moved_bytes, risk
-from .alert import OTHERS, Alert, Severity
+from .alert import BY, OTHERS, Alert, Severity
 from .incident import SEVERITIES, Entry, Incident, Place, Seen, Session, rank
 from .incident_ids import identity
 from .moved_bytes import SessionKey
@@ -136,4 +136,7 @@ def _entry(one: Alert) -> Entry:
         one.id,
         one.bytes_out or 0,
         OTHERS in one.details,
+        one.details.get(BY, ""),
+        attack.tactic(one.attack[0]) or "" if one.attack else "",
+        one.entity,
     )

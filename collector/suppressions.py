@@ -8,13 +8,14 @@ from collections.abc import Iterable
 import msgspec
 
 from .errors import CollectorError
-from .state_db import StateDb
+from .state_db import StateDb, has_table, write_position
 from .suppression import Scope, Suppression
 
 _TABLE = """CREATE TABLE IF NOT EXISTS suppressions (
     id TEXT PRIMARY KEY, author TEXT NOT NULL, reason TEXT NOT NULL, scope TEXT NOT NULL,
     created INTEGER NOT NULL, expires INTEGER NOT NULL, ended INTEGER, ended_by TEXT
 ) STRICT"""
+_NAME = "suppressions"
 _scope = msgspec.json.Decoder(Scope)
 
 
@@ -34,9 +35,7 @@ class Suppressions:
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not yet taken in."""
-        with self._db.reading() as db:
-            row = db.execute("SELECT position FROM projections WHERE name = 'suppressions'").fetchone()
-            return row["position"] if row else 0
+        return self._db.position(_NAME)
 
     def take(self, changes: Iterable[Suppression | Ended], position: int) -> None:
         """Take in what the ledger's entries before position say, in their order; what is known stays."""
@@ -44,7 +43,7 @@ class Suppressions:
             db.execute(_TABLE)
             for change in changes:
                 _apply(db, change)
-            db.execute("INSERT OR REPLACE INTO projections VALUES ('suppressions', ?)", (position,))
+            write_position(db, _NAME, position)
 
     def add(self, made: Suppression) -> None:
         """Store one."""
@@ -72,7 +71,7 @@ class Suppressions:
     def rows(self) -> list[Suppression]:
         """Return all, the oldest first."""
         with self._db.reading() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'suppressions'").fetchone():
+            if not has_table(db, _NAME):
                 return []
             return [_row(row) for row in db.execute("SELECT * FROM suppressions ORDER BY created, id")]
 

@@ -16,23 +16,30 @@ from .fold import Folded
 from .record import Person, SessionRevision
 
 
+def rows(folded: Sequence[Folded]) -> dict[TableName, pa.Table]:
+    """Return what is stored of batches; the texts of their events are not in it."""
+    return {"events": events(folded), "batches": batches(folded), "sessions": sessions(folded)}
+
+
 def events(unsorted: Sequence[Folded]) -> pa.Table:
-    """Return the events of all batches with the schema `extract.ARRIVING`, those of an agent together."""
-    batches = sorted(unsorted, key=lambda folded: folded.batch.said.agent)
+    """Return the events of all batches with the schema `extract.TOLD`, those of an agent together."""
+    batches = _sorted(unsorted)
     found = {
-        "json": _bodies(batches),
         "exact": _exact(batches),
         **_stamps(batches),
         **_persons(list(chain.from_iterable(folded.persons for folded in batches))),
         **_origin(batches),
     }
-    return pa.table([found[name] for name in extract.ARRIVING.names], schema=extract.ARRIVING)
+    return pa.table([found[name] for name in extract.TOLD.names], schema=extract.TOLD)
 
 
-def _bodies(batches: Sequence[Folded]) -> pa.Array:
-    """Return the bodies' JSON as one array: DuckDB reads many small chunks a fifth slower."""
-    none = pa.array([], pa.string())
-    return pa.concat_arrays([none, *[extract.bodies(b"".join(folded.batch.texts)) for folded in batches]])
+def texts(unsorted: Sequence[Folded]) -> list[bytes]:
+    """Return the events of all batches as NDJSON, in pieces, in the order of `events`."""
+    return list(chain.from_iterable(folded.batch.texts for folded in _sorted(unsorted)))
+
+
+def _sorted(batches: Sequence[Folded]) -> list[Folded]:
+    return sorted(batches, key=lambda folded: folded.batch.said.agent)
 
 
 def _exact(batches: Sequence[Folded]) -> pa.Array:
@@ -81,8 +88,7 @@ def _persons(persons: list[Person | None]) -> dict[str, pa.Array]:
 
 def batches(folded: Sequence[Folded]) -> pa.Table:
     """Return one row for each statement."""
-    rows = [_batch_row(item) for item in folded]
-    return _from_rows("batches", rows)
+    return _from_rows("batches", [_batch_row(item) for item in folded])
 
 
 def _batch_row(folded: Folded) -> dict[str, Any]:
@@ -182,9 +188,9 @@ def _json(value: Any) -> str | None:
     return msgspec.json.encode(value).decode() if value else None
 
 
-def _from_rows(name: TableName, rows: list[dict[str, Any]]) -> pa.Table:
+def _from_rows(name: TableName, made: list[dict[str, Any]]) -> pa.Table:
     schema = columns.schema(name)
-    return pa.table([array([row[field.name] for row in rows], field.type) for field in schema], schema=schema)
+    return pa.table([array([row[field.name] for row in made], field.type) for field in schema], schema=schema)
 
 
 def array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from . import triage
-from .state_db import StateDb
+from .state_db import StateDb, has_table, write_position
 from .triage import Change, Finding, Standing
 
 _TABLE = """CREATE TABLE IF NOT EXISTS triage (
@@ -27,9 +27,7 @@ class Triages:
 
     def position(self) -> int:
         """Return the index of the first ledger entry that is not yet taken in."""
-        with self._db.reading() as db:
-            row = db.execute("SELECT position FROM projections WHERE name = ?", (_NAME,)).fetchone()
-            return row["position"] if row else 0
+        return self._db.position(_NAME)
 
     def take(self, changes: Iterable[Change], position: int) -> None:
         """Take in what the ledger's entries before position say; what is known stays."""
@@ -37,7 +35,7 @@ class Triages:
             db.execute(_TABLE)
             for one in changes:
                 _apply(db, one)
-            db.execute("INSERT OR REPLACE INTO projections VALUES (?, ?)", (_NAME, position))
+            write_position(db, _NAME, position)
 
     def add(self, one: Change) -> None:
         """Store one."""
@@ -59,7 +57,7 @@ class Triages:
 
     def _rows(self, where: str, values: tuple[str, ...]) -> list[tuple[Finding, Change]]:
         with self._db.reading() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'triage'").fetchone():
+            if not has_table(db, _NAME):
                 return []
             found = db.execute(f"SELECT * FROM triage WHERE {where} ORDER BY time, id", values)  # noqa: S608 - no value
             return [((row["rule"], row["entity"]), _decoder.decode(row["change"])) for row in found]

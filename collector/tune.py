@@ -16,6 +16,7 @@ from .organisation import Organisation
 from .parameters import Described
 from .rule import Value
 from .rulebook import Book, Parameters
+from .sigma.ruleset import Ruleset
 from .tuning import Outcome, Told, Wanted
 
 ANSWER_LIMIT = 128 << 20
@@ -36,8 +37,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True):
     """What a worker is told: what to try, on which entries (collector's clock, UTC ns), with what in force.
 
-    Entries from begin on are shown to the rule, those from since on count. file is that of
-    a rule of the site.
+    Entries from begin on are shown to the rule, those from since on count. file is that of a rule of the
+    site; sigma a correlation of Sigma's with its rules.
     """
 
     wanted: Wanted
@@ -50,6 +51,7 @@ class Task(msgspec.Struct, frozen=True):
     organisation: Organisation
     limits: Limits
     file: str | None = None
+    sigma: Ruleset | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from .organisation import Known
 from .rule import Detection, Rule, Site
 from .rulebook import for_all
 from .sandbox_worker import confine, keep_stdout
+from .sigma import replayed
 from .tune import Answer, Task
 from .tuning import Context, History, replay
 
@@ -62,6 +63,8 @@ def _rule(task: Task) -> Rule:
     """
     from . import rule_folders  # noqa: PLC0415 - only after the process is confined
 
+    if task.sigma is not None:
+        return replayed.as_rule(task.sigma)
     site: tuple[Detection, ...] = ()
     if task.file is not None:
         path = Path(task.file)
@@ -86,7 +89,12 @@ def _answer(task: Task) -> Answer:
         connection.execute("SET threads=1")
         connection.execute("SET temp_directory=''")
         past, first = history.sessions(connection), history.first(connection)
-        entries = _Counted(history.entries(connection, rule, site, past, Span(task.begin, task.until)))
+        routed = (
+            history.Routed(rule, site, replayed.condition(task.sigma))
+            if task.sigma is not None
+            else history.routed(connection, rule, site)
+        )
+        entries = _Counted(history.entries(connection, routed, past, Span(task.begin, task.until)))
         context = Context(task.told, task.book, known)
         outcomes = replay(rule, task.wanted, context, History(entries, past.revisions), task.since)
     except duckdb.Error as error:

@@ -69,7 +69,8 @@ def _fields(screen: Screen, api: http.Api) -> int:
         ("field", "kind", "column"),
         [(field["name"], field["kind"], " or ".join(field["columns"])) for field in answer["fields"]],
     )
-    screen.note(f"a word without a field is looked for in: {', '.join(answer['free_text'])}")
+    words = ", ".join(answer["free_text"])
+    screen.note(f"a word without a field is looked for in: {words}; text:*word* looks through all")
     return FINE
 
 

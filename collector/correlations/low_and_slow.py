@@ -1,7 +1,8 @@
 """A person sends a little each day to a destination new for them, until it is much.
 
 Judged is the cumulative sum of what goes beyond a daily allowance (CUSUM). A destination that much of the
-fleet uses on behalf of others is a service: telemetry, a package mirror.
+fleet uses on behalf of others is a service: telemetry, a package mirror. Where nobody else sends at all,
+to go there on each working day of a week is enough: that is a habit nobody has, even while it is little.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ _BYTES = Parameter(
     "bytes", 40_000_000, "bytes", "a week of eight megabytes a day; a source tree, a customer list"
 )
 _DAYS = Parameter("days", 4, "days", "what leaves within fewer days is no slow leak: other rules judge it")
+_STEADY = Parameter(
+    "steady", 5, "days of a week", "each working day, to where nobody else of the fleet sends"
+)
+_STEADY_BYTES = Parameter(
+    "steady_bytes", 1_000_000, "bytes beyond the allowance", "steady use of a page or two stays below"
+)
 _LEARN = Parameter("learn", 7, "days", "before, every destination of a person is new")
 _SHARE = Parameter("share", 50, "percent of hosts", "what so many hosts use for others is a service")
 _LEAST = 4096
@@ -39,6 +46,7 @@ _HOSTS_LIMIT = 256
 _FLEET_LIMIT = 20_000
 _FLOWS_LIMIT = 32
 _EVIDENCE = 20
+_WEEK = 7
 _LONGEST = 45
 """Days after which a destination that is not left alone counts as new again."""
 
@@ -122,7 +130,7 @@ def _judge(state: State, drip: Drip, destination: str, record: Record, site: Sit
     if since - known.since < site.number(_ID, _LEARN) or _is_prevalent(state, destination, person.name, site):
         return ()
     found = cusum(drip.sums, day, int(site.number(_ID, _ALLOWANCE)))
-    if found.score < site.number(_ID, _BYTES):
+    if found.score < site.number(_ID, _BYTES) and not _is_steady(state, drip, destination, found.score, site):
         return ()
     total = drip.sums.total(since, day)
     count = sum(since <= one <= day for one in drip.sums.days)
@@ -142,6 +150,16 @@ def _judge(state: State, drip: Drip, destination: str, record: Record, site: Sit
             bytes_out=total,
         ),
     )
+
+
+def _is_steady(state: State, drip: Drip, destination: str, score: int, site: Site) -> bool:
+    """Return whether one person alone sends there on each working day of some week."""
+    users = set(state.hosts.get(destination, {}).values())
+    if len(users) > 1 or "*" in users or score < site.number(_ID, _STEADY_BYTES):
+        return False
+    days = sorted(drip.sums.days)
+    apart = int(site.number(_ID, _STEADY)) - 1
+    return any(last - first < _WEEK for first, last in zip(days, days[apart:], strict=False))
 
 
 def _is_prevalent(state: State, destination: str, person: str, site: Site) -> bool:
@@ -170,16 +188,21 @@ def _on_fleet(to: Endpoint) -> tuple[Step, ...]:
     )
 
 
+def _weekly(count: int, weeks: int) -> tuple[Step, ...]:
+    drips = tuple(Step((8 + 7 * week) * DAY, sent(count, flow=week + 1)) for week in range(weeks))
+    return (Step(0, run("id")), _BEFORE, *drips)
+
+
 CORRELATION = Correlation(
     id=_ID,
-    version=1,
+    version=2,
     title="Data leaves little by little to a new destination",
     severity="medium",
     attack=("T1030", "T1029", "T1048"),
     kinds=(Close, Report),
     state=State,
     step=_step,
-    parameters=(_ALLOWANCE, _BYTES, _DAYS, _LEARN, _SHARE),
+    parameters=(_ALLOWANCE, _BYTES, _DAYS, _STEADY, _STEADY_BYTES, _LEARN, _SHARE),
     connections=connections_out,
     hits=(
         Story("eight megabytes a day", _daily(8_000_000, 10)),
@@ -195,12 +218,19 @@ CORRELATION = Correlation(
             "the client claims to speak with what all use",
             (*_daily(8_000_000, 10, _CLAIMED), *_on_fleet(_NAMED)),
         ),
+        Story("a week of it, where nobody else sends", _daily(1_500_000, 5)),
         Story("days arrive shuffled", (*_daily(8_000_000, 8)[:2], *reversed(_daily(8_000_000, 8)[2:]))),
     ),
     misses=(
         Story("telemetry, seen on nine of ten hosts", (*_on_fleet(AWAY), *_daily(8_000_000, 20))),
         Story("below what is left each day", _daily(400_000, 40)),
-        Story("a week of it", _daily(4_000_000, 7)),
+        Story("a few days of it", _daily(4_000_000, 4)),
+        Story(
+            "a week of it, where another host sends too",
+            (Step(9 * DAY, sent(9000, flow=700, actor=_ROBOTS), "web2"), *_daily(4_000_000, 7)),
+        ),
+        Story("a week of pages", _daily(550_000, 10)),
+        Story("once a week", _weekly(4_000_000, 5)),
         Story("one large upload is another rule's", _daily(90_000_000, 2)),
         Story("a known backup host", _daily(8_000_000, 20, Endpoint(ip="192.0.2.10", port=443))),
         Story("used since the first day that is known", _daily(8_000_000, 20, begin=0)),

@@ -70,8 +70,10 @@ def fault(rule: Correlation) -> str | None:
         if rule.measure == "temporal_ordered" and number != wanted:
             return "temporal_ordered asks for all of its rules"
         return None
-    if rule.measure in ("event_count", "value_count") and number > LIMIT * measure.THOUSAND:
-        return f"a count of more than {LIMIT} is not kept exactly"
+    if rule.measure in ("event_count", "value_count"):
+        most = LIMIT - 1 if operator == "gt" else LIMIT
+        if number > most * measure.THOUSAND:
+            return f"a count of more than {LIMIT} is not kept exactly"
     return None
 
 
@@ -100,13 +102,14 @@ def step(rule: Correlation, state: State, of: str, record: Record, told: Told) -
     return ()
 
 
-def passed(rule: Correlation, state: State, now: int) -> Iterator[Finding]:
-    """Judge the windows that have settled by now."""
+def passed(of: Callable[[Group], Correlation], state: State, now: int) -> Iterator[Finding]:
+    """Judge the windows that have settled by now; of gives the rule as it is set for a group."""
     for key in [key for key, since in state.unsettled.items() if now - since >= SETTLE]:
         del state.unsettled[key]
         group = state.groups.get(key)
         if group is None:
             continue
+        rule = of(group)
         (series,) = group.series
         for item in series.items:
             if item.time <= group.judged:

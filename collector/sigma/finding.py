@@ -18,6 +18,7 @@ from ..rule import Detection, Finding
 from .correlate import State
 from .document import Correlation, Rule
 from .judge import Matched
+from .tuned import parameters
 
 QUIET: frozenset[Severity] = frozenset({"informational", "low"})
 """Levels that only add risk: one event an hour stands for all that are alike."""
@@ -41,6 +42,7 @@ def described(rule: Rule | Correlation) -> Detection | Fold:
             step=lambda _state, _record, _site: (),
             hits=(),
             misses=(),
+            parameters=parameters(rule),
         )
     return Detection(
         id=rule.id,

@@ -11,19 +11,28 @@ import msgspec
 from evidence.kind import Body
 
 from ..bounded import remember
-from ..record import Record
+from ..record import Person, Record
 from ..rule import Correlation as Fold
-from ..rule import Detection, Finding
+from ..rule import Detection, Finding, Site
 from . import correlate
-from .decide import SHARED, unfit
+from .decide import unfit
 from .document import Correlation, Rule
 from .finding import QUIET, about, described, found
-from .judge import Clock, Cost, Judge, Matched, told
+from .judge import Clock, Cost, Judge, Matched
 from .ruleset import Ruleset
+from .texts import texts
+from .tuned import in_force
 
 _QUIET_LIMIT = 50_000
 """Of quiet findings that are remembered, so that those alike are told once."""
 Told = tuple[Detection | Fold, Finding]
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """What was decided: is_off tells which rules rest, site what is set of a rule on a host, for a person."""
+
+    is_off: Callable[[str], bool]
+    site: Callable[[str, str, Person | None], Site]
 
 
 class State(msgspec.Struct):
@@ -86,34 +95,35 @@ class Force:
         """Return the rules that match a body: nearly always none."""
         return self.judge.of(body)
 
-    def told(self, rules: Sequence[Rule], record: Record, is_off: Callable[[str], bool]) -> Iterator[Told]:
+    def told(self, rules: Sequence[Rule], record: Record, decided: Decided) -> Iterator[Told]:
         """Yield what rules that match an event, and correlations over them, have to say."""
         for rule in rules:
             over = self._over.get(rule.id, ())
             is_told = rule.id not in self._silent and self._is_new(rule, record)
-            if is_off(rule.id) or not (is_told or over):
+            if decided.is_off(rule.id) or not (is_told or over):
                 continue
             seen = [one for one in self.judge.matched(record.event.body) if one.rule.id == rule.id]
             if is_told:
                 yield self._named[rule.id], found(rule, seen, record)
-            yield from self._correlated(rule, seen, record, is_off)
+            yield from self._correlated(rule, seen, record, decided)
 
-    def all_told(self, rules: Sequence[Rule], record: Record) -> Iterator[Told]:
+    def all_told(self, rules: Sequence[Rule], record: Record, decided: Decided) -> Iterator[Told]:
         """Yield what `told` does, with every match of every rule, also where one stands for many."""
         matched = self.judge.matched(record.event.body)
         for rule in rules:
             seen = [one for one in matched if one.rule.id == rule.id]
             yield self._named[rule.id], found(rule, seen, record)
-            yield from self._correlated(rule, seen, record, lambda _rule: False)
+            yield from self._correlated(rule, seen, record, decided)
 
     def _correlated(
-        self, rule: Rule, seen: Sequence[Matched], record: Record, is_off: Callable[[str], bool]
+        self, rule: Rule, seen: Sequence[Matched], record: Record, decided: Decided
     ) -> Iterator[Told]:
-        texts = _texts(seen, record)
+        told = texts(seen, record)
         for correlation, state in self._over.get(rule.id, ()):
-            if not is_off(correlation.id):
+            if not decided.is_off(correlation.id):
                 begun = self._clock()
-                findings = tuple(correlate.step(correlation, state, rule.id, record, texts))
+                own = in_force(correlation, decided.site(correlation.id, record.host, record.person))
+                findings = tuple(correlate.step(own, state, rule.id, record, told))
                 self._spent(correlation.id, begun, len(findings))
                 for one in findings:
                     yield self._named[correlation.id], one
@@ -124,12 +134,12 @@ class Force:
         cost.matches += matches
         cost.spent += self._clock() - begun
 
-    def passed(self, now: int, is_off: Callable[[str], bool]) -> Iterator[Told]:
+    def passed(self, now: int, decided: Decided) -> Iterator[Told]:
         """Yield what correlations find because a window is complete by now (UTC ns)."""
         for rule, state in self._all:
-            if state.unsettled and not is_off(rule.id):
+            if state.unsettled and not decided.is_off(rule.id):
                 begun = self._clock()
-                findings = tuple(correlate.passed(rule, state, now))
+                findings = tuple(correlate.passed(_by_group(rule, decided), state, now))
                 self._spent(rule.id, begun, len(findings))
                 for one in findings:
                     yield self._named[rule.id], one
@@ -155,22 +165,6 @@ def _name(rule: Correlation) -> str:
     return f"{rule.id}|{hashlib.sha256(msgspec.json.encode(rule)).hexdigest()[:16]}"
 
 
-def _texts(seen: Sequence[Matched], record: Record) -> correlate.Told:
-    """Return a function from a field's name to its text, in the first view that tells it."""
-
-    def text(name: str) -> str | None:
-        if name in SHARED:
-            return _shared(name, record)
-        for one in seen:
-            field = one.view.field(name)
-            if field is not None:
-                return told(field, record.event.body)
-        return None
-
-    return text
-
-
-def _shared(name: str, record: Record) -> str | None:
-    if name == "person":
-        return record.person.name if record.person is not None else None
-    return record.agent if name == "agent" else record.host
+def _by_group(rule: Correlation, decided: Decided) -> Callable[[correlate.Group], Correlation]:
+    """Return the correlation as it is set for the host and person of a group's last event."""
+    return lambda group: in_force(rule, decided.site(rule.id, group.host, group.person))

@@ -1,11 +1,12 @@
 """Which rules match an event: by view, from memory where the same was judged before, else prefiltered. Pure.
 
-The memory is exact: its key is what of the event the rules of a view look at, and nothing else of it.
+The memory is exact: its key is what of the event the rules of a view look at, and nothing else of it. Where
+a kind has several views, what of it may match any of them is looked up first, attribute by attribute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -18,8 +19,9 @@ from . import tree
 from .compile import Places, Test, compiled
 from .decide import reduced, views_of
 from .document import Rule
+from .look import Looks
 from .prefilter import Prefilter
-from .view import Basis, Field, View, any_body
+from .view import Basis, Field, View
 
 LIMIT = 20_000
 """What is remembered of one view."""
@@ -167,65 +169,27 @@ def _key(  # noqa: PLR0911 - one for each way that is faster
 
 
 class Together:
-    """The panels of one kind, with a memory of what all of them said of events that are alike to all.
-
-    What is not remembered is prefiltered for all panels at once; those with a rule that is left are asked.
-    """
+    """The panels of one kind, prefiltered at once; those with a rule that is left are asked."""
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         self.panels, self.count = tuple(panels), Count()
-        bases: list[Basis] = [basis for panel in panels for basis in panel.bases]
-        bases += [panel.view.has for panel in panels if panel.view.has is not any_body]
-        self._key = _reader([Field(basis) for basis in dict.fromkeys(bases)])[1]
-        wanting = [(node, fields, panel) for panel in panels for node, fields in panel.wanting]
-        self._panel_of = [panel for _node, _fields, panel in wanting]
-        self._prefilter, watched = _prefilter([(node, fields) for node, fields, _panel in wanting])
-        self._row = _row(watched, list(dict.fromkeys(bases)))
-        self._memory: dict[Any, tuple[Rule, ...]] = {}
+        wanting = [(one, panel) for panel in panels for one in panel.wanting]
+        self._panel_of = [panel for _one, panel in wanting]
+        self._looks = Looks([one for one, _panel in wanting]).of
 
     def of(self, body: Any) -> tuple[Rule, ...]:
         """Return the rules that match a body, each once."""
         if len(self.panels) == 1:
             return self.panels[0].of(body)
-        key = self._key(body)
-        self.count.asked += 1
-        found = self._memory.get(key)
-        if found is not None:
-            self.count.remembered += 1
-            return found
-        numbers = self._prefilter.candidates(self._row(key))
-        found = self._judge(numbers, body) if numbers else ()
-        add(self._memory, key, found, LIMIT)
-        return found
+        numbers, remembered = self._looks(body)
+        count = self.count
+        count.asked += 1
+        count.remembered += remembered
+        return self._judge(numbers, body) if numbers else ()
 
     def _judge(self, numbers: Sequence[int], body: Any) -> tuple[Rule, ...]:
         asked = dict.fromkeys(self._panel_of[number] for number in numbers)
         return tuple({rule.id: rule for panel in asked for rule in panel.of(body)}.values())
-
-
-def _prefilter(
-    wanting: Sequence[tuple[tree.Node, Mapping[str | None, Field]]],
-) -> tuple[Prefilter, list[Field]]:
-    """Return a prefilter of trees of several views, and the fields of its row: those it looks at."""
-    every = dict.fromkeys(field for _node, fields in wanting for field in fields.values())
-    place = {field: at for at, field in enumerate(every)}
-    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
-    seen = Prefilter(nodes).places
-    kept = [field for field, at in place.items() if at in seen]
-    place = {field: kept.index(field) if field in kept else -1 for field in every}
-    nodes = [(node, {name: place[field] for name, field in fields.items()}) for node, fields in wanting]
-    return Prefilter(nodes), kept
-
-
-def _row(fields: Sequence[Field], bases: list[Basis]) -> Callable[[Any], list[str | None]]:
-    """Return a function from the key of all bases to the texts of fields."""
-    if len(bases) == 1:
-        only = [field.show for field in fields]
-        return lambda key: [show(key) for show in only]
-    attributes = [basis for basis in bases if isinstance(basis, str)]
-    order = [*attributes, *(basis for basis in bases if not isinstance(basis, str))]
-    shown = [(field.show, order.index(field.basis)) for field in fields]
-    return lambda key: [show(key[at]) for show, at in shown]
 
 
 class Judge:

@@ -33,7 +33,7 @@ def narrowed(rule: Rule) -> Sql | None:
         node = reduced(view, rule.condition)
         if node != tree.FALSE:
             found.append(_of_view(view, node))
-    return _any(found) if found else None
+    return any_of(found) if found else None
 
 
 def _of_view(view: View, node: tree.Node) -> Sql:
@@ -52,7 +52,7 @@ def _of(view: View, node: tree.Node) -> Sql | None:
         return _all(known) if known else None
     if isinstance(node, tree.Any):
         parts = [_of(view, of) for of in node.nodes]
-        return None if None in parts else _any([one for one in parts if one is not None])
+        return None if None in parts else any_of([one for one in parts if one is not None])
     if isinstance(node, tree.Text | tree.Regex):
         return _leaf(view, node)
     return None
@@ -82,7 +82,10 @@ def _all(parts: list[Sql]) -> Sql:
     )
 
 
-def _any(parts: list[Sql]) -> Sql:
+def any_of(parts: list[Sql]) -> Sql:
+    """Return the condition that rows meet which meet one of the parts; no row meets none of none."""
+    if not parts:
+        return Sql("false")
     return Sql(
         " OR ".join(f"({one.text})" for one in parts), tuple(value for one in parts for value in one.values)
     )

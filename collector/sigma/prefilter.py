@@ -6,7 +6,7 @@ those for which it holds one of the texts that they want; what all fields leave 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ahocorasick
 
@@ -18,8 +18,10 @@ LIMIT = 10_000
 """Texts of one field that are remembered with what they leave."""
 _SHORT = 80
 """Characters: longer texts, as command lines, hardly come again."""
-_Left = tuple[int, int]
+Left = tuple[int, int]
 """The rules that a text leaves, and those for which it holds one of what may be in any of several fields."""
+Watch = Callable[[str | None], Left]
+"""Looks through one field's text."""
 
 
 class Prefilter:
@@ -27,8 +29,7 @@ class Prefilter:
 
     def __init__(self, nodes: Sequence[tuple[tree.Node, Mapping[str | None, int]]]) -> None:
         """Build an automaton for each field; a tree comes with the places of its fields in a row of texts."""
-        self._all = (1 << len(nodes)) - 1
-        self._anywhere = self._all
+        every = anywhere = (1 << len(nodes)) - 1
         texts: dict[int, dict[str, list[int]]] = {}
         narrowed: dict[int, int] = {}
         for number, (node, places) in enumerate(nodes):
@@ -39,29 +40,32 @@ class Prefilter:
                     texts.setdefault(place, {}).setdefault(text, [0, 0])[0] |= bit
             mixed = [one for one in wanted if len({field for field, _text in one}) != 1]
             if mixed:
-                self._anywhere &= ~bit
+                anywhere &= ~bit
             for field, text in max(mixed, key=rarity, default=()):
                 texts.setdefault(places[field], {}).setdefault(text, [0, 0])[1] |= bit
-        watches = [(place, _Watch(of, self._all & ~narrowed.get(place, 0))) for place, of in texts.items()]
-        self._watches = tuple((place, watch.of) for place, watch in watches)
-        self.places = frozenset(texts)
+        self.start: Left = (every, anywhere)
+        watches = [(place, _Watch(of, every & ~narrowed.get(place, 0))) for place, of in texts.items()]
+        self.watches: tuple[tuple[int, Watch], ...] = tuple((place, watch.of) for place, watch in watches)
 
     def candidates(self, texts: Sequence[str | None]) -> list[int]:
         """Return the numbers of the trees that a row of texts may match, in order."""
-        left, anywhere = self._all, self._anywhere
-        for place, watched in self._watches:
+        left, anywhere = self.start
+        for place, watched in self.watches:
             of_text, somewhere = watched(texts[place])
             left &= of_text
             anywhere |= somewhere
         left &= anywhere
-        if not left:
-            return []  # nearly always
-        found: list[int] = []
-        while left:
-            lowest = left & -left
-            found.append(lowest.bit_length() - 1)
-            left ^= lowest
-        return found
+        return numbers(left) if left else []
+
+
+def numbers(of: int) -> list[int]:
+    """Return the numbers of the bits that are set, in order."""
+    found: list[int] = []
+    while of:
+        lowest = of & -of
+        found.append(lowest.bit_length() - 1)
+        of ^= lowest
+    return found
 
 
 def _of_one_field(wanted: Sequence[Wanted], places: Mapping[str | None, int]) -> dict[int, Wanted]:
@@ -84,9 +88,9 @@ class _Watch:
         for text, (alone, beside) in texts.items():
             self._automaton.add_word(text, (alone, beside))
         self._automaton.make_automaton()
-        self._memory: dict[str | None, _Left] = {None: (free, 0)}
+        self._memory: dict[str | None, Left] = {None: (free, 0)}
 
-    def of(self, text: str | None) -> _Left:
+    def of(self, text: str | None) -> Left:
         """Return which rules a text leaves."""
         found = self._memory.get(text)
         if found is not None or text is None:

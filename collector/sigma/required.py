@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import re._parser as parser  # type: ignore[import-not-found]  # the standard library's own reader
 from collections.abc import Iterable, Iterator
-from re import _parser  # the standard library's own reader of expressions
 from typing import Any
 
 from . import tree
@@ -44,7 +44,7 @@ def expression(pattern: str, flags: str = "") -> tuple[frozenset[str], ...]:
     if any(one in pattern for one in _UNLIKE):
         return ()
     try:
-        parsed = _parser.parse(f"(?{flags}){pattern}" if flags else pattern)
+        parsed = parser.parse(f"(?{flags}){pattern}" if flags else pattern)
     except (re.error, RecursionError, OverflowError):
         return ()
     return tuple(_of_all(parsed, parsed.state.flags))
@@ -54,7 +54,7 @@ def _of_all(parsed: Iterable[Any], flags: int) -> Iterator[frozenset[str]]:
     """Yield of each part that must be there the texts of which one is."""
     run = ""
     for operation, of in parsed:
-        if operation is _parser.LITERAL and (letter := _letter(of, flags)):
+        if operation is parser.LITERAL and (letter := _letter(of, flags)):
             run += letter
             continue
         if run:
@@ -72,12 +72,12 @@ def _letter(code: int, flags: int) -> str:
 
 
 def _of_one(operation: Any, of: Any, flags: int) -> Iterator[frozenset[str]]:
-    if operation is _parser.SUBPATTERN:
+    if operation is parser.SUBPATTERN:
         _group, added, removed, inner = of
         yield from _of_all(inner, (flags | added) & ~removed)
-    elif operation in (_parser.MAX_REPEAT, _parser.MIN_REPEAT) and of[0] > 0:
+    elif operation in (parser.MAX_REPEAT, parser.MIN_REPEAT) and of[0] > 0:
         yield from _of_all(of[2], flags)
-    elif operation is _parser.BRANCH:
+    elif operation is parser.BRANCH:
         found = [max(_of_all(one, flags), key=_shortest, default=frozenset()) for one in of[1]]
         if all(found):
             yield frozenset().union(*found)

@@ -9,14 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from collector import incidents, ranking
-from collector.alert import Alert
+from collector.alert import BY, Alert
 from collector.analysis import Analysis
 from collector.baselines import day_of
 from collector.fold import Fold, Folded
 from collector.incident import Incident, rank
 from collector.organisation import Known
 from collector.ranking import Past, Prevalence
+from collector.triage import Finding
 from evidence import codec, frame
 from evidence.kinds.connection import Close
 from evidence.seal import RAW_LIMIT
@@ -31,6 +34,7 @@ _TICK = 600 * 10**9
 _HISTORY = 5
 """Days of a person that the baseline wants before it judges one."""
 _BIT = 1000
+_kept = msgspec.msgpack.Decoder(tuple[dict[int, list[Alert]], dict[str, dict[int, int]]])
 _FLOOR = 0.05
 """Least median absolute deviation of log1p(bytes), for that of few days may be 0."""
 
@@ -60,12 +64,19 @@ class Played:
         return range(self.month.settings.first_act, self.month.settings.days)
 
 
-def play(settings: Settings) -> Played:
-    """Make a month and fold it with the collector's engine, entry by entry."""
+def play(settings: Settings, keep: Path | None = None) -> Played:
+    """Make a month and fold it with the collector's engine, entry by entry.
+
+    What folds told is looked for in keep, and kept there: who changes the order alone needs no new one.
+    """
     month = Month(settings)
+    kept = keep / f"{settings.seed}-{settings.machine}.msgpack" if keep is not None else None
     with tempfile.TemporaryDirectory(prefix="vedette-fleet-") as folder:
         told = months.tell(month, Path(folder) / "organisation.d")
         played = Played(month, months.known(told))
+        if kept is not None and kept.exists():
+            played.alerts, played.sent = _kept.decode(kept.read_bytes())
+            return played
         fold = Fold(Analysis(told.detection, played.known), _TICK)
     for item in months.items(played.month):
         folded, alerts = fold.feed(item)
@@ -73,6 +84,8 @@ def play(settings: Settings) -> Played:
             played.alerts.setdefault((alert.detected - settings.begin) // DAY, []).append(alert)
         if folded is not None and item.data is not None:
             _count(played, folded, item.data)
+    if kept is not None:
+        kept.write_bytes(msgspec.msgpack.encode((played.alerts, played.sent)))
     return played
 
 
@@ -95,13 +108,16 @@ def _count(played: Played, folded: Folded, data: bytes) -> None:
         days[day] = days.get(day, 0) + body.bytes_out
 
 
-def by_incidents(played: Played) -> dict[int, list[Shown]]:
+def by_incidents(played: Played, budget: int) -> dict[int, list[Shown]]:
     """Return for each day the incidents of which something was told that day, as the collector ranks them.
 
     What was told until that day, and what the operator told of people's roles, is all that it ranks them by.
+    Whoever reads acknowledges the first of each day, budget of them: what is found of the same again does not
+    take the place of what is new.
     """
     found: dict[int, list[Shown]] = {}
     so_far: list[Alert] = []
+    read: set[Finding] = set()
     for day in range(played.month.settings.days):
         fresh = played.alerts.get(day, [])
         so_far += fresh
@@ -109,19 +125,26 @@ def by_incidents(played: Played) -> dict[int, list[Shown]]:
             new = {(one.rule, one.entity) for one in fresh}
             recent = [one for one in so_far if one.detected >= played.month.settings.begin + (day - 3) * DAY]
             newest = {one.id for one in recent if (one.rule, one.entity) in new}
-            made = [one for one in incidents.assemble(recent) if _is_fresh(one, newest)]
+            made = [one for one in incidents.assemble(recent) if _is_fresh(one, newest, read)]
             prevalence = Prevalence(map(_past, (one for one in so_far if one.person)), played.known.peers)
-            found[day] = [_shown(one) for one in ranking.ranked(made, prevalence)]
+            ordered = ranking.ranked(made, prevalence, read)
+            found[day] = [_shown(one) for one in ordered]
+            read |= {(entry.rule, entry.entity) for one in ordered[:budget] for entry in one.timeline}
     return found
 
 
-def _is_fresh(one: Incident, newest: set[str]) -> bool:
-    return any(entry.alert in newest and rank(entry.severity) >= rank("medium") for entry in one.timeline)
+def _is_fresh(one: Incident, newest: set[str], read: set[Finding]) -> bool:
+    return any(
+        entry.alert in newest
+        and rank(entry.severity) >= rank("medium")
+        and (entry.rule, entry.entity) not in read
+        for entry in one.timeline
+    )
 
 
 def _past(one: Alert) -> Past:
     name = one.person.name if one.person is not None else ""
-    return Past(one.rule, name, day_of(one.time), one.bytes_out or 0)
+    return Past(one.rule, name, day_of(one.time), one.bytes_out or 0, one.details.get(BY, ""))
 
 
 def _shown(one: Incident) -> Shown:

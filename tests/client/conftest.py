@@ -18,6 +18,8 @@ from client.cli import main
 from tests.collector.api import lake, live
 from tests.collector.api.live import Live
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Served:
@@ -67,3 +69,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert main([*words, "--password-file", str(password), "--config", str(login)]) == 0
         running.lake.add("events", lake.reached())
         yield Served(running, tls[0], login)
+
+
+def run(served: Served, *words: str) -> int:
+    """Run a command as the analyst who is logged in; return its exit code."""
+    return main([*words, "--config", str(served.folder)])

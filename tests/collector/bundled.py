@@ -11,6 +11,7 @@ from collector.analysis import Analysis
 from collector.bundler import Bundler, Story
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
+from collector.local_shelf import LocalShelf
 from collector.pipeline import Pipeline
 from collector.settings import Detection
 from evidence import bundle, entry
@@ -57,7 +58,14 @@ class Record:
         settings = self.station.settings.pipeline
         with generation.owned(places.lake):
             folder = generation.current(places.lake)
-            made = Pipeline(reader, folder, places.snapshot, lambda: Analysis(Detection()), settings)
+            made = Pipeline(
+                reader,
+                folder,
+                places.snapshot,
+                lambda: Analysis(Detection()),
+                settings,
+                open_shelf=LocalShelf,
+            )
             while made.position < reader.size():
                 made.turn(0)
             made.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import signal
@@ -198,6 +199,21 @@ def test_a_file_that_no_backup_has_is_refused(tmp_path: Path, name: str) -> None
         tar.addfile(link)
     with file.open("rb") as source, pytest.raises(BackupError, match="no file of a backup"):
         restoring.look(source)
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one_and_a_running_ones_file_stays(
+    tmp_path: Path,
+) -> None:
+    left, running = (tmp_path / f".{name}.vedette-partial" for name in ("killed", "running"))
+    left.write_bytes(b"half")
+    with running.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with backup_file.whole(tmp_path / "next") as out, backup_file.whole(tmp_path / "other"):
+            out.write(b"all")
+            assert len(list(tmp_path.glob(".next.*"))) == 1
+        assert not left.exists()
+        assert running.exists()
+    assert (tmp_path / "next").read_bytes() == b"all"
 
 
 def test_nothing_is_restored_over_anything(made: tuple[Station, Path], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collector.budgets import AUTHOR, State
 from collector.errors import LedgerError
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
+from collector.local_shelf import LocalShelf
 from collector.pipeline import Pipeline
 from collector.rulebook import Book, Standing
 from collector.settings import Detection
@@ -73,7 +74,15 @@ class Play:
     def follow(self, folder: Path, readers: Path) -> Pipeline:
         settings = PipelineSettings(commit_seconds=0.001)
         ledger = LedgerReader(self.station.paths.ledger)
-        return Pipeline(ledger, folder, readers, lambda: Analysis(Detection()), settings, record=self.record)
+        return Pipeline(
+            ledger,
+            folder,
+            readers,
+            lambda: Analysis(Detection()),
+            settings,
+            record=self.record,
+            open_shelf=LocalShelf,
+        )
 
     def record(self, act: Act) -> object:
         if not self.refused:

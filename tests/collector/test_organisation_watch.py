@@ -14,6 +14,7 @@ from collector.analysis import Analysis
 from collector.decode import Reading
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
+from collector.local_shelf import LocalShelf
 from collector.organisation_watch import USER, VERB, OrganisationWatch, reader
 from collector.pipeline import Pipeline
 from collector.settings import OrganisationFiles, Settings
@@ -54,6 +55,7 @@ class Play:
             lambda: Analysis(settings.detection, self.watch.known),
             PipelineSettings(commit_seconds=0.001),
             operator=self.watch,
+            open_shelf=LocalShelf,
         )
 
     def restart(self) -> None:

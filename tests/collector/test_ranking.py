@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import ranking, risk
-from collector.alert import OTHERS, Alert
+from collector.alert import BY, OTHERS, Alert
 from collector.incident import Incident
 from collector.incidents import assemble
 from collector.ranking import Past, Prevalence
@@ -76,6 +76,17 @@ def test_who_never_had_it_is_more_of_a_surprise_and_so_is_who_has_no_such_work()
     assert of["nobody"].bits < of["p19"].bits, "whose work is not known is like anybody"
 
 
+def test_an_upload_with_a_program_that_nobody_uses_is_seldom_though_uploads_are_not() -> None:
+    past = [Past("upload", who, TODAY - day, 1_000_000, "curl") for who in TEAM for day in range(1, 21)]
+    made = stories(
+        finding("upload", "p1", 900_000, details={BY: "curl"}),
+        finding("upload", "p2", 900_000, details={BY: "aws"}),
+    )
+    first, second = ranking.ranked(made, Prevalence(past, peers))
+    assert (first.person, first.unusual[0].by, first.unusual[0].others) == ("p2", "aws", 0)
+    assert (second.person, second.unusual[0].by, second.unusual[0].own) == ("p1", "curl", 20)
+
+
 def test_only_days_before_count_and_not_long_before() -> None:
     past = [
         *daily("here", TEAM),
@@ -93,6 +104,31 @@ def test_of_the_rules_of_an_incident_each_further_one_counts_half() -> None:
     assert twice.surprise == alone.surprise
     assert both.surprise == alone.surprise + (alone.surprise >> 1)
     assert [one.rule for one in both.unusual] == ["a", "b"]
+
+
+def test_of_a_tactic_one_rule_counts_and_what_is_of_a_further_one_is_evidence_of_its_own() -> None:
+    prevalence = Prevalence(USUAL, peers)
+    (alone,) = ranking.ranked(stories(finding("a", attack=("T1048",))), prevalence)
+    (same,) = ranking.ranked(
+        stories(finding("a", attack=("T1048",)), finding("b", attack=("T1567",))), prevalence
+    )
+    (further,) = ranking.ranked(
+        stories(finding("a", attack=("T1048",)), finding("b", attack=("T1078",))), prevalence
+    )
+    assert same.surprise == alone.surprise
+    assert [one.tactic for one in same.unusual] == ["exfiltration", "exfiltration"], "both are told"
+    assert further.surprise == alone.surprise + (alone.surprise >> 1)
+
+
+def test_what_somebody_has_read_adds_nothing_and_what_is_new_beside_it_does() -> None:
+    prevalence = Prevalence(USUAL, peers)
+    (old,) = stories(finding("a"))
+    read = {(one.rule, one.entity) for one in old.timeline}
+    assert ranking.weighed(old, prevalence, read).surprise == 0
+    first, second = ranking.ranked(stories(finding("a"), finding("usual", "p1", 1)), prevalence, read)
+    assert (first.person, second.person) == ("p1", "p0"), "what was read gives way"
+    (grown,) = ranking.ranked(stories(finding("a"), finding("b")), prevalence, read)
+    assert [one.rule for one in grown.unusual] == ["b"]
 
 
 def test_what_is_of_the_day_before_counts_half_and_so_does_a_place_that_others_use() -> None:

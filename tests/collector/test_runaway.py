@@ -16,6 +16,7 @@ from collector.costs import RuleCost
 from collector.errors import LedgerError
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
+from collector.local_shelf import LocalShelf
 from collector.pipeline import Pipeline
 from collector.rulebook import Book, Standing
 from collector.runaway import PARTS, Watch
@@ -147,7 +148,13 @@ class Site:
         ledger = LedgerReader(self.station.paths.ledger)
         rules = rules_of(SLOW)
         return Pipeline(
-            ledger, folder, readers, lambda: Analysis(Detection(), sigma=rules), settings, record=self.record
+            ledger,
+            folder,
+            readers,
+            lambda: Analysis(Detection(), sigma=rules),
+            settings,
+            record=self.record,
+            open_shelf=LocalShelf,
         )
 
     def record(self, act: Act) -> object:

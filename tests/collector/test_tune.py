@@ -15,11 +15,13 @@ from collector.errors import QueryError
 from collector.history import Span
 from collector.ledger import segment
 from collector.ledger.reader import LedgerItem, LedgerReader
+from collector.local_shelf import LocalShelf
 from collector.organisation import Known, Organisation
 from collector.pipeline import Pipeline
 from collector.rule import BEGIN, Rule, Story
 from collector.rulebook import Book, Scope
 from collector.settings import Pipeline as PipelineSettings
+from collector.sigma.ruleset import Ruleset
 from collector.tuning import Context, History, Outcome, Wanted, replay
 from evidence import entry
 from evidence.entry import EntryType
@@ -42,7 +44,7 @@ class Long(LedgerReader):
             yield item if item.type is EntryType.BATCH else msgspec.structs.replace(item, received=1)
 
 
-def lake(root: Path, story: Story) -> tuple[Path, list[Alert]]:
+def lake(root: Path, story: Story, sigma: Ruleset | None = None) -> tuple[Path, list[Alert]]:
     """Send a story through a real pipeline; return the snapshot's path and what the stream told."""
     station = Station(root / "state")
     keeper = station.keeper()
@@ -52,9 +54,10 @@ def lake(root: Path, story: Story) -> tuple[Path, list[Alert]]:
         Long(station.paths.ledger),
         station.paths.lake / "000001",
         station.paths.snapshot,
-        lambda: Analysis(SITE, known),
+        lambda: Analysis(SITE, known, sigma=sigma),
         PipelineSettings(commit_seconds=0.001),
         notify=told.extend,
+        open_shelf=LocalShelf,
     )
     hosts: dict[str, Host] = {}
     for seq, step in enumerate(story.steps, start=1):
@@ -76,7 +79,9 @@ def tuned(shown: Path, rule: Rule, story: Story, wanted: Wanted) -> list[Outcome
     context = Context(SITE.parameters, Book(), known)
     with snapshot.connect(snapshot.read(shown)) as connection:
         past = history.sessions(connection)
-        found = history.entries(connection, rule, site(SITE, known), past, Span(0, BEGIN + 4000 * DAY))
+        found = history.entries(
+            connection, history.routed(connection, rule, site(SITE, known)), past, Span(0, BEGIN + 4000 * DAY)
+        )
         return replay(rule, wanted, context, History(found, past.revisions), 0)
 
 
@@ -144,7 +149,8 @@ def test_portions_of_history_are_the_whole_of_it_in_order(
     def read() -> list[history.Entry]:
         with snapshot.connect(snapshot.read(shown)) as connection:
             past = history.sessions(connection)
-            return list(history.entries(connection, UPLOAD, site(SITE), past, Span(BEGIN - DAY, BEGIN + DAY)))
+            routed = history.routed(connection, UPLOAD, site(SITE))
+            return list(history.entries(connection, routed, past, Span(BEGIN - DAY, BEGIN + DAY)))
 
     whole = read()
     assert sum(bool(entry.records) for entry in whole) > 1

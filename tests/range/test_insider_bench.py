@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from range.fleet.insider import Insider
@@ -46,9 +48,12 @@ def test_the_baseline_looks_at_days_before_only_and_wants_some() -> None:
     assert insider_play.robust_z(days, 20) is None
 
 
-def test_a_small_month_is_measured() -> None:
+def test_a_small_month_is_measured_and_what_was_kept_of_it_measures_the_same(tmp_path: Path) -> None:
     settings = small(seed=2, days=13, hosts=10, people=8, machine=0.02, insiders=0.25, first_act=4)
-    outcome = insider.measure(settings)
+    outcome = insider.measure(settings, tmp_path)
+    assert insider.measure(settings, tmp_path).rows == outcome.rows
+    (kept,) = tmp_path.iterdir()
+    assert kept.stat().st_size > 0
     assert [row["alerts_per_day"] for row in outcome.rows] == [1, 5, 20]
     recalls = [row["recall"] for row in outcome.rows]
     assert recalls == sorted(recalls)

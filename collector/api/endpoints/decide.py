@@ -17,6 +17,7 @@ from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import Parameter
+from ..tunables import tunables
 
 _ID_BYTES = 4
 _PATIENCE_SECONDS = 5.0
@@ -70,7 +71,7 @@ class _Decision(msgspec.Struct, frozen=True):
 def _set(call: Call) -> msgspec.Struct | Stream:
     wanted: WantedValue = call.body
     rule = call.values["rule"]
-    known = parameters.catalogue(rule_folders.tunable(call.services.site_rules()))
+    known = parameters.catalogue(tunables(call.services))
     one = parameters.find(known, rule, wanted.name)
     value = parameters.value(one, wanted.value)
     scope: dict[str, str] = msgspec.to_builtins(wanted.scope)

@@ -11,6 +11,7 @@ from ...errors import QueryError
 from ...hunt import Hunted, Span
 from ...sigma.read import read
 from ...sigma.ruleset import Ruleset, assemble
+from ...sigma.tuned import in_force
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 
@@ -43,7 +44,7 @@ def _hunt(call: Call) -> msgspec.Struct | Stream:
 
 
 def _own(call: Call, name: str) -> Ruleset:
-    """Return the rule of that id or name; of a correlation its rules too.
+    """Return the rule of that id or name, of a correlation its rules too, as it is set for everybody.
 
     Raises:
         QueryError: there is none in force.
@@ -54,7 +55,7 @@ def _own(call: Call, name: str) -> Ruleset:
     rules = tuple(one for one in known.rules if not wanted.isdisjoint((one.id, one.name)))
     if not rules:
         raise QueryError(f"rule: no Sigma rule {name} is in force; `vedette-collector rules list` has them")
-    return Ruleset(rules, joined)
+    return Ruleset(rules, tuple(in_force(one, call.services.site()) for one in joined))
 
 
 def _brought(text: str) -> Ruleset:

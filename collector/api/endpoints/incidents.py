@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, fetch, queries, ranking, risk
+from ... import alert_queries, fetch, queries, ranking, risk, triage
 from ...incident import SEVERITIES, Incident, rank
 from ...stories import Stories
 from ...users import Role
@@ -45,6 +45,7 @@ class IncidentStory(msgspec.Struct, frozen=True):
 
 def _list(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
+    read = _read(call)
     with call.connect() as connection:
         found = _stories(call, connection, suppressed=values["suppressed"])
         for span in _spans(values["from"], values["to"], call.services.clock()):
@@ -53,10 +54,16 @@ def _list(call: Call) -> msgspec.Struct | Stream:
             if len(rows) > wanted:
                 break
         if values["order"] == _SURPRISE:
-            first = sorted(found.weighed(rows), key=ranking.order)[:wanted]
+            first = sorted(found.weighed(rows, read), key=ranking.order)[:wanted]
         else:
-            first = found.weighed(rows[:wanted])
+            first = found.weighed(rows[:wanted], read)
     return Incidents(first, len(rows) > wanted, told.cut)
+
+
+def _read(call: Call) -> frozenset[triage.Finding]:
+    """Return the findings that somebody acknowledged or closed."""
+    standings = call.services.triages.standings()
+    return frozenset(finding for finding, one in standings.items() if one.state != "open")
 
 
 def _spans(start: int | None, end: int | None, now: int) -> list[queries.Span]:

@@ -10,7 +10,7 @@ from ...rule import Value
 from ...rulebook import Proposal, Setting, Standing
 from ...sigma.decide import kinds_of
 from ...sigma.document import Rule as SigmaRule
-from ...sigma.ruleset import Ruleset
+from ...sigma.finding import described
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
@@ -76,12 +76,7 @@ def _listed(call: Call) -> list[ListedRule]:
         )
         for rule in rule_folders.tunable(call.services.site_rules())
     ]
-    return [*own, *_sigma(call.services.sigma(), book)]
-
-
-def _sigma(ruleset: Ruleset, book: rulebook.Book) -> list[ListedRule]:
-    """Return the Sigma rules in force; they have no parameters, and are staged or put to rest as others."""
-    return [
+    sigma = [
         ListedRule(
             one.id,
             one.version,
@@ -91,9 +86,11 @@ def _sigma(ruleset: Ruleset, book: rulebook.Book) -> list[ListedRule]:
             kinds_of(one.logsource) if isinstance(one, SigmaRule) else (),
             book.state(one.id),
             book.standings.get(one.id),
+            [in_force(parameters.described(one.id, each)) for each in described(one).parameters],
         )
-        for one in ruleset.everything()
+        for one in call.services.sigma().everything()
     ]
+    return [*own, *sigma]
 
 
 ENDPOINTS = (

@@ -12,6 +12,8 @@ from ...errors import QueryError
 from ...parameters import Described
 from ...rule import Correlation, Rule, Value
 from ...rulebook import Scope
+from ...sigma import replayed
+from ...sigma.finding import described
 from ...tune import Task, Tuned
 from ...tuning import Wanted
 from ...users import Role
@@ -61,7 +63,8 @@ def _tune(call: Call) -> msgspec.Struct | Stream:
 
 def _judging(call: Call) -> list[Rule]:
     """Return the rules whose past can be shown to them again."""
-    return [rule for rule in rule_folders.tunable(call.services.site_rules()) if rule.kinds]
+    own = [rule for rule in rule_folders.tunable(call.services.site_rules()) if rule.kinds]
+    return [*own, *(described(one) for one in call.services.sigma().correlations)]
 
 
 def _values(wanted: WantedTrial, about: Described, current: Value, asked: Value | None) -> tuple[Value, ...]:
@@ -92,6 +95,7 @@ def _task(call: Call, wanted: WantedTrial, about: Described, values: tuple[Value
         site.known.organisation,
         tune.Limits(SECONDS, MEMORY_BYTES),
         str(file) if (file := services.site_file(about.rule)) is not None else None,
+        replayed.only(services.sigma(), about.rule),
     )
 
 

@@ -136,6 +136,13 @@ def serve(
         lambda: sigma or Ruleset(),
     )
     mounted = routes(services)
+    with listening(mounted, tls) as url:
+        yield Live(url, made, acts, users, mounted)
+
+
+@contextmanager
+def listening(mounted: list[Route], tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Serve these on a free port of the loopback; give the URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     certificate, key = tls or (None, None)
     server = uvicorn.Server(
@@ -151,7 +158,7 @@ def serve(
     thread.start()
     scheme = "https" if tls else "http"
     try:
-        yield Live(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", made, acts, users, mounted)
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

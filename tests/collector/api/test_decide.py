@@ -185,3 +185,31 @@ def test_a_sigma_rule_is_listed_staged_and_hunted_by_its_id(tmp_path: Path) -> N
         assert [hit["evidence"] for hit in found["hits"]] == [[f"{lake.AGENT}:1:8"]]
         assert live.post("/v1/hunt", {"since": "1h"}).status_code == 400
         assert live.post("/v1/hunt", {"rule": name}, "vera").status_code == 403
+
+
+def test_a_sigma_correlations_number_is_shown_set_tried_and_hunted_by(tmp_path: Path) -> None:
+    of, name = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+    text = f"title: curl\nid: {of}\nlogsource: {{product: linux, category: process_creation}}\n"
+    text += "detection: {s: {Image|endswith: /curl}, condition: s}\n---\n"
+    text += f"title: many\nid: {name}\nlevel: high\ncorrelation: {{type: event_count, rules: [{of}], "
+    text += "group-by: [host], timespan: 1m, condition: {gte: 2}}\n"
+    with serve(tmp_path, sigma=assemble([read("curl.yml", text.encode(), {})])) as live:
+
+        def joined() -> list[bool]:
+            found = live.post("/v1/hunt", {"rule": name, "since": "1h"}).json()
+            return [hit["joined"] for hit in found["hits"] if hit["rule"] == name]
+
+        (row,) = live.get("/v1/rules", rule=name).json()["rows"]
+        assert [(one["parameter"]["name"], one["value"]) for one in row["parameters"]] == [
+            ("threshold", 2),
+            ("seconds", 60),
+        ]
+        assert joined() == []
+        body = {"name": "threshold", "value": "1", "reason": "one is enough"}
+        assert live.post(f"/v1/rules/{name}/parameters", body).json()["in_force"] is True
+        assert joined() == [True]
+        body["value"] = "5000"
+        assert live.post(f"/v1/rules/{name}/parameters", body).status_code == 400
+        trial = {"rule": name, "name": "threshold", "grid": ["1", "2"], "since": "1h"}
+        made = live.post("/v1/tune", trial).json()
+        assert [(one["value"], sum(one["by_day"])) for one in made["points"]] == [(1, 1), (2, 0)]

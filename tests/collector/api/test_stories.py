@@ -50,6 +50,10 @@ def test_what_is_found_seldom_comes_first_if_that_is_asked_for(live: Live) -> No
     assert second["unusual"][0]["rule"] == "often"
     assert second["unusual"][0]["own"] + second["unusual"][0]["others"] == 30
     assert live.get("/v1/incidents", order="luck").status_code == 400
+    live.post(f"/v1/triage/{first['id']}", {"state": "acknowledged"})
+    first, second = live.get("/v1/incidents", **asked, order="surprise").json()["rows"]
+    assert (first["person"], second["person"]) == ("person1", "alice"), "what was read gives way"
+    assert second["surprise"] == 0
 
 
 def test_its_id_and_that_of_its_alerts_lead_to_it(live: Live) -> None:

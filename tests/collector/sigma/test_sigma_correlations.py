@@ -64,7 +64,11 @@ def play(
         at, of, values = matches[number]
         found += correlate.step(rule, state, of, record(at, number + 1), {"user": "bob", **values}.get)
         state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=correlate.State)
-    return [*found, *correlate.passed(rule, state, BEGIN + 10**12 + correlate.SETTLE)] if until else found
+    return (
+        [*found, *correlate.passed(lambda _group: rule, state, BEGIN + 10**12 + correlate.SETTLE)]
+        if until
+        else found
+    )
 
 
 def times(*seconds: float, **values: str) -> list[Match]:

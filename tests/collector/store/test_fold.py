@@ -101,7 +101,7 @@ def test_a_fold_from_a_saved_state_goes_on_like_the_one_that_saved_it() -> None:
     first = Fold(UidEngine())
     feed(first, ledger)
     second = Fold(UidEngine())
-    second.load(first.dump())
+    second.load(b"".join(first.dump()))
     for _ in range(15):
         ledger.batch(ALICE, some_bodies(2))
     ledger.batch(BOB, [Exec(pid=1, exe="evil", uid=0)])
@@ -123,7 +123,7 @@ def test_a_clock_ahead_is_estimated_and_survives_a_restart() -> None:
     assert folded is not None
     assert [one.skew for one in folded.sessions] == [90_000_000_000]
     resumed = Fold(UidEngine())
-    resumed.load(fold.dump())
+    resumed.load(b"".join(fold.dump()))
     late = msgspec.structs.replace(ledger.batch(ALICE, some_bodies(1)), received=early.received)
     folded, _ = resumed.feed(late)
     assert folded is not None

@@ -12,12 +12,17 @@ import pytest
 
 from collector import columns, extract, snapshot
 from collector.errors import StoreError
-from collector.lake import Commit, Lake
+from collector.lake import Lake
+from collector.shelf import Commit
 
 
 def rows(*seqs: int) -> pa.Table:
-    listed = [{"agent": f"{seq % 3:032x}", "seq": seq, "time": seq, "json": '{"kind":"k"}'} for seq in seqs]
-    return pa.Table.from_pylist(listed, extract.ARRIVING)
+    listed = [{"agent": f"{seq % 3:032x}", "seq": seq, "time": seq} for seq in seqs]
+    return pa.Table.from_pylist(listed, extract.TOLD)
+
+
+def text(*seqs: int) -> bytes:
+    return b"".join(b'{"seq":%d,"time":1,"mono":1,"body":{"kind":"k"}}\n' % seq for seq in seqs)
 
 
 def alerts(*ids: str) -> pa.Table:
@@ -25,7 +30,7 @@ def alerts(*ids: str) -> pa.Table:
 
 
 def commit(lake: Lake, position: int, *seqs: int) -> None:
-    lake.commit(Commit({"events": rows(*seqs)}, position))
+    lake.commit(Commit({"events": rows(*seqs)}, position, [text(*seqs)]))
 
 
 def seen(lake: Lake) -> list[int]:

@@ -8,11 +8,14 @@ import pytest
 
 from collector import generation, snapshot
 from collector.alert import Alert
+from collector.checkpoint import Checkpoint
 from collector.errors import StoreError
 from collector.findings import UNDECODABLE
-from collector.lake import Commit, Lake
+from collector.lake import Lake
+from collector.local_shelf import LocalShelf
 from collector.pipeline import Pipeline
 from collector.replay import replay
+from collector.shelf import Commit
 from collector.sigma.ruleset import Ruleset
 from collector.storing import Storing
 from evidence.entry import EntryType
@@ -80,21 +83,25 @@ def reference(bench: Bench) -> dict[str, list[tuple[object, ...]]]:
     return everything(whole)
 
 
-STEPS: dict[str, tuple[type, str]] = {
-    "before the commit": (Lake, "commit"),
-    "after the commit": (Storing, "_publish"),
-    "before the state is saved": (Storing, "_save"),
+STEPS: dict[str, tuple[type, str, int]] = {
+    "before the first commit": (Lake, "commit", 1),
+    "before the third commit": (Lake, "commit", 3),
+    "after the first commit": (Storing, "_publish", 1),
+    "after the third commit": (Storing, "_publish", 3),
+    "before a state is begun": (Checkpoint, "begin", 1),
+    "before a state is kept": (Checkpoint, "keep", 3),
+    "before the last state is written": (Checkpoint, "write", 1),
 }
+"""What dies, at which of its calls."""
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("count", [1, 3])
 def test_a_crash_at_any_step_resumes_without_loss_or_double_effect(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, count: int
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     fill(bench)
     bench.settings = bench.settings.__class__(commit_seconds=1e-6, commit_rows=9, checkpoint_seconds=1e-6)
-    owner, name = STEPS[step]
+    owner, name, count = STEPS[step]
     original: Callable[..., object] = getattr(owner, name)
     calls = 0
 
@@ -283,7 +290,7 @@ def test_other_sigma_rules_are_taken_up_at_work_and_the_folder_is_closed(bench: 
     ruleset = Ruleset()
     folder = Folder(ruleset)
     places = (bench.folder / "lake" / "000001", bench.folder / "snapshot.json")
-    pipeline = Pipeline(bench.ledger, *places, engine, bench.settings, rules=folder)
+    pipeline = Pipeline(bench.ledger, *places, engine, bench.settings, rules=folder, open_shelf=LocalShelf)
     pipeline.turn(0)
     assert engines[-1].ruleset is ruleset
     pipeline.close()

@@ -12,6 +12,7 @@ import pytest
 from collector import fetch, person_queries, queries, replay, snapshot
 from collector.analysis import Analysis
 from collector.engine import Engine
+from collector.local_shelf import LocalShelf
 from collector.pipeline import Pipeline
 from collector.queries import Span
 from collector.settings import Detection
@@ -70,7 +71,15 @@ def stored(ledger: FakeLedger, folder: Path) -> Path:
     """Run a pipeline over the ledger, with a restart in the middle, and return the snapshot's path."""
     path = folder / "snapshot.json"
     for limit in (5, len(ledger.entries)):
-        pipeline = Pipeline(ledger, folder / "lake" / "000001", path, engine, SETTINGS, clock=ledger.now)
+        pipeline = Pipeline(
+            ledger,
+            folder / "lake" / "000001",
+            path,
+            engine,
+            SETTINGS,
+            clock=ledger.now,
+            open_shelf=LocalShelf,
+        )
         try:
             while pipeline.position < limit:
                 pipeline.turn(0)

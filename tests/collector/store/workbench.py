@@ -13,6 +13,7 @@ from collector import snapshot
 from collector.alert import Alert
 from collector.costs import Measured
 from collector.ledger.reader import LedgerItem
+from collector.local_shelf import LocalShelf
 from collector.organisation import Known
 from collector.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
@@ -198,6 +199,7 @@ class Bench:
             self.settings,
             clock=self.ledger.now,
             notify=lambda alerts: self.notified.extend(alert.id for alert in alerts),
+            open_shelf=LocalShelf,
         )
 
     def run(self) -> None:

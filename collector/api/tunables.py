@@ -1,0 +1,13 @@
+"""The rules whose parameters the API shows and sets: ours, the site's, and Sigma's correlations."""
+
+from __future__ import annotations
+
+from .. import rule_folders
+from ..rule import Rule
+from ..sigma.finding import described
+from .services import Services
+
+
+def tunables(services: Services) -> list[Rule]:
+    """Return all that may be tuned: ours and the site's by id, then Sigma's in the order of their files."""
+    return [*rule_folders.tunable(services.site_rules()), *map(described, services.sigma().correlations)]
