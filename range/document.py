@@ -81,7 +81,7 @@ def main() -> int:
     document = Path(sys.argv[2]) if sys.argv[2:] else DOCUMENT
     order = list(load())
     rows.sort(key=lambda row: order.index(row["scenario"]))
-    table = section(rows, dt.datetime.now(dt.UTC).date(), platform.release())
+    table = section(rows, dt.datetime.now(dt.UTC).date(), platform.release().partition("-")[0])
     document.write_text(replaced(document.read_text(), table))
     return 0
 

@@ -92,19 +92,28 @@ def _rows(fleet: Fleet, feed: Feed, scenarios: Sequence[Scenario], runs: int) ->
     twins = _twins(fleet, scenarios, runs)
     fleet.restore()
     time.sleep(_SETTLE_SECONDS)
-    order = sorted(scenarios, key=lambda one: one.ends_agent)
-    attacks = {one.name: _steps(fleet, one, one.steps, "") for one in order}
+    attacks: dict[str, Played] = {}
     cast = frozenset(person.name for one in scenarios for person in one.people)
-    last = max(played.ended for played in attacks.values())
 
     def verdicts() -> dict[str, Verdict]:
         seen = feed.seen()
-        return {one.name: judge(one.truth, attacks[one.name], seen, cast) for one in scenarios}
+        return {
+            one.name: judge(one.truth, attacks[one.name], seen, cast)
+            for one in scenarios
+            if one.name in attacks
+        }
 
-    feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), last + GRACE)
-    fleet.restore()
-    if any(one.ends_agent for one in scenarios):
+    def wait() -> None:
         feed.wait(lambda _seen: all(_is_complete(one) for one in verdicts().values()), time.time() + GRACE)
+
+    for ending in (False, True):
+        part = [one for one in scenarios if one.ends_agent is ending]
+        if part:
+            attacks |= {one.name: _steps(fleet, one, one.steps, "") for one in part}
+            wait()
+    if any(one.ends_agent for one in scenarios):
+        fleet.restore()
+        wait()
     found = verdicts()
     verified = _verify(fleet, found)
     seen = feed.seen()

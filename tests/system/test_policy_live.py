@@ -47,9 +47,19 @@ def pin(agent: Agent) -> None:
     LocalDisk(0o600).replace(agent.places.identity, identity.encode(stored))
 
 
-def hand_over(agent: Agent, version: int, settings: PolicySettings, key: PrivateKey = KEY) -> None:
+def hand_over(
+    agent: Agent, version: int, settings: PolicySettings, key: PrivateKey = KEY, next_key: str | None = None
+) -> None:
     now = time.time_ns()
-    made = Policy(name="fleet", version=version, issued=now, from_=now, until=now + DAY, settings=settings)
+    made = Policy(
+        name="fleet",
+        version=version,
+        issued=now,
+        from_=now,
+        until=now + DAY,
+        settings=settings,
+        next_key=next_key,
+    )
     LocalDisk().replace(agent.places.handed_policy, policy.bundle((policy.sign(made, key),)))
 
 
@@ -99,6 +109,24 @@ def test_filters_follow_a_policy_while_watch_runs_and_survive_its_restart(agent:
     assert sum(count or 0 for count in left_out) >= 2
     opened = [body for body in bodies if isinstance(body, Sensor) and body.sensor == "process"]
     assert len(opened) == 2
+
+
+def test_the_next_key_signs_what_follows_at_once_and_after_a_restart(agent: Agent) -> None:
+    pin(agent)
+    second, third = PrivateKey(b"\x0b" * 32), PrivateKey(b"\x0c" * 32)
+    agent.start("watch")
+    hand_over(agent, 1, PolicySettings(), next_key=second.public.hex())
+    agent.wait(lambda: ("taken", 1) in answers(agent), "the first key hands over")
+    hand_over(agent, 2, PolicySettings(), second, next_key=third.public.hex())
+    agent.wait(lambda: ("taken", 2) in answers(agent), "the second key hands over")
+    assert agent.stop() == 0
+    agent.start("watch")
+    hand_over(agent, 3, PolicySettings(), second)
+    agent.wait(lambda: ("another key", None) in answers(agent), "a former key is refused")
+    hand_over(agent, 3, PolicySettings(), third)
+    agent.wait(lambda: ("taken", 3) in answers(agent), "the third key signs")
+    assert agent.stop() == 0
+    assert answers(agent) == [("taken", 1), ("taken", 2), ("another key", None), ("taken", 3)]
 
 
 def test_a_decoy_of_a_policy_is_watched_at_once(agent: Agent, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_what_a_restore_lost_is_named_and_all_else_verifies(pair: Pair) -> None:
     )
     work(pair, "after")
 
+    until("status says so", lambda: "restored from a backup" in pair.command("agent", "status").stdout)
     late = pair.folder / "late.receipts"
     assert pair.command("agent", "receipts", "export", "--out", str(late)).returncode == 0
     gone = lost_or_kept - in_ledger(pair, agent)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.bench.agent_idle import children
+from tests.bench.proc_figures import children
 from tests.system.agent_at_work import Agent
 
 PER_MINUTE = 10_000
