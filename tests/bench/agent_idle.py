@@ -9,17 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from tests.agent.fake_collector import FakeCollector, running
+from tests.bench import program
+from tests.bench.proc_figures import comm, cpu_ns, pss, switches
 from tests.system.agent_at_work import unpinned
-
-ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -33,24 +31,23 @@ def main() -> int:
         action="store_true",
         help="no process, connection or file sensor: the cost of all else on a host that is never quiet",
     )
+    program.add_option(parser)
     options = parser.parse_args()
     with (
+        program.chosen(options.package) as measured,
         tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
         unpinned(Path(folder) / "state"),
         running(FakeCollector(), Path(folder)) as collector,
     ):
         os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through
         config = configure(Path(folder), collector.ingest, collector.enrol, blind=options.blind)
-        enrol(config, collector.token.line())
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "agent.cli", "run", "--config", str(config)], cwd=ROOT
-        )
+        measured.enrol(config, collector.token.line())
+        agent = measured.start(config)
         try:
             time.sleep(options.settle)
-            rows = measure(agent.pid, options.seconds)
+            rows = measure(agent.pids(), options.seconds)
         finally:
-            agent.send_signal(signal.SIGTERM)
-            agent.wait(timeout=30)
+            agent.stop()
     options.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return 0
 
@@ -66,15 +63,8 @@ def configure(folder: Path, ingest: str, enrolment: str, *, blind: bool) -> Path
     return config
 
 
-def enrol(config: Path, token: str) -> None:
-    """Enrol as a user would."""
-    command = [sys.executable, "-m", "agent.cli", "enroll", "--config", str(config)]
-    subprocess.run(command, cwd=ROOT, input=token, text=True, check=True, stdout=subprocess.DEVNULL)
-
-
-def measure(supervisor: int, seconds: float) -> list[dict[str, object]]:
-    """Return memory now, and CPU and wake-ups over seconds, of the supervisor and its children together."""
-    pids = [supervisor, *children(supervisor)]
+def measure(pids: list[int], seconds: float) -> list[dict[str, object]]:
+    """Return memory now, and CPU and wake-ups over seconds, of all processes together."""
     windows = [window(pids) for _ in range(int(seconds))]
     cpu, woken = sorted(one[0] for one in windows), sorted(one[1] for one in windows)
     quiet = len(windows) // 10
@@ -91,35 +81,6 @@ def measure(supervisor: int, seconds: float) -> list[dict[str, object]]:
     ]
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in told(Path(f"/proc/{pid}/task/{pid}/children")).split()]
-
-
-def told(file: Path) -> str:
-    """Return what a file of /proc says; nothing where its process, thread or descriptor has gone."""
-    try:
-        return file.read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder of /proc; nothing where its process has gone."""
-    try:
-        return list(folder.iterdir())
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def comm(pid: int) -> str:
-    return told(Path(f"/proc/{pid}/comm")).strip().replace("-", "_")
-
-
-def pss(pid: int) -> int:
-    rollup = told(Path(f"/proc/{pid}/smaps_rollup"))
-    return next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-
-
 def window(pids: list[int]) -> tuple[float, float]:
     """Return the CPU in percent of a core, and the wake-ups, of one second."""
     began = time.monotonic()
@@ -130,21 +91,6 @@ def window(pids: list[int]) -> tuple[float, float]:
     cpu = sum(new[0] - old[0] for old, new in zip(before, after, strict=True))
     woken = sum(new[1] - old[1] for old, new in zip(before, after, strict=True))
     return cpu / 1e7 / seconds, woken / seconds
-
-
-def cpu_ns(pid: int) -> int:
-    """Return the time on a CPU of all threads (proc(5), schedstat)."""
-    spent = [told(task / "schedstat").split() for task in entries(Path(f"/proc/{pid}/task"))]
-    return sum(int(times[0]) for times in spent if times)
-
-
-def switches(pid: int) -> int:
-    """Return the voluntary context switches of all threads: how often the process slept and was woken."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        status = (task / "status").read_text()
-        total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("voluntary"))
-    return total
 
 
 if __name__ == "__main__":

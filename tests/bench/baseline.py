@@ -37,15 +37,23 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--unthrottled-only", action="store_true", help="leave the throttled run out")
     parser.add_argument("--scan", nargs=3, metavar=("TREE", "STATE", "THROTTLE"), help=argparse.SUPPRESS)
+    parser.add_argument("--package", type=Path, metavar="DEB", help="measure this package's agent")
     options = parser.parse_args()
     if options.scan:
         scan(Path(options.scan[0]), Path(options.scan[1]), throttled=options.scan[2] == "default")
         return 0
-    with tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder:
+    from tests.bench import program  # noqa: PLC0415 - a package's Python, which scans, has no tests
+
+    with (
+        program.chosen(options.package) as measured,
+        tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
+    ):
         tree = Path(folder) / "tree"
         make_tree(tree, options.files)
         rows = [row("files", options.files, "files")]
-        rows += compare(tree, Path(folder), options.rounds, throttled=not options.unthrottled_only)
+        rows += compare(
+            tree, Path(folder), measured.python, options.rounds, throttled=not options.unthrottled_only
+        )
     options.json.write_text("".join(json.dumps(one) + "\n" for one in rows))
     return 0
 
@@ -62,8 +70,8 @@ def make_tree(tree: Path, files: int) -> None:
         (folder / f"file{number}.conf").write_bytes(content[at : at + size])
 
 
-def compare(tree: Path, folder: Path, rounds: int, *, throttled: bool) -> list[Row]:
-    """Return the rows of all programs, each the lowest of its rounds."""
+def compare(tree: Path, folder: Path, python: tuple[str, ...], rounds: int, *, throttled: bool) -> list[Row]:
+    """Return the rows of all programs, each the lowest of its rounds; python is the agent's interpreter."""
     aide = find_aide()
     names = [*(["aide"] if aide else []), "vedette"]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
@@ -72,11 +80,13 @@ def compare(tree: Path, folder: Path, rounds: int, *, throttled: bool) -> list[R
             state = folder / f"{name}{number}"
             state.mkdir()
             forget(tree)
-            found[name].append(run_aide(aide, tree, state) if aide and name == "aide" else ours(tree, state))
+            found[name].append(
+                run_aide(aide, tree, state) if aide and name == "aide" else ours(python, tree, state)
+            )
     if throttled:
         (folder / "throttled").mkdir()
         forget(tree)
-        found["vedette_throttled"] = [ours(tree, folder / "throttled", throttle="default")]
+        found["vedette_throttled"] = [ours(python, tree, folder / "throttled", throttle="default")]
     rows = [
         row(f"{name}_{measure}", min(run[measure] for run in runs), unit)
         for name, runs in found.items()
@@ -114,9 +124,9 @@ def run_aide(aide: str, tree: Path, state: Path) -> dict[str, float]:
     return cost([aide, "--init", "--config", str(config)], database)
 
 
-def ours(tree: Path, state: Path, *, throttle: str = "none") -> dict[str, float]:
+def ours(python: tuple[str, ...], tree: Path, state: Path, *, throttle: str = "none") -> dict[str, float]:
     """Return what our scan costs, the start of the interpreter included."""
-    command = [sys.executable, "-m", "tests.bench.baseline", "--scan", str(tree), str(state), throttle]
+    command = [*python, "-P", str(Path(__file__)), "--scan", str(tree), str(state), throttle]
     return cost(command, state / "baseline.db")
 
 

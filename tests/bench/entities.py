@@ -3,7 +3,8 @@
 As many sessions on 2,000 hosts (50 on each) are opened, and each executes a program, reads a file and sends
 bytes to a place that the operator does not know. In most of them nothing of that is a sign; in one of so many
 a person packs, reads what is another's and sends megabytes, and is found by rules. Measured is a process that
-has the pipeline's modules loaded, before and after, and the most it had while it made the state to be stored.
+has the pipeline's modules loaded, before and after, and the most it had while it made the state to be stored;
+then another one that loads that state, as after a restart.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gc
 import importlib
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -33,6 +35,14 @@ PER_HOST = 50
 _BEGIN = 1_790_000_000_000_000_000
 _SECOND = 1_000_000_000
 _MB = 1_000_000
+_RESTARTED = """
+import sys
+import collector.pipeline
+from tests.bench import entities
+analysis = entities.engine()
+analysis.load(sys.stdin.buffer.read())
+print(entities.memory())
+"""
 
 
 def sessions(count: int, one_of: int) -> Iterator[tuple[Origin, list[Event[Body]]]]:
@@ -90,15 +100,21 @@ def _resident() -> float:
     return pages * 4096 / _MB
 
 
-def dumped(analysis: Analysis) -> tuple[int, float, float]:
-    """Return the bytes of the state, the most memory while it was made, and its seconds."""
+def dumped(analysis: Analysis) -> tuple[bytes, float, float]:
+    """Return the state, the most memory while it was made, and its seconds."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     began = time.monotonic()
-    size = len(analysis.dump())
+    state = analysis.dump()
     took = time.monotonic() - began
     peak = re.search(r"VmHWM:\s+([0-9]+)", Path("/proc/self/status").read_text())
     assert peak is not None
-    return size, int(peak[1]) * 1024 / _MB, took
+    return state, int(peak[1]) * 1024 / _MB, took
+
+
+def restarted(state: bytes) -> float:
+    """Return the resident memory in MB of a new process with the pipeline's modules that loaded a state."""
+    done = subprocess.run([sys.executable, "-c", _RESTARTED], input=state, capture_output=True, check=True)
+    return float(done.stdout)
 
 
 def rows(count: int, one_of: int) -> list[dict[str, object]]:
@@ -112,7 +128,7 @@ def rows(count: int, one_of: int) -> list[dict[str, object]]:
         analysis.sessions()
         events += len(seen)
     after = memory()
-    size, most, took = dumped(analysis)
+    state, most, took = dumped(analysis)
     found: list[tuple[str, float, str]] = [
         ("entities", count, "sessions"),
         ("entities_events", events, "events"),
@@ -120,9 +136,10 @@ def rows(count: int, one_of: int) -> list[dict[str, object]]:
         ("entities_before_mb", before, "MB"),
         ("entities_rss_mb", after, "MB"),
         ("entities_bytes_each", (after - before) * _MB / count, "bytes"),
-        ("entities_dump_mb", size / _MB, "MB"),
+        ("entities_dump_mb", len(state) / _MB, "MB"),
         ("entities_dump_peak_mb", most, "MB"),
         ("entities_dump_s", took, "s"),
+        ("entities_restarted_rss_mb", restarted(state), "MB"),
     ]
     return [{"name": name, "value": round(value, 1), "unit": unit} for name, value, unit in found]
 

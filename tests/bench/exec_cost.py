@@ -27,10 +27,12 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.process import Exec
 from tests.agent.fake_collector import FakeCollector, running
-from tests.bench.agent_idle import children, comm, configure, cpu_ns, enrol, entries, pss, told
+from tests.bench import program
+from tests.bench.agent_idle import configure
+from tests.bench.proc_figures import comm, cpu_ns, entries, pss, told
+from tests.bench.program import Running
 from tests.system.agent_at_work import unpinned
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = "/bin/true"
 WORKERS = 2
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
@@ -48,39 +50,37 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("/dev/stdout"))
     parser.add_argument("--warm", type=float, default=120.0, help="seconds until the storm at most")
     parser.add_argument("--profile", type=Path, metavar="PY-SPY", help="profile with it")
+    program.add_option(parser)
     chosen = parser.parse_args()
     before = STATISTICS.read_text()
     STATISTICS.write_text("1")
     with (
+        program.chosen(chosen.package) as measured,
         tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder,
         unpinned(Path(folder) / "state"),
         running(FakeCollector(), Path(folder)) as collector,
     ):
         os.chmod(folder, 0o711)  # noqa: S103, PTH101 - ship, another user, passes through
         config = configure(Path(folder), collector.ingest, collector.enrol, blind=False)
-        enrol(config, collector.token.line())
-        command = [sys.executable, "-m", "agent.cli", "run", "--config", str(config)]
-        agent = subprocess.Popen(command, cwd=ROOT)
+        measured.enrol(config, collector.token.line())
+        agent = measured.start(config)
         try:
-            rest(lambda: sum(cost([agent.pid, *children(agent.pid)]).values()), chosen.warm)
-            rows = measure(agent.pid, chosen, collector)
+            rest(lambda: sum(cost(agent.pids()).values()), chosen.warm)
+            rows = measure(agent, chosen, collector)
         finally:
-            agent.send_signal(signal.SIGTERM)
-            agent.wait(timeout=30)
+            agent.stop()
             STATISTICS.write_text(before)
     chosen.json.write_text("".join(json.dumps(one) + "\n" for one in rows))
     return 0
 
 
-def measure(
-    supervisor: int, options: argparse.Namespace, collector: FakeCollector
-) -> list[dict[str, object]]:
+def measure(agent: Running, options: argparse.Namespace, collector: FakeCollector) -> list[dict[str, object]]:
     """Return the cost of a storm, after that of the same time without one."""
-    pids = [supervisor, *children(supervisor)]
+    pids = agent.pids()
     quiet = cost(pids)
     time.sleep(_SETTLE)
     idle = sum(cost(pids).values()) - sum(quiet.values())
-    spy = None if options.profile is None else profiler(options.profile, pids[1:])
+    spy = None if options.profile is None else profiler(options.profile, pids)
     began, at = time.time_ns(), cost(pids)
     storm(options.execs)
     took = (time.time_ns() - began) / 1e9

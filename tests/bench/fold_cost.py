@@ -23,8 +23,9 @@ from typing import Any
 from collector import tables
 from collector.decode import Reading
 from collector.fold import Fold, Folded
-from collector.lake import Commit, Lake
+from collector.lake import Lake
 from collector.ledger.reader import LedgerItem
+from collector.shelf import Commit
 from evidence import codec, dsse, frame, statement
 from evidence.entry import EntryType
 from evidence.keys import PrivateKey
@@ -114,13 +115,9 @@ def stored(batches: Sequence[Folded], folder: Path) -> dict[str, float]:
     for at in range(0, len(batches), _COMMIT):
         part = batches[at : at + _COMMIT]
         began = time.process_time()
-        rows = {
-            "events": tables.events(part),
-            "batches": tables.batches(part),
-            "sessions": tables.sessions(part),
-        }
+        whole = Commit(tables.rows(part), at + len(part), tables.texts(part))
         made = time.process_time()
-        lake.commit(Commit(rows, at + len(part)))  # type: ignore[arg-type]
+        lake.commit(whole)
         spent["tables"] += made - began
         spent["commit"] += time.process_time() - made
     spent["merge"] = _spent(lake.merge)

@@ -18,9 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.agent.fake_collector import FakeCollector, running
-from tests.bench.agent_idle import comm, told
+from tests.bench import program
 from tests.bench.peers import build, fill, run
-from tests.bench.sensors import Vedette, family
+from tests.bench.proc_figures import comm, told
+from tests.bench.program import Program
+from tests.bench.sensors import Vedette
 
 _PARTS = ("Pss", "Pss_Anon", "Pss_File", "Pss_Shmem")
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
@@ -36,42 +38,46 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=2)
     parser.add_argument("--baseline", type=int, default=100_000, help="files in the agent's watched tree")
     parser.add_argument("--maps", type=int, default=0, metavar="N", help="the N largest mappings of each")
+    program.add_option(parser)
     options = parser.parse_args()
     with (
+        program.chosen(options.package) as measured,
         tempfile.TemporaryDirectory(prefix="vedette-memory-", dir="/var/tmp") as name,
         running(FakeCollector(), Path(name)) as collector,
         options.json.open("w") as out,
     ):
         Path(name).chmod(0o711)
-        for row in _measure(Path(name), collector, options):
+        for row in _measure(Path(name), collector, measured, options):
             out.write(json.dumps(row) + "\n")
             out.flush()
     return 0
 
 
-def _measure(folder: Path, collector: FakeCollector, options: argparse.Namespace) -> Iterator[Row]:
+def _measure(
+    folder: Path, collector: FakeCollector, measured: Program, options: argparse.Namespace
+) -> Iterator[Row]:
     storm, watched, own = build(folder), folder / "watched", folder / "vedette"
     watched.mkdir()
     own.mkdir()
     fill(folder / "baseline", options.baseline)
-    agent = Vedette(own, watched, collector, folder / "baseline")
+    agent = Vedette(own, watched, collector, folder / "baseline", measured)
     for start in range(1, options.starts + 1):
         agent.start()
         try:
-            yield from _look(agent.pid, f"start {start}", options.maps)
+            yield from _look(agent.pids, f"start {start}", options.maps)
             for workload in agent.workloads:
                 for _ in range(2):
                     run(storm, workload, watched)
-                    yield from _look(agent.pid, f"start {start}, {workload}", options.maps)
+                    yield from _look(agent.pids, f"start {start}, {workload}", options.maps)
                     time.sleep(_REST)
-            yield from _look(agent.pid, f"start {start}, rest", options.maps)
+            yield from _look(agent.pids, f"start {start}, rest", options.maps)
         finally:
             agent.stop()
 
 
-def _look(supervisor: int, when: str, largest: int) -> Iterator[Row]:
+def _look(pids: list[int], when: str, largest: int) -> Iterator[Row]:
     total = 0.0
-    for pid in family(supervisor):
+    for pid in pids:
         name, parts = comm(pid), rollup(told(Path(f"/proc/{pid}/smaps_rollup")))
         total += parts.get("Pss", 0) / 1024
         yield {"when": when, "process": name, **{part.lower(): _mb(parts.get(part, 0)) for part in _PARTS}}

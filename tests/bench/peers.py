@@ -23,7 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.agent.fake_collector import FakeCollector, running
+from tests.bench import program
 from tests.bench.exec_cost import STATISTICS
+from tests.bench.program import Program
 from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
 
 COUNTS = {"exec": 4000, "connect": 30_000, "file": 25_000}
@@ -61,14 +63,16 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=4)
     parser.add_argument("--baseline", type=int, default=100_000, help="files in the agent's watched tree")
     parser.add_argument("--only", help="one peer")
+    program.add_option(parser)
     options = parser.parse_args()
     _install()
     with (
+        program.chosen(options.package) as measured,
         tempfile.TemporaryDirectory(prefix="vedette-peers-", dir="/var/tmp") as name,
         running(FakeCollector(), Path(name)) as collector,
     ):
         Path(name).chmod(0o711)
-        rows = list(_rows(Path(name), collector, options))
+        rows = list(_rows(Path(name), collector, measured, options))
     options.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return 0
 
@@ -83,7 +87,9 @@ def _install() -> None:
         subprocess.run(["apt-get", "install", "-y", "-q", *missing], check=True, stdout=subprocess.DEVNULL)
 
 
-def _rows(folder: Path, collector: FakeCollector, options: argparse.Namespace) -> Sequence[dict[str, object]]:
+def _rows(
+    folder: Path, collector: FakeCollector, measured: Program, options: argparse.Namespace
+) -> Sequence[dict[str, object]]:
     storm, watched, baseline = build(folder), folder / "watched", folder / "baseline"
     watched.mkdir()
     fill(baseline, options.baseline)
@@ -94,7 +100,7 @@ def _rows(folder: Path, collector: FakeCollector, options: argparse.Namespace) -
         own = folder / kind.name
         own.mkdir()
         sensor = (
-            Vedette(own, watched, collector, baseline) if kind is Vedette else kind(own, watched)  # type: ignore[call-arg]
+            Vedette(own, watched, collector, baseline, measured) if kind is Vedette else kind(own, watched)  # type: ignore[call-arg]
         )
         rows += _compare(sensor, storm, options.repetitions)
     return rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 from evidence.kind import Body
 from evidence.kinds.connection import Close
 from tests.agent.fake_collector import FakeCollector
-from tests.bench.agent_idle import ROOT, children, cpu_ns, enrol, pss, told
 from tests.bench.exec_cost import arrived, cost, rest
+from tests.bench.proc_figures import cpu_ns, family, pss, told
+from tests.bench.program import Program
 from tests.system.agent_at_work import unpinned
 
 _RULES = """-D
@@ -207,10 +207,12 @@ class Vedette(Sensor):
 
     name = "vedette"
 
-    def __init__(self, folder: Path, watched: Path, collector: FakeCollector, baseline: Path) -> None:
+    def __init__(
+        self, folder: Path, watched: Path, collector: FakeCollector, baseline: Path, program: Program
+    ) -> None:
         """Enrol at the collector; baseline is a large tree that is watched as well."""
         super().__init__(folder, watched)
-        self._collector = collector
+        self._collector, self._program = collector, program
         folder.chmod(0o711)  # ship, another user, passes through
         self._config = folder / "agent.toml"
         self._config.write_text(
@@ -220,31 +222,30 @@ class Vedette(Sensor):
             # The scan is over before anything is measured; it need not take its time.
             "scan_files_per_s = 100_000\nscan_bytes_per_s = 1_000_000_000\nscan_cpu_share = 1.0\n"
         )
-        enrol(self._config, collector.token.line())
+        program.enrol(self._config, collector.token.line())
 
     @property
-    def pid(self) -> int:
-        """Return that of the supervisor."""
-        return self._agent.pid
+    def pids(self) -> list[int]:
+        """Return its processes."""
+        return self._agent.pids()
 
     def start(self) -> None:
         """Start it, and let it take its baseline and come to rest."""
-        command = [sys.executable, "-m", "agent.cli", "run", "--config", str(self._config)]
-        self._agent = subprocess.Popen(command, cwd=ROOT)
+        self._agent = self._program.start(self._config)
         rest(self.spent, _LONGEST_START)
 
     def stop(self) -> None:
         """End it."""
         with unpinned(self._config.parent / "state"):
-            _end(self._agent)
+            self._agent.stop()
 
     def spent(self) -> float:
-        """Return that of supervisor, watch, ship and of the programs in the kernel."""
-        return sum(cost(family(self._agent.pid)).values())
+        """Return that of all its processes and of the programs in the kernel."""
+        return sum(cost(self.pids).values())
 
     def memory(self) -> float:
         """Return that of all its processes."""
-        return sum(map(pss, family(self._agent.pid))) / 1024
+        return sum(map(pss, self.pids)) / 1024
 
     def wrote(self, began: int, ended: int) -> float:
         """Return the bytes of the signed, compressed batches."""
@@ -263,11 +264,6 @@ class Vedette(Sensor):
 def _flows(body: Body) -> int:
     """Return how many connections an event tells the end of: short ones are told together."""
     return (body.flows or 1) if isinstance(body, Close) and body.direction == "out" else 0
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all that descend from it."""
-    return [pid, *(one for child in children(pid) for one in family(child))]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

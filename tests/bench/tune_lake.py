@@ -16,9 +16,10 @@ import msgspec
 from collector import snapshot, tables
 from collector.analysis import Analysis
 from collector.fold import Fold, Folded
-from collector.lake import Commit, Lake
+from collector.lake import Lake
 from collector.organisation import Known
 from collector.settings import Detection, OrganisationFiles, Settings
+from collector.shelf import Commit
 from collector.snapshot import Snapshot
 from range.fleet.month import Month
 from range.fleet.settings import Settings as Fleet
@@ -41,13 +42,18 @@ _BOOT = "CASE WHEN boot IS NULL THEN NULL ELSE left(boot, length(boot) - 2) || '
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A lake: its snapshot, how many events, the days it is of (UTC ns), and what the operator told."""
+    """A lake: its snapshot, how many events, the days it is of (UTC ns), and what the operator told.
+
+    folded events of them are not copies; sealed are the bytes of the ledger's entries that those came in.
+    """
 
     snapshot: str
     events: int
     since: int
     until: int
     told: str
+    folded: int
+    sealed: int
 
 
 def make(folder: Path, events: int, seed: int = 1) -> Made:
@@ -57,14 +63,19 @@ def make(folder: Path, events: int, seed: int = 1) -> Made:
         return msgspec.json.decode(kept.read_bytes(), type=Made)
     month = Month(Fleet(seed=seed, days=DAYS))
     settings = bench_month.tell(month, folder / "organisation.d")
-    first, stored = _fold(month, bench_month.known(settings), folder / "lake", events)
+    first, stored, sealed = _fold(month, bench_month.known(settings), own(folder), events)
     copies = max(1, -(-events // stored))
     path, begin = folder / "snapshot.json", month.settings.begin
     snapshot.write(path, _repeat(first, folder, copies))
     told = str(settings.organisation.folder)
-    made = Made(str(path), stored * copies, begin, begin + copies * DAYS * DAY, told)
+    made = Made(str(path), stored * copies, begin, begin + copies * DAYS * DAY, told, stored, sealed)
     kept.write_bytes(msgspec.json.encode(made))
     return made
+
+
+def own(folder: Path) -> Path:
+    """Return where the lake of the folded days is."""
+    return folder / "lake"
 
 
 def known(made: Made) -> Known:
@@ -72,15 +83,17 @@ def known(made: Made) -> Known:
     return bench_month.known(Settings(organisation=OrganisationFiles(folder=Path(made.told))))
 
 
-def _fold(month: Month, known: Known, folder: Path, most: int) -> tuple[Snapshot, int]:
-    """Fold the days, at most so many events; return the lake's snapshot, and how many were stored."""
+def _fold(month: Month, known: Known, folder: Path, most: int) -> tuple[Snapshot, int, int]:
+    """Fold the days, at most so many events; return the lake's snapshot, how many, and their sealed bytes."""
     gc.set_threshold(1_000_000, 20, 100)
     lake, fold, stored, waiting = Lake(folder), Fold(Analysis(Detection(), known), _TICK), 0, 0
     pending: list[Folded] = []
+    sealed = 0
     for item in bench_month.items(month):
         folded, _ = fold.feed(item)
         if folded is None:
             continue
+        sealed += len(item.payload) + len(item.data or b"")
         pending.append(folded)
         waiting += len(folded.persons)
         if waiting >= _COMMIT or stored + waiting >= most:
@@ -92,20 +105,11 @@ def _fold(month: Month, known: Known, folder: Path, most: int) -> tuple[Snapshot
     lake.merge()
     shown = lake.snapshot(fold.position, month.settings.begin)
     lake.close()
-    return shown, stored + waiting
+    return shown, stored + waiting, sealed
 
 
 def _store(lake: Lake, pending: list[Folded], position: int) -> None:
-    lake.commit(
-        Commit(
-            {
-                "events": tables.events(pending),
-                "batches": tables.batches(pending),
-                "sessions": tables.sessions(pending),
-            },
-            position,
-        )
-    )
+    lake.commit(Commit(tables.rows(pending), position, tables.texts(pending)))
     pending.clear()
 
 
