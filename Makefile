@@ -7,7 +7,7 @@ BPF    := $(patsubst %.bpf.c,%.bpf.o,$(wildcard agent/kernel/bpf/*.bpf.c))
 JSON   ?= /dev/stdout
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast test-faults test-kernels test-soak runtime test-runtime wheels-lock packages test-packages fuzz clean
+.PHONY: demo test check install bpf range range-document bench-collector bench-agent bench-baseline bench-idle bench-insider bench-memory bench-forecast bench-queries test-faults test-kernels test-soak runtime runtime-profile test-runtime wheels-lock packages test-packages test-deb fuzz clean
 
 demo: install ## an insider on test hosts, from the kernel to the incident, with proof; ONCE=1 TAMPER=1
 	@$(PY) -m range.demo $(if $(ONCE),--once) $(if $(TAMPER),--tamper) $(if $(EXPORT),--export $(EXPORT)) \
@@ -46,26 +46,32 @@ range: install ## JSON=FILE, TWINS=20: play all scenarios and runs of their beni
 range-document: install ## JSON=FILE: write the rows of a run into docs/range.md
 	@$(PY) -m range.document $(JSON)
 
-bench-collector: install ## JSON=FILE: durable acknowledgement and end to end
-	@$(PY) -m tests.bench.collector --json $(JSON)
+bench-collector: install ## JSON=FILE PACKAGE=FILE.deb: durable acknowledgement and end to end
+	@$(PY) -m $(if $(PACKAGE),tests.bench.packaged $(PACKAGE)) tests.bench.collector --json $(JSON)
 
-bench-agent: install ## JSON=FILE: the agent beside auditd, laurel and execsnoop on the same work; needs root
-	@$(PY) -m tests.bench.peers --json $(JSON)
+# With PACKAGE=FILE.deb the agent is that of the package, with the Python it brings.
+MEASURED = --json $(JSON) $(if $(PACKAGE),--package $(PACKAGE))
 
-bench-idle: install ## JSON=FILE: memory and idle cost of a running agent
-	@$(PY) -m tests.bench.agent_idle --json $(JSON)
+bench-agent: install ## JSON=FILE PACKAGE=FILE.deb: the agent beside auditd, laurel and execsnoop on the same work; needs root
+	@$(PY) -m tests.bench.peers $(MEASURED)
 
-bench-memory: install ## JSON=FILE: what the agent's memory is made of after each workload; needs root
-	@$(PY) -m tests.bench.memory --json $(JSON)
+bench-idle: install ## JSON=FILE PACKAGE=FILE.deb: memory and idle cost of a running agent
+	@$(PY) -m tests.bench.agent_idle $(MEASURED)
 
-bench-baseline: install ## JSON=FILE: a first baseline of 100,000 files beside aide's
-	@$(PY) -m tests.bench.baseline --json $(JSON)
+bench-memory: install ## JSON=FILE PACKAGE=FILE.deb: what the agent's memory is made of after each workload; needs root
+	@$(PY) -m tests.bench.memory $(MEASURED)
+
+bench-baseline: install ## JSON=FILE PACKAGE=FILE.deb: a first baseline of 100,000 files beside aide's
+	@$(PY) -m tests.bench.baseline $(MEASURED)
 
 bench-insider: install ## JSON=FILE, SEEDS=evaluation, JOBS=2: insiders found in generated months, beside a baseline
 	@$(PY) -m tests.bench.insider --json $(JSON) --seeds $(or $(SEEDS),evaluation) --jobs $(or $(JOBS),2)
 
 bench-forecast: install ## JSON=FILE: whether what `vedette tune` expects of a value is what then happens
 	@$(PY) -m tests.bench.forecast --json $(JSON) --jobs $(or $(JOBS),2)
+
+bench-queries: install ## JSON=FILE: analysts' questions over ten million events, and what an event takes on disk
+	@$(PY) -m tests.bench.queries --json $(JSON)
 
 test-faults: install ## ROUNDS=50: kill -9 at random under load, nothing lost unsaid
 	@$(PY) -m pytest tests/system/test_faults.py --slow --faults-rounds=$(or $(ROUNDS),50) --timeout=3600 -s
@@ -83,6 +89,9 @@ packages: install ## deb and rpm of agent and collector into dist/; ONLY=agent V
 	@PYTHONPATH=packaging:. $(PY) -m packages $(if $(ONLY),--only $(ONLY)) $(if $(VERSION),--version $(VERSION)) \
 	    $(if $(SIGN_KEY),--sign-key $(SIGN_KEY)) $(if $(NEXT_KEY),--next-key $(NEXT_KEY)) $(if $(OUT),--out $(OUT))
 
+runtime-profile: install ## count anew which branches CPython takes at our work, after its version was raised; needs clang, llvm
+	@PYTHONPATH=packaging $(PY) -m runtime profile
+
 test-runtime: runtime ## the built runtime: imports from any folder, symbol versions, equal bytes, licences
 	@$(PY) -m pytest tests/packaging/test_runtime.py
 
@@ -92,6 +101,11 @@ wheels-lock: install ## packaging/wheels-*.lock anew, after pyproject.toml or re
 test-packages: install ## boot hosts and collectors of Debian 12 and 13, install, upgrade, kill, remove; needs root; TESTS=... chooses
 	@packaging/prerequisites.sh boot
 	@$(PY) -m pytest -v --boot $(or $(TESTS),tests/packages)
+
+test-deb: install ## the agent's deb around Debian's own Python, booted on Debian 12: two minutes, no build; skips what it cannot have
+	@if [ "$$(id -u)" != 0 ]; then echo "Skipped: only root can boot systems"; \
+	elif ! packaging/prerequisites.sh boot; then echo "Skipped: what boots systems could not be installed"; \
+	else $(PY) -m pytest -v -rs --boot tests/packages/test_deb_of_a_stand_in.py; fi
 
 fuzz: install ## ROUNDS=20: property tests with new examples each time
 	@for round in $$(seq $(or $(ROUNDS),20)); do \

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -158,6 +159,19 @@ class Container:
     def shell(self, script: str, code: int = 0) -> str:
         """Run a script of sh inside as root."""
         return self.run("sh", "-ec", script, code=code)
+
+    def outside(self, pid: int) -> int:
+        """Return the number that this machine gives to a process inside.
+
+        Raises:
+            NotReady: there is none with that number.
+        """
+        for path in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                numbers = path.read_text().partition("NSpid:")[2].split("\n")[0].split()
+                if numbers[-1] == str(pid) and self.leader in _parents(int(path.parent.name)):
+                    return int(path.parent.name)
+        raise NotReady(f"{self.name}: no process {pid}")
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command inside and leave it running."""

@@ -20,32 +20,36 @@ _LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 _MINUTES = 15
 
 
-def root(suite: str) -> Path:
+def root(suite: str, extra: tuple[str, ...] = ()) -> Path:
     """Return the folder with the root of suite, such as ``bookworm``; it is never written to.
+
+    extra are packages that it has beside `INCLUDED`.
 
     Raises:
         RootFailed: mmdebstrap is missing, or could not make it; with what it said.
     """
-    key = hashlib.sha256(" ".join((*INCLUDED, *_LEAVE_OUT)).encode()).hexdigest()[:12]
+    included = (*INCLUDED, *extra)
+    key = hashlib.sha256(" ".join((*included, *_LEAVE_OUT)).encode()).hexdigest()[:12]
     made = CACHE / "roots" / f"{suite}-{key}"
     if not made.exists():
         made.parent.mkdir(parents=True, exist_ok=True)
         unfinished = made.with_name(f"{made.name}.{os.getpid()}")
         try:
-            _make(suite, unfinished)
+            _make(suite, unfinished, included)
             unfinished.rename(made)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return made
 
 
-def _make(suite: str, target: Path) -> None:
+def _make(suite: str, target: Path, included: tuple[str, ...]) -> None:
     if shutil.which("mmdebstrap") is None:
         raise RootFailed("mmdebstrap is not installed; run packaging/prerequisites.sh boot as root")
     mirror = _mirror()
     command = [
-        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(INCLUDED)}"),
+        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(included)}"),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT),
+        "--dpkgopt=force-unsafe-io",  # a root that was not finished is thrown away
         *(suite, str(target), *([mirror] if mirror else [])),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MINUTES * 60)

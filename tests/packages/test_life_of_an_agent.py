@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.packages import doings, roots
+from tests.packages import doings, memory, roots
 from tests.packages.built import INSIDE, NEW, OLD, Packages
 from tests.packages.container import Container
 from tests.packages.fleet import STATE, UNITS, Fleet, booted
@@ -104,6 +104,26 @@ def test_a_killed_part_comes_back_and_costs_no_exec(fleet: Fleet, unit: str) -> 
     )
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_part_out_of_memory_comes_back_and_costs_no_exec(fleet: Fleet, unit: str) -> None:
+    mark, starved = f"memory-{unit}", fleet.pid(unit)
+    others = {one: fleet.pid(one) for one in UNITS if one != unit}
+    load = fleet.host.start("sh", "-c", _LOAD.format(mark=mark))
+    time.sleep(2)
+    with memory.none_left(fleet.host.outside(starved)) as kills:
+        fleet.host.wait("a new process", lambda: fleet.is_active() and fleet.pid(unit) not in (0, starved))
+        assert kills() == 1
+    time.sleep(2)
+    done = _finish(fleet, load)
+    fleet.wait_for(
+        f"all of {done} execs, each once",
+        "SELECT count(*) AS n, count(DISTINCT cmd_line) AS d FROM events "  # noqa: S608 - our own words
+        f"WHERE kind = 'process.exec' AND cmd_line LIKE '/bin/true {mark}-%'",
+        lambda rows: rows[0] == {"n": done, "d": done},
+    )
+    assert {one: fleet.pid(one) for one in others} == others
+
+
 def test_a_reboot_is_told_and_the_identity_stays(fleet: Fleet) -> None:
     before = fleet.status()["agent"]
     fleet.host.reboot()
@@ -137,6 +157,7 @@ def test_a_purge_says_farewell_and_erases(fleet: Fleet) -> None:
     for path in (STATE, "/run/vedette", "/etc/vedette", "/sys/fs/bpf/vedette"):
         fleet.host.run("test", "-e", path, code=1)
     fleet.host.wait("one more farewell", lambda: len(_farewells(fleet)) > known)
+    assert "package purged" in _farewells(fleet)
     assert fleet.host.run("systemctl", "--failed", "--no-legend", "--plain") == ""
 
 
