@@ -67,8 +67,9 @@ class Checkpoint:
 
     def _be(self, dump: Callable[[], Pieces]) -> None:
         gc.disable()  # it would write to all memory, which is shared only as long as nobody writes
-        with contextlib.suppress(OSError):  # the unit may forbid it
+        with contextlib.suppress(OSError):  # the unit may forbid either
             os.nice(_NICE)
+            Path("/proc/self/oom_score_adj").write_text("1000", "ascii")  # it is what can be spared most
         files.write(self._fresh, dump())
 
     def keep(self, stored: int) -> None:

@@ -141,6 +141,10 @@ def test_each_unit_watches_over_progress_and_is_bounded() -> None:
     assert values("vedette-watch.service")["RuntimeDirectoryPreserve"] == ["restart"]
 
 
+def test_a_part_of_the_collector_that_ends_for_want_of_memory_ends_no_other() -> None:
+    assert values("vedette-collector.service")["OOMPolicy"] == ["continue"]
+
+
 def test_watch_stops_before_ship_so_that_its_farewell_is_sent() -> None:
     after = " ".join(values("vedette-watch.service")["After"]).split()
     assert SHIP_UNIT in after

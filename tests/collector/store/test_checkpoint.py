@@ -49,6 +49,13 @@ def test_a_state_is_as_it_was_when_it_was_begun(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_the_kernel_ends_it_first_where_memory_is_short(path: Path) -> None:
+    checkpoint = Checkpoint(path, 0.0)
+    checkpoint.begin(lambda: [Path("/proc/self/oom_score_adj").read_bytes()], 5)
+    until(lambda: kept(checkpoint, path, 5))
+    assert checkpoint.load() == b"1000\n"
+
+
 def test_it_is_kept_only_once_the_lake_is_as_far(path: Path) -> None:
     checkpoint = Checkpoint(path, 0.0)
     checkpoint.begin(lambda: [b"state"], 5)
