@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from evidence.enrolment import Facts
 from evidence.kind import Body
@@ -22,8 +23,7 @@ from .settings import Settings
 from .spool.outbox import Outbox
 
 
-@dataclass(frozen=True)
-class Untold:
+class Untold(msgspec.Struct, frozen=True):
     """What is still to be told: events that wait, losses, and what the last run left."""
 
     lanes: Lanes
@@ -33,8 +33,7 @@ class Untold:
     before: Before
 
 
-@dataclass(frozen=True)
-class Beginning:
+class Beginning(msgspec.Struct, frozen=True):
     """What the first events are made of."""
 
     settings: Settings

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import pkgutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from evidence import found_modules
 
 from . import commands, console
 from .command import CONFIG, FAULT, FINE, Command, Invocation
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _modules() -> dict[str, str]:
     """Return the command modules by their words as typed, with a dash or a space for each underscore."""
-    return {found.name: found.name for found in pkgutil.iter_modules(commands.__path__)}
+    return {name: name for name in found_modules.names(commands.__path__)}
 
 
 def _find(words: Sequence[str]) -> tuple[Command, list[str]] | None:

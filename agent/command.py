@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from . import settings_file
 from .console import Console
@@ -31,8 +32,7 @@ _INTERRUPTED = 130
 CONFIG = Path("/etc/vedette/agent.toml")
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(msgspec.Struct, frozen=True):
     """One call of a command: its parsed options, where its settings are, and where its answer goes."""
 
     options: argparse.Namespace
@@ -79,8 +79,7 @@ def no_arguments(parser: argparse.ArgumentParser) -> None:
     """Take no options besides the common ones."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A verb. run returns an exit code and raises AgentError for what an operator can act on."""
 
     words: str

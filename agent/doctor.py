@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from . import renewal, status
+from . import certificate_life, status
 from .errors import AgentError
 from .layout import Layout
 from .settings import Settings
@@ -199,11 +199,11 @@ def _permissions(settings: Settings, config: Path) -> Iterable[Finding]:
 def _certificate(settings: Settings) -> Iterable[Finding]:
     path = Layout(settings.state).certificate
     try:
-        ends = renewal.life(path.read_bytes()).ends
+        ends = certificate_life.life(path).ends
     except FileNotFoundError:
         return
     left = (ends - time.time()) / _DAY
-    said = f"the client certificate is valid until {renewal.utc(ends)}"
+    said = f"the client certificate is valid until {certificate_life.utc(ends)}"
     if left <= 0:
         yield Finding(
             "certificate", BAD, f"{said}: expired", "vedette-agent status (why does ship not renew it?)"

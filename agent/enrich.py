@@ -9,13 +9,12 @@ no secret is kept there and none can come back with a later event's actor.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
+from evidence import found_modules
 from evidence.kind import Body
 from evidence.kinds.process import Ancestor
 
@@ -39,8 +38,7 @@ def _unknown_command(_pid: int, _start: int | None) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What an enrichment may use: process lineage, the redactor, the environment names that may leave.
 
     account gives the account name of a uid, host_path the host's path of what a process of another mount
@@ -60,8 +58,7 @@ Changes = dict[str, Any]
 """New values by field."""
 
 
-@dataclass(frozen=True)
-class Enrichment:
+class Enrichment(msgspec.Struct, frozen=True):
     """One step; lower order comes first, below zero before the tables learn.
 
     apply adds to the changes, which hold those of the steps before it, and touches nothing else. concerns
@@ -81,11 +78,11 @@ def all_enrichments() -> tuple[Enrichment, ...]:
         TypeError: a module's ENRICHMENT is missing or is none.
     """
     found: list[Enrichment] = []
-    for module in pkgutil.iter_modules(enrichments.__path__):
-        name = f"{enrichments.__name__}.{module.name}"
+    for module in found_modules.names(enrichments.__path__):
+        name = f"{enrichments.__name__}.{module}"
         enrichment = getattr(importlib.import_module(name), "ENRICHMENT", None)
         if not isinstance(enrichment, Enrichment):
-            raise TypeError(f"agent/enrichments/{module.name}.py: ENRICHMENT is no Enrichment")
+            raise TypeError(f"agent/enrichments/{module}.py: ENRICHMENT is no Enrichment")
         found.append(enrichment)
     return tuple(sorted(found, key=lambda one: (one.order, one.name)))
 

@@ -37,7 +37,7 @@ from evidence.entry import EntryType
 from evidence.errors import EvidenceError
 from evidence.keys import PrivateKey
 
-from . import delivery, identity, machine, renewal, tls
+from . import delivery, identity, machine, tls, tls_key
 from .errors import CollectorAway, DeliveryError, IdentityError
 from .identity import KEY_BYTES, Binding, Stored
 from .layout import Layout, prepare, watch_owner
@@ -193,8 +193,8 @@ def _keys(layout: Layout, disk: Disk, random: Callable[[int], bytes]) -> Keys:
         found = disk.read(pending, 0, 1 << 16)
         with contextlib.suppress(msgspec.DecodeError):
             return msgspec.msgpack.decode(found, type=Keys)
-    tls_key = renewal.new_key()
-    keys = Keys(random(KEY_BYTES), tls_key, renewal.request(tls_key, "vedette-agent"))
+    key = tls_key.new_key()
+    keys = Keys(random(KEY_BYTES), key, tls_key.request(key, "vedette-agent"))
     disk.replace(pending, msgspec.msgpack.encode(keys))
     return keys
 

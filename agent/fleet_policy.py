@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -34,8 +33,7 @@ _SENSORS = {"acts": "unix"}
 """The sensor that a section of the settings is for, where it has another name."""
 
 
-@dataclass(frozen=True)
-class PolicyHost:
+class PolicyHost(msgspec.Struct, frozen=True):
     """What a host brings: its files' settings, the pinned key, its labels, where policies are handed over."""
 
     local: Settings
@@ -45,8 +43,7 @@ class PolicyHost:
     disk: Disk
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What a look brought: events to tell, and the sensors whose settings are different now."""
 
     bodies: tuple[Body, ...] = ()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -53,8 +52,7 @@ class Binding(msgspec.Struct, frozen=True):
     facts: Facts
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """The host's identity, complete and checked."""
 
     agent: str
@@ -68,9 +66,13 @@ class Identity:
     labels: dict[str, str]
     policy_key: bytes | None
     """The pinned public key of the fleet's policy."""
-    redaction_key: bytes = field(repr=False)
-    spool_key: bytes = field(repr=False)
-    signer: PrivateKey = field(repr=False)
+    redaction_key: bytes
+    spool_key: bytes
+    signer: PrivateKey
+
+    def __repr__(self) -> str:
+        """Name the host; its secrets must not get into a log."""
+        return f"Identity(agent={self.agent!r}, epoch={self.epoch})"
 
 
 def encode(stored: Stored) -> bytes:

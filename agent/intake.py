@@ -7,7 +7,6 @@ parents, program and place there, and no command line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -60,8 +59,7 @@ class Hasher(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(msgspec.Struct, frozen=True):
     """What is known of processes and sessions, and learns from each event."""
 
     processes: Observer

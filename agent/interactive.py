@@ -6,7 +6,8 @@ A session is interactive when it has an audit session and a terminal, or descend
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+import msgspec
 
 from evidence.kind import Body, Lane
 from evidence.kinds.connection import Close, Open, Report
@@ -18,8 +19,7 @@ _MINUTE = 60_000_000_000
 _SSHD = ("/sshd", "/sshd-session")
 
 
-@dataclass
-class _Quota:
+class _Quota(msgspec.Struct):
     began: int
     used: int = 0
 

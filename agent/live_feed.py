@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
@@ -19,8 +20,7 @@ PATIENCE = 10_000_000_000
 """Nanoseconds within which a feed must see its own trigger."""
 
 
-@dataclass(frozen=True)
-class Climbed:
+class Climbed(msgspec.Struct, frozen=True):
     """Where the ladder ended: feed and rung (None: none works), what was tried, what was seen.
 
     applies is False where this host has nothing for the sensor to see.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 import shlex
 import socket
@@ -29,7 +29,7 @@ def read(root: Path = Path("/")) -> Facts:
         host=_short(socket.gethostname()) or "unknown",
         instance_id=instance_id(root),
         os=_short(os_name(_text(root / "etc/os-release"))),
-        kernel=_short(platform.release()),
+        kernel=_short(os.uname().release),
         version=VERSION,
     )
 

@@ -9,6 +9,7 @@ from . import status, vitals
 from .batching import Batching
 from .kernel import cgroups
 from .live_feed import LiveFeed
+from .mapped_files import MappedFiles
 from .notify import Notifier
 from .own_processes import OwnProcesses
 from .self_report import Cost, SelfReport
@@ -25,11 +26,13 @@ class Outside:
         self._notifier = notifier
         self._own = own
         self._supervisor = supervisor
+        self._mapped = MappedFiles()
         self._cpu = vitals.cpu_seconds()
         self._since: int | None = None
 
     def ready(self, summary: str) -> None:
         """Tell the service manager that start-up is over."""
+        self._mapped.let_go()
         self._notifier.ready(summary)
 
     def alive(self, summary: str) -> None:
@@ -48,6 +51,7 @@ class Outside:
     def cost(self, now: Moment) -> Cost:
         """Return the cost since the last call, and give back what is not needed any more."""
         vitals.give_back()
+        self._mapped.let_go()
         used, self._cpu = self._cpu, vitals.cpu_seconds()
         since, self._since = self._since, now.mono
         interval = (now.mono - since) / 1e9 if since is not None else 0.0

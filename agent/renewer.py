@@ -6,16 +6,16 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
-from cryptography import x509
 
 from evidence import endpoints
 from evidence.enrolment import Renewal, RenewalReply
 
-from . import renewal, tls
+from . import certificate_life, renewal, tls
+from .certificate_life import Life
 from .channel import Channel
 from .errors import DeliveryError
 from .layout import Layout
-from .renewal import Asked, Life
+from .renewal import Asked
 from .settings import Collector
 from .spool.disk import Disk
 
@@ -66,17 +66,19 @@ class Renewer:
     def life(self) -> Life | None:
         """Return the current certificate's time, None if it cannot be read."""
         with contextlib.suppress(OSError, ValueError):
-            return renewal.life(self._layout.certificate.read_bytes())
+            return certificate_life.life(self._layout.certificate)
         return None
 
     def _step(self, now: float) -> float:
-        current = renewal.life(self._layout.certificate.read_bytes())
+        current = certificate_life.life(self._layout.certificate)
         if not current.due(now):
             return EVERY
         if self._asked is not None:
             return self._finish(*self._asked, now=now)
-        key = renewal.new_key()
-        csr = renewal.request(key, "vedette-agent")
+        from . import tls_key  # noqa: PLC0415 - seldom needed, and large
+
+        key = tls_key.new_key()
+        csr = tls_key.request(key, "vedette-agent")
         if current.expired(now):
             asked = Asked(self._nonce(), csr)
             self._shared.replace(self._layout.inbox / renewal.FILE, msgspec.json.encode(asked), durable=False)
@@ -122,15 +124,12 @@ class Renewer:
         Raises:
             DeliveryError: the answer is no renewal, or its certificate is not for our key.
         """
+        from . import tls_key  # noqa: PLC0415 - seldom needed, and large
+
         try:
             reply = msgspec.json.decode(raw, type=RenewalReply)
-            issued = x509.load_pem_x509_certificate(reply.certificate.encode())
-            anchors = x509.load_pem_x509_certificates(reply.ca.encode())
+            tls_key.check(key, reply.certificate, reply.ca)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-            raise DeliveryError(f"the answer holds no certificate: {error}") from error
-        if issued.public_key() != x509.load_pem_x509_csr(renewal.request(key, "x").encode()).public_key():
-            raise DeliveryError("the certificate is not for the key that asked")
-        if not anchors:
-            raise DeliveryError("the answer holds no anchor")
+            raise DeliveryError(f"the answer holds no certificate for us: {error}") from error
         self._secret.replace(self._layout.ca, reply.ca.encode())
         self._secret.replace(self._layout.certificate, key + reply.certificate.encode())

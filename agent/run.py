@@ -7,7 +7,6 @@ import os
 import select
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import msgspec
 
 from evidence import policy
 
-from . import clock, ending, enrich, governor, identity, layout, machine, privilege
+from . import clock, ending, enrich, governor, identity, layout, machine, privilege, renewal
 from .accounts import Accounts
 from .batching import Batching
 from .beginning import Beginning, Untold, how_it_ended, remember
@@ -66,7 +65,6 @@ _STEP = 0.05
 _GARBAGE = 20_000
 """New containers between two looks for reference cycles: watch makes hardly any, and a look costs CPU."""
 
-_RENEWAL = "renewal.json"
 _FIRST = ("process", "dns")
 """The sensors that are read first, so that the others can name processes and addresses."""
 
@@ -103,8 +101,7 @@ def watch(settings: Settings, supervisor: int | None = None) -> int:
         tail.close()
 
 
-@dataclass(frozen=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True):
     """What all parts of watch stand on."""
 
     settings: Settings
@@ -292,9 +289,7 @@ def _look_up(redactor: Redactor, pid: int) -> Snapshot | None:
 
 def _answer_renewal(places: Layout, who: Identity) -> None:
     """Vouch for a certificate that expired, if ship asks."""
-    if (places.inbox / _RENEWAL).exists():
-        from . import renewal  # noqa: PLC0415 - seldom needed, and large
-
+    if (places.inbox / renewal.FILE).exists():
         renewal.answer(LocalDisk(), places, who)
 
 

@@ -5,7 +5,6 @@ A table is merged key by key; any other value, arrays too, is replaced as a whol
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import tomllib
@@ -149,6 +148,8 @@ def _explain(message: str, table: dict[str, Any]) -> tuple[tuple[str, ...], str]
 
 
 def _suggest(keys: tuple[str, ...], key: str) -> str:
+    import difflib  # noqa: PLC0415 - what runs for months need not hold what only a wrong name needs
+
     section = _section(keys)
     names = [field.name for field in msgspec.structs.fields(section)] if section else []
     close = difflib.get_close_matches(key, names, 1)

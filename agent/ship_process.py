@@ -9,10 +9,11 @@ from contextlib import suppress
 
 import msgspec
 
-from . import identity
+from . import identity, vitals
 from .channel import Channel
 from .errors import IdentityError, NotEnrolled
 from .layout import Layout
+from .mapped_files import MappedFiles
 from .notify import Notifier
 from .policy_fetch import PolicyFetcher
 from .renewer import Renewer
@@ -31,6 +32,7 @@ FAREWELL = 2.0
 """Seconds to wait for watch's farewell where the supervisor was killed: both are told to end at once then."""
 _LOOK = 0.1
 _STATE_EVERY = 5.0
+_GIVE_BACK_EVERY = 60.0
 _SECOND = 1_000_000_000
 
 
@@ -75,7 +77,8 @@ class ShipProcess:
             chance=random.random,
         )
         self._alarm = Alarm(layout.out / HEADS_FILE)
-        self._written = 0.0
+        self._mapped = MappedFiles()
+        self._written = self._given_back = 0.0
         self._last: inbox.ShipState | None = None
 
     def run(self, signals: StopSignals) -> None:
@@ -130,6 +133,7 @@ class ShipProcess:
         if not at_once and now - self._written < _STATE_EVERY:
             return
         self._written = now
+        self._give_back(now)
         self._notifier.alive(self._problem())
         life = self._renewer.life()
         state = msgspec.structs.replace(
@@ -144,3 +148,9 @@ class ShipProcess:
             with suppress(OSError):
                 raw = inbox.encode_state(stamped)
                 self._disk.replace(self._layout.inbox / inbox.STATE_FILE, raw, durable=False)
+
+    def _give_back(self, now: float) -> None:
+        if now - self._given_back >= _GIVE_BACK_EVERY:
+            self._given_back = now
+            vitals.give_back()
+            self._mapped.let_go()

@@ -7,11 +7,12 @@ A module in `state_sources/` sets SOURCE. Its parser is pure and takes whatever 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
+
+from evidence import found_modules
 
 from . import state_sources
 from .decode.passwd import Account
@@ -81,11 +82,11 @@ def all_sources() -> tuple[Source, ...]:
         TypeError: a module's SOURCE is missing, is none, or has the name of another.
     """
     found: dict[str, Source] = {}
-    for module in pkgutil.iter_modules(state_sources.__path__):
-        source = getattr(importlib.import_module(f"{state_sources.__name__}.{module.name}"), "SOURCE", None)
+    for module in found_modules.names(state_sources.__path__):
+        source = getattr(importlib.import_module(f"{state_sources.__name__}.{module}"), "SOURCE", None)
         if not isinstance(source, Source):
-            raise TypeError(f"agent/state_sources/{module.name}.py: SOURCE is {source!r}, not a Source")
+            raise TypeError(f"agent/state_sources/{module}.py: SOURCE is {source!r}, not a Source")
         if source.name in found:
-            raise TypeError(f"agent/state_sources/{module.name}.py: a source {source.name} exists already")
+            raise TypeError(f"agent/state_sources/{module}.py: a source {source.name} exists already")
         found[source.name] = source
     return tuple(found[name] for name in sorted(found))

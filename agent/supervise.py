@@ -7,9 +7,10 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
+
+import msgspec
 
 from . import process
 from .own_log import OwnLog
@@ -22,8 +23,7 @@ GRACE = 20.0
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """A part of the agent: main runs in the forked process and returns its exit code; final codes end all."""
 
     name: str

@@ -6,8 +6,9 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from evidence import policy
 from evidence.enrolment import Token, parse_token
@@ -25,8 +26,7 @@ ENVIRONMENT_FILE = Path("/etc/vedette/enroll.env")
 _LIMIT = 4096
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A token, the policy key of its second line if any, and the file it came from if it was one.
 
     problem says who else may read that file.
@@ -48,7 +48,7 @@ def find(file: Path | None, environment: Mapping[str, str], waited_for: Path = W
         return _from_file(file)
     folder = environment.get("CREDENTIALS_DIRECTORY")
     if folder and (Path(folder) / CREDENTIAL).exists():
-        return replace(_from_file(Path(folder) / CREDENTIAL), file=None, problem=None)
+        return msgspec.structs.replace(_from_file(Path(folder) / CREDENTIAL), file=None, problem=None)
     if environment.get(VARIABLE):
         return _parse(environment[VARIABLE], f"${VARIABLE}")
     return _from_file(waited_for) if waited_for.exists() else None
@@ -74,7 +74,7 @@ def _from_file(file: Path) -> Found:
         raise IdentityError(f"{file}: cannot be read: {reason}") from error
     open_to = stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO)
     problem = f"{file}: others may read it; `chmod 600 {file}`" if open_to else None
-    return replace(_parse(line, str(file)), file=file, problem=problem)
+    return msgspec.structs.replace(_parse(line, str(file)), file=file, problem=problem)
 
 
 def policy_key(file: Path) -> bytes:

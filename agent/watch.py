@@ -5,8 +5,9 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from evidence.kind import Body
 from evidence.kinds.agent import ClockStep, Loss, Stop
@@ -71,8 +72,7 @@ class Outside(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Retuning:
+class Retuning(msgspec.Struct, frozen=True):
     """Events to tell, and, where the settings are others now, these and the sensors that they concern."""
 
     bodies: tuple[Body, ...] = ()
@@ -80,8 +80,7 @@ class Retuning:
     settings: Settings | None = None
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """All that the loop drives.
 
     begin returns what to tell first, given the time (UTC ns) when all feeds were open. stopped returns

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import pkgutil
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from evidence import found_modules
 
 from . import commands, screen
 from .command import FAULT, FINE, NOT_LOGGED_IN, Call, Command
@@ -67,7 +68,7 @@ def _fail(call: Call, error: Exception, code: int) -> int:
 
 def verbs() -> list[str]:
     """Return every verb, by the names of the modules in commands/."""
-    return sorted(found.name for found in pkgutil.iter_modules(commands.__path__))
+    return found_modules.names(commands.__path__)
 
 
 def load(verb: str) -> Command:

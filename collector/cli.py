@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import pkgutil
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from evidence import found_modules
 from evidence.errors import EvidenceError
 
 from . import commands, terminal
@@ -74,7 +74,7 @@ def _describe(error: OSError) -> str:
 
 def _modules() -> dict[str, str]:
     """Return the command modules by their words as typed, with a dash or a space for each underscore."""
-    return {found.name: found.name for found in pkgutil.iter_modules(commands.__path__)}
+    return {name: name for name in found_modules.names(commands.__path__)}
 
 
 def _find(words: Sequence[str]) -> tuple[Command, list[str]] | None:

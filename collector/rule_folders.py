@@ -6,10 +6,11 @@ Each function raises TypeError where a module has no such constant, or one of an
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TypeVar
+
+from evidence import found_modules
 
 from . import correlations as correlation_modules
 from . import detections as detection_modules
@@ -22,10 +23,10 @@ T = TypeVar("T")
 def _load(package: ModuleType, constant: str, shape: type[T]) -> list[T]:
     """Return the constant of every module in package, in order of names."""
     found: list[T] = []
-    for module in pkgutil.iter_modules(package.__path__):
-        rule = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), constant, None)
+    for module in found_modules.names(package.__path__):
+        rule = getattr(importlib.import_module(f"{package.__name__}.{module}"), constant, None)
         if not isinstance(rule, shape):
-            raise TypeError(f"{package.__name__}.{module.name}: {constant} is not a {shape.__name__}")
+            raise TypeError(f"{package.__name__}.{module}: {constant} is not a {shape.__name__}")
         found.append(rule)
     return found
 

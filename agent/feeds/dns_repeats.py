@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -32,8 +31,7 @@ class Repeated(msgspec.Struct):
     last: Query | None = None
 
 
-@dataclass
-class _Share:
+class _Share(msgspec.Struct):
     began: int
     told: int = 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+
+from evidence import found_modules
 
 from ..sensor import Sensor
 
@@ -15,11 +16,11 @@ def all_sensors() -> tuple[Sensor, ...]:
         TypeError: a module's SENSOR is missing, is no Sensor, or has the name of another.
     """
     found: dict[str, Sensor] = {}
-    for module in pkgutil.iter_modules(__path__):
-        sensor = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SENSOR", None)
+    for module in found_modules.names(__path__):
+        sensor = getattr(importlib.import_module(f"{__name__}.{module}"), "SENSOR", None)
         if not isinstance(sensor, Sensor):
-            raise TypeError(f"agent/sensors/{module.name}.py: SENSOR is {sensor!r}, not a Sensor")
+            raise TypeError(f"agent/sensors/{module}.py: SENSOR is {sensor!r}, not a Sensor")
         if sensor.name in found:
-            raise TypeError(f"agent/sensors/{module.name}.py: a sensor named {sensor.name} exists already")
+            raise TypeError(f"agent/sensors/{module}.py: a sensor named {sensor.name} exists already")
         found[sensor.name] = sensor
     return tuple(found[name] for name in sorted(found))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
+from .. import found_modules
 from ..kind import Body, kind_of
 
 
 def _scan() -> dict[str, type[Body]]:
     found: dict[str, type[Body]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for body in importlib.import_module(f"{__name__}.{module.name}").KINDS:
+    for module in found_modules.names(__path__):
+        for body in importlib.import_module(f"{__name__}.{module}").KINDS:
             if not (isinstance(body, type) and issubclass(body, Body)):
-                raise TypeError(f"evidence/kinds/{module.name}.py: {body!r} in KINDS is no Body")
+                raise TypeError(f"evidence/kinds/{module}.py: {body!r} in KINDS is no Body")
             if found.setdefault(kind_of(body), body) is not body:
-                raise TypeError(f"evidence/kinds/{module.name}.py: kind {kind_of(body)} is defined twice")
+                raise TypeError(f"evidence/kinds/{module}.py: kind {kind_of(body)} is defined twice")
     return dict(sorted(found.items()))
 
 

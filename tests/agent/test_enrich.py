@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from agent import settings
 from agent.enrich import Surroundings, all_enrichments, enrich
@@ -82,7 +82,7 @@ def test_the_parents_command_line_is_told_where_it_is_wanted_and_redacted() -> N
     assert isinstance(done := enrich(exec_, [step], around()), Exec)
     assert done.parent_cmd_line is None
     lines: dict[tuple[int, int | None], str] = {(1, 5): "mysql --password=canary2 -e x"}
-    wanting = dataclasses.replace(around(), parent_command=lambda pid, start: lines.get((pid, start)))
+    wanting = msgspec.structs.replace(around(), parent_command=lambda pid, start: lines.get((pid, start)))
     assert isinstance(done := enrich(exec_, [step], wanting), Exec)
     assert done.parent_cmd_line is not None
     assert done.parent_cmd_line.startswith("mysql --password=[redacted:")

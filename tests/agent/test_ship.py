@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import renewal
+from agent import certificate_life, renewal
 from agent.renewer import Renewer
 from agent.settings import Spool
 from agent.ship import BACKLOG_RATE, LEFT_UNREAD, RESEND
@@ -268,7 +268,7 @@ def renewer(agent: Agent, now: list[float]) -> Renewer:
 
 def test_a_certificate_is_renewed_at_two_thirds_without_a_restart(agent: Agent) -> None:
     before = agent.layout.certificate.read_bytes()
-    life = renewal.life(before)
+    life = certificate_life.life(agent.layout.certificate)
     now = [life.begins + (life.ends - life.begins) * 0.6]
     part = renewer(agent, now)
     part.tick()
@@ -284,7 +284,7 @@ def test_a_certificate_is_renewed_at_two_thirds_without_a_restart(agent: Agent) 
 
 def test_an_expired_certificate_is_renewed_by_the_host_key(agent: Agent) -> None:
     before = agent.layout.certificate.read_bytes()
-    now = [renewal.life(before).ends + 1]
+    now = [certificate_life.life(agent.layout.certificate).ends + 1]
     part = renewer(agent, now)
     part.tick()
     assert renewal.answer(LocalDisk(), agent.layout, agent.identity)
@@ -296,7 +296,7 @@ def test_an_expired_certificate_is_renewed_by_the_host_key(agent: Agent) -> None
 
 
 def test_a_renewal_that_watch_does_not_sign_is_said(agent: Agent) -> None:
-    now = [renewal.life(agent.layout.certificate.read_bytes()).ends + 1]
+    now = [certificate_life.life(agent.layout.certificate).ends + 1]
     part = renewer(agent, now)
     part.tick()
     now[0] += 100
@@ -306,7 +306,7 @@ def test_a_renewal_that_watch_does_not_sign_is_said(agent: Agent) -> None:
 
 @pytest.mark.parametrize(("left", "warned"), [(31, None), (29, 30), (6, 7), (0.5, 1), (-1, 1)])
 def test_a_late_renewal_warns_at_thirty_seven_and_one_days(left: float, warned: int | None) -> None:
-    life = renewal.Life(0.0, 365 * 86_400.0)
+    life = certificate_life.Life(0.0, 365 * 86_400.0)
     assert life.warning(life.ends - left * 86_400) == warned
 
 

@@ -28,7 +28,7 @@ from tests.bench.exec_cost import STATISTICS
 from tests.bench.program import Program
 from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
 
-COUNTS = {"exec": 4000, "connect": 30_000, "file": 25_000}
+COUNTS = {"exec": 20_000, "connect": 30_000, "file": 25_000}
 """Each takes about two seconds without a sensor; a shorter one measures where its threads happen to be."""
 _PACKAGES = {
     "auditd": "auditd", "laurel": "laurel", "execsnoop": "libbpf-tools", "gcc": "gcc"

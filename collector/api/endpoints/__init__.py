@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+
+from evidence import found_modules
 
 from ..endpoint import Endpoint
 
@@ -15,9 +16,9 @@ def load() -> tuple[Endpoint, ...]:
         TypeError: a module's ENDPOINTS holds something else.
     """
     found: list[Endpoint] = []
-    for module in pkgutil.iter_modules(__path__):
-        for endpoint in importlib.import_module(f"{__name__}.{module.name}").ENDPOINTS:
+    for module in found_modules.names(__path__):
+        for endpoint in importlib.import_module(f"{__name__}.{module}").ENDPOINTS:
             if not isinstance(endpoint, Endpoint):
-                raise TypeError(f"collector/api/endpoints/{module.name}.py: {endpoint!r} is no Endpoint")
+                raise TypeError(f"collector/api/endpoints/{module}.py: {endpoint!r} is no Endpoint")
             found.append(endpoint)
     return tuple(sorted(found, key=lambda one: (one.path, one.method)))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+
+from evidence import found_modules
 
 from ..view import View
 
 
 def _scan() -> tuple[View, ...]:
     found: list[View] = []
-    for module in pkgutil.iter_modules(__path__):
-        for view in importlib.import_module(f"{__name__}.{module.name}").VIEWS:
+    for module in found_modules.names(__path__):
+        for view in importlib.import_module(f"{__name__}.{module}").VIEWS:
             if not isinstance(view, View):
-                raise TypeError(f"collector/sigma/views/{module.name}.py: {view!r} in VIEWS is no View")
+                raise TypeError(f"collector/sigma/views/{module}.py: {view!r} in VIEWS is no View")
             found.append(view)
     return tuple(found)
 
