@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _ssl
 import datetime as dt
-import ssl
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 _SHARE = 2 / 3
 WARN_DAYS = (1, 7, 30)
 _DAY = 86_400
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -43,10 +43,22 @@ def life(path: Path) -> Life:
 
     Raises:
         OSError: it cannot be read, or there is none.
+        ValueError: its times are none.
     """
     # cryptography.x509 would take two megabytes for as long as ship runs; ssl tells this of peers alone.
     told = _ssl._test_decode_cert(path)  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other name
-    return Life(ssl.cert_time_to_seconds(told["notBefore"]), ssl.cert_time_to_seconds(told["notAfter"]))
+    return Life(_seconds(told["notBefore"]), _seconds(told["notAfter"]))
+
+
+def _seconds(text: str) -> float:
+    """Return "Jan  5 09:34:43 2018 GMT" as UTC seconds (ASN1_TIME_print(3)).
+
+    ssl.cert_time_to_seconds would load `_strptime`, which ship may not read any more once it gave up root.
+    """
+    month, day, clock, year, _ = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    date = dt.datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=dt.UTC)
+    return date.timestamp()
 
 
 def utc(seconds: float) -> str:

@@ -74,6 +74,7 @@ class PendingPaths:
         self._settling: dict[bytes, Noted] = {}
         self._waiting: dict[bytes, Noted] = {}
         self._running = False
+        self._due = 0
         self._looked_at = self._ended_at = -_LOOK
 
     def add(self, noted: Noted) -> bool:
@@ -92,15 +93,27 @@ class PendingPaths:
             pending = self._settling[noted.path] = noted
         else:
             _merge(pending, noted)
-        pending.due = max(pending.due, pending.mono + _settle(pending.actor))
+        pending.due = max(pending.due, self._one(pending.mono + _settle(pending.actor)))
         return True
+
+    def _one(self, due: int) -> int:
+        """Return a time as the object that was returned last, if equal: ten thousands may be pending."""
+        if due != self._due:
+            self._due = due
+        return self._due
 
     def due(self, mono: int) -> list[Noted]:
         """Remove and return what is to be looked at now, its actors named as well as can be by now."""
         settled = [one for one in self._settling.values() if mono >= one.due]
+        names: dict[tuple[Actor | None, int], Actor | None] = {}
         for one in settled:
             del self._settling[one.path]
-            one.actor = self._named(one)
+            who = one.actor, one.mono
+            if who not in names:
+                names[who] = self._named(one)
+            one.actor = names[who]
+        if settled and not self._settling:
+            self._settling = {}  # a table does not shrink
         ready: list[Noted] = []
         for one in settled:
             if is_installer(one.actor):

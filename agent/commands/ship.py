@@ -29,6 +29,7 @@ def ship(settings: Settings, notifier: Notifier | None = None) -> int:
 
 def _run(call: Invocation) -> int:
     process.be_shown_as("vedette-ship")
+    process.give_back_memory()
     with own_log.limited():
         return ship(call.settings(), Notifier(os.environ))
 

@@ -56,19 +56,21 @@ def exists(path: bytes) -> bool:
 
 
 def present(paths: Iterable[bytes]) -> set[bytes]:
-    """Return those of paths at which something is, reached through no link; each folder is opened once."""
-    names: dict[bytes, list[bytes]] = {}
+    """Return those of paths at which something is, reached through no link; each folder is opened once.
+
+    They are the same objects, for there may be ten thousands.
+    """
+    folders: dict[bytes, list[bytes]] = {}
     for path in paths:
-        folder, name = os.path.split(path)
-        names.setdefault(folder, []).append(name)
+        folders.setdefault(os.path.split(path)[0], []).append(path)
     found: set[bytes] = set()
-    for folder, inside in names.items():
+    for folder, inside in folders.items():
         try:
             fd = open_folder(folder)
         except OSError:
             continue
         try:
-            found.update(folder.rstrip(b"/") + b"/" + name for name in inside if _is_there(fd, name))
+            found.update(path for path in inside if _is_there(fd, os.path.split(path)[1]))
         finally:
             os.close(fd)
     return found

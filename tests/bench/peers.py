@@ -29,7 +29,8 @@ from tests.bench.program import Program
 from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
 
 COUNTS = {"exec": 20_000, "connect": 30_000, "file": 25_000}
-"""Each takes about two seconds without a sensor; a shorter one measures where its threads happen to be."""
+"""As many execs as the budget is stated for; the others take about two seconds without a sensor, and a shorter
+one measures where its threads happen to be."""
 _PACKAGES = {
     "auditd": "auditd", "laurel": "laurel", "execsnoop": "libbpf-tools", "gcc": "gcc"
 }  # fmt: skip
@@ -46,6 +47,8 @@ class Measured:
     under: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     wrote: list[float] = field(default_factory=list)
+    peak: float = 0.0
+    """MB of PSS, the most that was there right after a run of it."""
     lost: int = 0
 
     def slowdown(self) -> float:
@@ -124,17 +127,16 @@ def fill(folder: Path, count: int) -> None:
 
 def _compare(sensor: Sensor, storm: Path, repetitions: int) -> list[dict[str, object]]:
     measured = {workload: Measured() for workload in sensor.workloads}
-    peak = 0.0
     _alone(sensor, storm, measured)
     for _ in range(repetitions):
         sensor.start()
         try:
             for workload, found in measured.items():
-                peak = max(peak, _under(sensor, storm, workload, found))
+                _under(sensor, storm, workload, found)
         finally:
             sensor.stop()
         _alone(sensor, storm, measured)
-    return [_row(sensor, workload, found, peak) for workload, found in measured.items()]
+    return [_row(sensor, workload, found) for workload, found in measured.items()]
 
 
 def _alone(sensor: Sensor, storm: Path, measured: dict[str, Measured]) -> None:
@@ -142,8 +144,8 @@ def _alone(sensor: Sensor, storm: Path, measured: dict[str, Measured]) -> None:
         found.alone.append(run(storm, workload, sensor.watched))
 
 
-def _under(sensor: Sensor, storm: Path, workload: str, found: Measured) -> float:
-    """Run a workload twice under a sensor, for its time and for its cost; return the memory then in MB."""
+def _under(sensor: Sensor, storm: Path, workload: str, found: Measured) -> None:
+    """Run a workload twice under a sensor, for its time and for its cost."""
     count = COUNTS[workload]
     found.under.append(run(storm, workload, sensor.watched))
     time.sleep(_REST)
@@ -151,12 +153,11 @@ def _under(sensor: Sensor, storm: Path, workload: str, found: Measured) -> float
         before, bytes_before, began = sensor.spent(), sensor.wrote(0, 0), time.time_ns()
         run(storm, workload, sensor.watched)
         ended = time.time_ns()
-        memory = sensor.memory()
+        found.peak = max(found.peak, sensor.memory())
         time.sleep(_REST)
         found.cpu.append((sensor.spent() - before) / 1e9 / count * 1000)
     found.wrote.append((sensor.wrote(began, ended) - bytes_before) / count)
     found.lost += sensor.lost(workload, count, began, ended)
-    return memory
 
 
 @contextlib.contextmanager
@@ -176,13 +177,13 @@ def run(storm: Path, workload: str, folder: Path) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _row(sensor: Sensor, workload: str, found: Measured, peak: float) -> dict[str, object]:
+def _row(sensor: Sensor, workload: str, found: Measured) -> dict[str, object]:
     return {
         "peer": sensor.name,
         "workload": workload,
         "slowdown": round(found.slowdown(), 3),
         "cpu_s_per_1k": round(statistics.median(found.cpu), 4),
-        "pss_mb": round(peak, 1),
+        "pss_mb": round(found.peak, 1),
         "bytes_per_event": round(statistics.median(found.wrote), 1),
         "lost": found.lost,
         "prints_only": sensor.prints_only,
