@@ -16,27 +16,36 @@ _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 _PRIVATE_FILE = re.compile(r"\S+ r-[x-]p [0-9a-f]+ \S+ \d+ +/")
 _OWN = ("Anonymous", "Swap")
 _MADV_DONTNEED = 4
+_SOON, _EVERY = 5.0, 60.0
+"""Seconds from the first look to the second, and from then on."""
 
 
 class MappedFiles:
-    """Lets go, time and again, of what was mapped as it is now the last time too.
+    """Lets go, each minute, of what was mapped as it is now the last time too.
 
     Once is not enough: a library that another thread is just loading has not been changed by the loader yet.
     """
 
     def __init__(self) -> None:
         self._before: frozenset[tuple[int, int]] = frozenset()
+        self._due = 0.0
 
-    def let_go(self) -> None:
-        """Unmap pages that can be mapped again as they are; where the kernel lists no mappings, nothing."""
+    def let_go(self, now: float) -> None:
+        """Unmap pages that can be mapped again as they are; where the kernel lists no mappings, nothing.
+
+        To be called each few seconds; now is of the monotonic clock, in seconds.
+        """
+        if now < self._due:
+            return
+        self._due = now + (_EVERY if self._before else _SOON)
         try:
-            now = frozenset(unchanged(_SMAPS.read_text(errors="replace")))
+            found = frozenset(unchanged(_SMAPS.read_text(errors="replace")))
         except OSError:
             return
         libc = ctypes.CDLL(None)
-        for address, length in now & self._before:
+        for address, length in found & self._before:
             libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), _MADV_DONTNEED)
-        self._before = now
+        self._before = found
 
 
 def unchanged(listed: str) -> Iterator[tuple[int, int]]:

@@ -32,7 +32,6 @@ class Outside:
 
     def ready(self, summary: str) -> None:
         """Tell the service manager that start-up is over."""
-        self._mapped.let_go()
         self._notifier.ready(summary)
 
     def alive(self, summary: str) -> None:
@@ -48,10 +47,13 @@ class Outside:
         with suppress(OSError):
             status.write(self._runtime, report.status(now, feeds, batching))
 
-    def cost(self, now: Moment) -> Cost:
-        """Return the cost since the last call, and give back what is not needed any more."""
+    def give_back(self, now: Moment) -> None:
+        """Give memory back to the host that is not needed any more."""
         vitals.give_back()
-        self._mapped.let_go()
+        self._mapped.let_go(now.mono / 1e9)
+
+    def cost(self, now: Moment) -> Cost:
+        """Return the cost since the last call."""
         used, self._cpu = self._cpu, vitals.cpu_seconds()
         since, self._since = self._since, now.mono
         interval = (now.mono - since) / 1e9 if since is not None else 0.0

@@ -32,7 +32,6 @@ FAREWELL = 2.0
 """Seconds to wait for watch's farewell where the supervisor was killed: both are told to end at once then."""
 _LOOK = 0.1
 _STATE_EVERY = 5.0
-_GIVE_BACK_EVERY = 60.0
 _SECOND = 1_000_000_000
 
 
@@ -78,7 +77,7 @@ class ShipProcess:
         )
         self._alarm = Alarm(layout.out / HEADS_FILE)
         self._mapped = MappedFiles()
-        self._written = self._given_back = 0.0
+        self._written = 0.0
         self._last: inbox.ShipState | None = None
 
     def run(self, signals: StopSignals) -> None:
@@ -128,12 +127,16 @@ class ShipProcess:
         return self._shipper.state.problem or self._renewer.problem or "ships"
 
     def _leave_state(self, *, at_once: bool = False) -> None:
-        """Each five seconds at most, feed the watchdog, and write how shipping goes when that changed."""
+        """Each five seconds at most, feed the watchdog, and write how shipping goes when that changed.
+
+        Memory that is not needed any more goes back to the host.
+        """
         now = time.monotonic()
         if not at_once and now - self._written < _STATE_EVERY:
             return
         self._written = now
-        self._give_back(now)
+        vitals.give_back()
+        self._mapped.let_go(now)
         self._notifier.alive(self._problem())
         life = self._renewer.life()
         state = msgspec.structs.replace(
@@ -148,9 +151,3 @@ class ShipProcess:
             with suppress(OSError):
                 raw = inbox.encode_state(stamped)
                 self._disk.replace(self._layout.inbox / inbox.STATE_FILE, raw, durable=False)
-
-    def _give_back(self, now: float) -> None:
-        if now - self._given_back >= _GIVE_BACK_EVERY:
-            self._given_back = now
-            vitals.give_back()
-            self._mapped.let_go()

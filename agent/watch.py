@@ -63,6 +63,10 @@ class Outside(Protocol):
         """Write the status."""
         ...
 
+    def give_back(self, now: Moment) -> None:
+        """Give memory back to the host."""
+        ...
+
     def cost(self, now: Moment) -> Cost:
         """Return the cost since the last call."""
         ...
@@ -213,6 +217,7 @@ class Watch:
         if reports:
             self._status_at = now.mono + _STATUS
             parts.outside.show(parts.report, parts.feeds, parts.batching, now.time)
+            parts.outside.give_back(now)
         if parts.watchdog is None or parts.batching.stuck(now) < parts.watchdog:
             parts.outside.alive(self._summary())
 

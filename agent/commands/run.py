@@ -55,6 +55,8 @@ def _ship(settings: Settings) -> int:
 
     account = privilege.ship_account()
     if account is not None:
+        from .. import tls_key  # noqa: F401, PLC0415 - a renewal loads it, and that user may not read it
+
         # Only now: the program's own files need not be readable for that user.
         privilege.drop(account)
         process.die_with_parent("vedette-ship")

@@ -65,20 +65,30 @@ def test_pages_of_a_file_are_unmapped_and_come_back(file: Path) -> None:
         whole = mapped[:]
         assert resident(file) == len(whole) // 1024
         files = MappedFiles()
-        files.let_go()
+        files.let_go(100.0)
         assert resident(file) == len(whole) // 1024, "it was not there before"
-        files.let_go()
+        files.let_go(106.0)
         assert resident(file) == 0
         assert mapped[:] == whole
+
+
+def test_it_looks_soon_again_and_then_each_minute(file: Path) -> None:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ) as mapped:
+        files, gone = MappedFiles(), []
+        for now in (100.0, 104.0, 105.0, 164.0, 165.0):
+            assert mapped[:]
+            files.let_go(now)
+            gone.append(resident(file) == 0)
+        assert gone == [False, False, True, False, True]
 
 
 def test_what_this_process_wrote_stays(file: Path) -> None:
     access = mmap.PROT_READ | mmap.PROT_WRITE
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, mmap.MAP_PRIVATE, access) as mapped:
         files = MappedFiles()
-        files.let_go()
+        files.let_go(100.0)
         mapped[:4] = b"mine"
-        files.let_go()
+        files.let_go(106.0)
         assert mapped[:4] == b"mine"
 
 
@@ -86,4 +96,4 @@ def test_a_process_that_cannot_list_its_mappings_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapped_files, "_SMAPS", tmp_path / "none")
-    MappedFiles().let_go()
+    MappedFiles().let_go(100.0)

@@ -94,6 +94,9 @@ class Quiet:
         report.status(now, feeds, batching)
         self.shown += 1
 
+    def give_back(self, now: Moment) -> None:
+        pass
+
     def cost(self, now: Moment) -> Cost:  # noqa: ARG002 - as above
         return Cost(None, 0.0, 0.0)
 

@@ -29,7 +29,7 @@ from tests.bench.program import Program
 from tests.bench.sensors import Auditd, Execsnoop, Laurel, Sensor, Vedette
 
 COUNTS = {"exec": 20_000, "connect": 30_000, "file": 25_000}
-"""As many execs as the budget is stated for. A run of less than half a second measures where its threads are."""
+"""As many execs as the budget is stated for; a run of half a second measures where its threads are."""
 _PACKAGES = {
     "auditd": "auditd", "laurel": "laurel", "execsnoop": "libbpf-tools", "gcc": "gcc"
 }  # fmt: skip

@@ -60,6 +60,7 @@ generations = 2
 """
 
 
+_TRACEFS = Path("/sys/kernel/tracing")
 _STORM = ("/bin/true", "storm")
 _LONGEST_START = 45.0
 
@@ -171,11 +172,19 @@ class Execsnoop(Sensor):
     workloads = ("exec",)
 
     def start(self) -> None:
-        """Start it."""
+        """Start it, with the kernel's list of tracepoints where it looks for that.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        if not _TRACEFS.joinpath("events").exists():
+            subprocess.run(["mount", "-t", "tracefs", "tracefs", _TRACEFS], check=True)
         self._log = (self.folder / "out").open("wb")
         self._started = time.time_ns()
         self._program = subprocess.Popen(["/usr/sbin/execsnoop", "-t", "-U"], stdout=self._log)
         time.sleep(2.0)
+        if self._program.poll() is not None:
+            raise RuntimeError("execsnoop ended at once")
 
     def stop(self) -> None:
         """End it."""
