@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.certificate_notice import CertificateNotice
@@ -70,7 +70,7 @@ def test_watch_tells_it_with_priority_at_a_heartbeat(ship: Ship, tmp_path: Path)
     ship.says(7)
     bench.step = lambda turn: "end" if turn == 12 else None
     notices = CertificateNotice(ship.read, LastRun(tmp_path)).due
-    Watch(replace(bench._parts(), notices=notices)).run()  # noqa: SLF001 - one part is exchanged
+    Watch(msgspec.structs.replace(bench._parts(), notices=notices)).run()  # noqa: SLF001 - one part is exchanged
     told = [(said.lane, body) for said, bodies in bench.sealed() for body in bodies]
     assert [one for one in told if isinstance(one[1], Certificate)] == [
         ("priority", Certificate(days=7, until=500))
