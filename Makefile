@@ -14,6 +14,7 @@ demo: install ## an insider on test hosts, from the kernel to the incident, with
 	    $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(RECEIPTS),--receipts $(RECEIPTS)) $(if $(JOIN),--join)
 
 test: install ## every suite, with its minutes
+	@packaging/prerequisites.sh tests
 	@$(PY) tests/suites.py
 
 check: install ## lint, types, layout, and the tables of docs/ held against the code

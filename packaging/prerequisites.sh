@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs, as root on Debian and its kin, the packages that a build and the tests need; else says what is missing.
-# With the word boot also those that boot systems: see tests/packages. With the word packages those that build packages
-# from nothing, sign them, make repositories, and look them over.
+# Installs, as root on Debian and its kin, the packages that a build, the demo and the range need; else says what is missing.
+# With the word tests also what the tests run against, with the word boot what boots systems (tests/packages), and with
+# the word packages what builds packages from nothing, signs them, makes repositories, and looks them over.
 set -eu
 
 missing=""
@@ -23,12 +23,19 @@ need rsyslogd rsyslog
 need sudo sudo
 need ip iproute2
 need setcap libcap2-bin
+need curl curl
+need busybox busybox-static
 if [ "${1:-}" = boot ]; then
     need systemd-nspawn systemd-container
     need mmdebstrap mmdebstrap
     need apt-ftparchive apt-utils
 fi
-if [ "${1:-}" = packages ]; then
+if [ "${1:-}" = tests ]; then
+    need crontab cron
+    need at at
+    need logrotate logrotate
+fi
+if [ "${1:-}" = tests ] || [ "${1:-}" = packages ]; then
     need gpg gnupg
     need apt-ftparchive apt-utils
     need createrepo_c createrepo-c
@@ -37,9 +44,12 @@ if [ "${1:-}" = packages ]; then
     need rpmlint rpmlint
     need shellcheck shellcheck
     need mandoc mandoc
+    need patch patch
+    need objdump binutils
+fi
+if [ "${1:-}" = packages ]; then
     # What compiles the bundled Python and its libraries, beside the compiler, which is pinned: docs/runtime.md.
     need make make
-    need patch patch
     need m4 m4
     need perl perl
     need tclsh tcl
@@ -48,7 +58,11 @@ if [ "${1:-}" = packages ]; then
     need libtoolize libtool
     need /usr/share/aclocal/ltdl.m4 libltdl-dev
     need pkg-config pkgconf
-    need objdump binutils
+fi
+
+# systemd mounts it at each boot; where no systemd runs, rings could not outlive watch in the tests.
+if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ] && [ -d /sys/fs/bpf ] && ! mountpoint -q /sys/fs/bpf; then
+    mount -t bpf -o mode=700 bpf /sys/fs/bpf || echo "No bpffs: tests of pinned rings are skipped and named." >&2
 fi
 
 [ -n "$missing" ] || exit 0

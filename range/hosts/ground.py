@@ -16,7 +16,19 @@ from pathlib import Path
 FOLDER = Path("/media")
 """Where the range's own tmpfs is mounted, as only the range sees it."""
 NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid")
-_PROGRAMS = ("curl", "ip", "nsenter", "rsyslogd", "runuser", "setpriv", "sftp", "sshd", "sudo", "unshare")
+_PROGRAMS = (
+    "busybox",
+    "curl",
+    "ip",
+    "nsenter",
+    "rsyslogd",
+    "runuser",
+    "setpriv",
+    "sftp",
+    "sshd",
+    "sudo",
+    "unshare",
+)
 _MEMORY = "4g"
 _OBJECTS = Path(__file__).resolve().parents[2] / "agent/kernel/bpf"
 _NOBODY_YET = "4294967295"
