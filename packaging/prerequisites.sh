@@ -60,9 +60,13 @@ if [ "${1:-}" = packages ]; then
     need pkg-config pkgconf
 fi
 
-# systemd mounts it at each boot; where no systemd runs, rings could not outlive watch in the tests.
-if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ] && [ -d /sys/fs/bpf ] && ! mountpoint -q /sys/fs/bpf; then
-    mount -t bpf -o mode=700 bpf /sys/fs/bpf || echo "No bpffs: tests of pinned rings are skipped and named." >&2
+# systemd mounts these at each boot; where none runs, rings could not outlive watch, nor system calls be traced.
+if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
+    for mount in bpf:/sys/fs/bpf tracefs:/sys/kernel/tracing; do
+        if [ -d "${mount#*:}" ] && ! mountpoint -q "${mount#*:}"; then
+            mount -t "${mount%%:*}" -o mode=700 "${mount%%:*}" "${mount#*:}" || echo "Not mounted: ${mount#*:}" >&2
+        fi
+    done
 fi
 
 [ -n "$missing" ] || exit 0
