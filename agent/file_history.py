@@ -6,6 +6,7 @@ No event if content and metadata are equal (R30): of a new mtime or inode alone 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Generator
 from typing import Protocol
 
@@ -24,6 +25,8 @@ from .kernel.no_follow import exists, open_folder
 _KEY = "shadow key"
 _GONE = 100_000
 _LINKS = 16
+_LEARNED = 8_192
+"""Files that were learned in silence and are remembered: seconds of a scan, a third of one at full speed."""
 
 
 class Explainer(Protocol):
@@ -39,14 +42,16 @@ class Explainer(Protocol):
 class Sight(msgspec.Struct, frozen=True):
     """How a path came to be looked at: found is ``live`` or ``scan``; quiet: learn it, it is no event.
 
-    unlearned: the first scan of its tree goes on, so what is not known need not be new. absent: nothing was
-    there a moment ago. missed: something was there before, and was never looked at. former is the name in the
-    trees that a rename was told to come from. The rest is as in the file kinds.
+    appeared: its name is new, whatever a silent scan learned of it a moment before. unlearned: the first scan
+    of its tree goes on, so what is not known need not be new. absent: nothing was there a moment ago. missed:
+    something was there before, and was never looked at. former is the name in the trees that a rename was
+    told to come from. The rest is as in the file kinds.
     """
 
     found: str
     actor: Actor | None = None
     quiet: bool = False
+    appeared: bool = False
     unlearned: bool = False
     absent: bool = False
     missed: bool = False
@@ -72,6 +77,7 @@ class FileHistory:
         self._baseline = baseline
         self._explainer = explainer
         self._hash_limit = hash_limit
+        self._learned: deque[int] = deque(maxlen=_LEARNED)
         self._key = baseline.fact(_KEY) or os.urandom(32)
         baseline.set_fact(_KEY, self._key)
 
@@ -101,7 +107,9 @@ class FileHistory:
                 yield from self._gone(path, known, sight)
             return None
         if known is not None and glimpse(known.state, known.ctime) == glimpse(now.state, now.ctime):
-            return now
+            if not self._is_untold(path, sight):
+                return now
+            known = None
         wanted = Wanted(self._hash_limit, keep=keeps_content(path), md5=not sight.quiet)
         looked = yield from read_state(place.folder, place.name, wanted)
         if looked is None:
@@ -113,10 +121,10 @@ class FileHistory:
             known = None
         self._baseline.put(path, Known(looked.state, looked.ctime, content))
         if former is not None:
-            self._baseline.remove(former)
-            if looked.state.type == "dir":
-                self._baseline.move(former, path)
-        if not sight.quiet:
+            self._moved(former, path, looked)
+        if sight.quiet:
+            self._learned.append(hash(path))
+        else:
             body = _told(_compare(path, known, looked.state, content, former), sight)
             if body is not None:
                 yield self._finish(body, path, looked, sight)
@@ -130,7 +138,20 @@ class FileHistory:
         if looked is not None:
             content = kept_form(path, looked.content, self._key) if looked.content is not None else None
             self._baseline.learn(above, name, Known(looked.state, looked.ctime, content))
+            self._learned.append(hash(path))
         return looked
+
+    def _is_untold(self, path: bytes, sight: Sight) -> bool:
+        """Return whether path appeared, and a silent scan came across it before that was told; once."""
+        if not sight.appeared or hash(path) not in self._learned:
+            return False
+        self._learned.remove(hash(path))
+        return True
+
+    def _moved(self, former: bytes, path: bytes, looked: Looked) -> None:
+        self._baseline.remove(former)
+        if looked.state.type == "dir":
+            self._baseline.move(former, path)
 
     def _gone(self, path: bytes, known: Known, sight: Sight) -> Generator[int | Body, None, None]:
         """Tell that path is gone, and what was in it with it."""

@@ -266,6 +266,7 @@ class FileWork:
         return Sight(
             "live",
             noted.actor,
+            appeared=noted.appeared,
             unlearned=not noted.appeared and not _complete(parts, root),
             absent=absent,
             missed=noted.installed and not is_installer(noted.actor),

@@ -68,7 +68,7 @@ class TreeScan:
             return
         looked = yield from told(self._history.look(root, sight))
         folders = [root] if _is_folder(looked) else []
-        sight = Sight(sight.found, sight.actor, quiet=sight.quiet, late=sight.late)
+        sight = Sight(sight.found, sight.actor, quiet=sight.quiet, appeared=sight.appeared, late=sight.late)
         while folders:
             below = yield from self._enter(folders.pop(), sight)
             folders += reversed(below)

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent import pending_paths
 from agent.errors import RungUnavailable
 from agent.sensor import Context, Feed, Moment
 from agent.sensors.file import SENSOR
@@ -172,6 +173,20 @@ def test_what_happens_while_the_first_scan_goes_on_is_told(tree: Path, start: St
     found = {(type(body), str(getattr(body, "path", None)).rpartition("/")[2]) for body in bodies}
     assert found == {(Delete, "298"), (Change, "299"), (Create, "new")}
     assert all(getattr(body, "before", None) is None for body in bodies), "what it was is not known yet"
+
+
+def test_what_appears_is_told_once_though_the_first_scan_came_across_it_before(
+    tree: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_paths, "SETTLE", 1_000_000_000)
+    feed = start("fanotify")
+    (tree / "etc/new").write_text("x")
+    (tree / "etc/folder").mkdir()
+    (tree / "etc/folder/inside").write_text("y")
+    bodies = settle(feed, lambda bodies: len(bodies) > 2)
+    names = ("folder", "folder/inside", "new")
+    assert sorted(paths(bodies, Create)) == [str(tree / f"etc/{name}") for name in names]
+    assert settle(feed) == []
 
 
 def test_create_change_attributes_rename_delete(tree: Path, start: Start, rung: str) -> None:
