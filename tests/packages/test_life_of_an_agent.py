@@ -72,21 +72,22 @@ def test_another_version_under_load_loses_and_doubles_nothing(
         "the new watch", lambda: fleet.is_active() and fleet.pid("vedette-watch.service") != former
     )
     time.sleep(2)
-    done = _finish(fleet, load)
+    _finish_each_once(fleet, load, mark)
+    assert "# this host's own line" in fleet.host.run("cat", "/etc/vedette/agent.toml")
+    assert fleet.host.wait("a status", fleet.status)["agent"] == before
+
+
+def _finish_each_once(fleet: Fleet, load: subprocess.Popen[str], mark: str) -> None:
+    """End the load, and find each of its execs once."""
+    fleet.host.run("touch", "/run/enough")
+    said, _ = load.communicate(timeout=60)
+    done = int(said)
     fleet.wait_for(
         f"all of {done} execs, each once",
         "SELECT count(*) AS n, count(DISTINCT cmd_line) AS d FROM events "  # noqa: S608 - our own words
         f"WHERE kind = 'process.exec' AND cmd_line LIKE '/bin/true {mark}-%'",
         lambda rows: rows[0] == {"n": done, "d": done},
     )
-    assert "# this host's own line" in fleet.host.run("cat", "/etc/vedette/agent.toml")
-    assert fleet.host.wait("a status", fleet.status)["agent"] == before
-
-
-def _finish(fleet: Fleet, load: subprocess.Popen[str]) -> int:
-    fleet.host.run("touch", "/run/enough")
-    said, _ = load.communicate(timeout=60)
-    return int(said)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -95,13 +96,7 @@ def test_a_killed_part_comes_back_and_costs_no_exec(fleet: Fleet, unit: str) -> 
     load = fleet.host.start("sh", "-c", _LOAD.format(mark=mark))
     fleet.host.run("systemctl", "kill", "--signal=KILL", unit)
     fleet.host.wait("a new process", lambda: fleet.is_active() and fleet.pid(unit) not in (0, killed))
-    done = _finish(fleet, load)
-    fleet.wait_for(
-        f"all of {done} execs, each once",
-        "SELECT count(*) AS n, count(DISTINCT cmd_line) AS d FROM events "  # noqa: S608 - our own words
-        f"WHERE kind = 'process.exec' AND cmd_line LIKE '/bin/true {mark}-%'",
-        lambda rows: rows[0] == {"n": done, "d": done},
-    )
+    _finish_each_once(fleet, load, mark)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -114,13 +109,7 @@ def test_a_part_out_of_memory_comes_back_and_costs_no_exec(fleet: Fleet, unit: s
         fleet.host.wait("a new process", lambda: fleet.is_active() and fleet.pid(unit) not in (0, starved))
         assert kills() == 1
     time.sleep(2)
-    done = _finish(fleet, load)
-    fleet.wait_for(
-        f"all of {done} execs, each once",
-        "SELECT count(*) AS n, count(DISTINCT cmd_line) AS d FROM events "  # noqa: S608 - our own words
-        f"WHERE kind = 'process.exec' AND cmd_line LIKE '/bin/true {mark}-%'",
-        lambda rows: rows[0] == {"n": done, "d": done},
-    )
+    _finish_each_once(fleet, load, mark)
     assert {one: fleet.pid(one) for one in others} == others
 
 
