@@ -33,9 +33,9 @@ class _Upload(socketserver.BaseRequestHandler):
                 wanted = _expected(head)
                 if b"expect: 100-continue" in head.lower() and wanted is not None:
                     self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Noted first: who was answered may at once ask what was received.
+        _note({"from": self.client_address[0], "port": self.client_address[1], "bytes": received})
         self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        said = {"from": self.client_address[0], "port": self.client_address[1], "bytes": received}
-        _note(said)
 
 
 def _note(said: dict[str, object]) -> None:
