@@ -104,37 +104,45 @@ class Analysis:
         self, origin: Origin, events: Sequence[Event[Body]], now: int
     ) -> tuple[list[Person | None], list[Alert]]:
         """Return who is behind each event of one batch, and the alerts that arose; now is UTC ns."""
-        persons: list[Person | None] = []
-        alerts: list[Alert] = []
-        alerts += self._decide(events, origin, now)
+        alerts = self._decide(events, origin, now)
+        # One thing for all events after another: code and tables of each stay in the processor's cache.
         attribute, rules_of, judge = self._attribution.attribute, self._wanted.of, self._judge
-        matching, left = self._sigma.judge.of, self._meter.left
+        persons = [attribute(origin, event) for event in events]
+        matches = self._matching(events)
         agent, epoch, boot, host = origin.agent, origin.epoch, origin.boot, origin.host
-        index, received, skew = origin.index, origin.received, origin.skew
-        for event in events:
-            body, person = event.body, attribute(origin, event)
-            persons.append(person)
-            rules = rules_of(body)
+        index, received, skew, left = origin.index, origin.received, origin.skew, self._meter.left
+        for at, event in enumerate(events):
+            rules = rules_of(event.body)
             if rules:
-                record = Record(agent, epoch, boot, host, index, received, event, person, skew)
+                record = Record(agent, epoch, boot, host, index, received, event, persons[at], skew)
                 left -= 1
                 if left:
                     judge(rules, record, now, alerts)
                 else:
                     left = costs.EVERY
                     self._measure(rules, record, now, alerts)
-            try:
-                matched = matching(body)
-            except Exception as error:  # noqa: BLE001 - a rule that fails must not blind the others
-                alerts.extend(self._sigma_failed(_record(origin, event, person), error, now))
-            else:
-                if matched:
-                    self._match(matched, _record(origin, event, person), now, alerts)
+            if at in matches:
+                self._match(matches[at], _record(origin, event, persons[at]), now, alerts)
         self._meter.left = left
         for session in self._attribution.revisions(now):
             self._revised.append(session)
             alerts.extend(self._judge_session(session, now))
         return persons, alerts
+
+    def _matching(self, events: Sequence[Event[Body]]) -> dict[int, tuple[SigmaRule, ...] | Exception]:
+        """Return by their places the Sigma rules that events match, or why that cannot be told of one."""
+        judge, bodies = self._sigma.judge, [event.body for event in events]
+        found: dict[int, tuple[SigmaRule, ...] | Exception] = {}
+        try:
+            found |= judge.each(bodies)
+        except Exception:  # noqa: BLE001 - an event that cannot be judged must not hide the others
+            for at, body in enumerate(bodies):
+                try:
+                    if rules := judge.of(body):
+                        found[at] = rules
+                except Exception as error:  # noqa: BLE001 - as above
+                    found[at] = error
+        return found
 
     def _decide(self, events: Sequence[Event[Body]], origin: Origin, now: int) -> list[Alert]:
         """Take what was decided of rules; an act is a batch of its own, and only the collector has any.
@@ -237,8 +245,13 @@ class Analysis:
             self._judge((one,), record, now, alerts)
             self._meter.judged(one[0].id, self._clock() - begun)
 
-    def _match(self, rules: Sequence[SigmaRule], record: Record, now: int, alerts: list[Alert]) -> None:
+    def _match(
+        self, rules: Sequence[SigmaRule] | Exception, record: Record, now: int, alerts: list[Alert]
+    ) -> None:
         """Add to alerts what Sigma rules that match an event, and correlations over them, have to say."""
+        if isinstance(rules, Exception):
+            alerts.extend(self._sigma_failed(record, rules, now))
+            return
         try:
             for rule, one in self._sigma.told(rules, record, self._decided):
                 alerts.extend(self._alerts(rule, (_placed(one, record),), now))

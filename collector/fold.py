@@ -178,6 +178,7 @@ class Fold:
                 found, raised = self._attribute(origin, events, faults)
             persons += found
             alerts += raised
+            del events  # before the next are made: theirs is then the memory that is at hand
         batch, host = reading.batch(), self._state.hosts.get(said.agent, "")
         if batch.faults:
             alerts.append(findings.undecodable(batch, host))

@@ -23,6 +23,7 @@ HALF_LIFE = 86_400_000_000_000
 POINT = 1000
 """Risk is counted in thousandths of a point."""
 POINTS: dict[Severity, int] = {"informational": 1, "low": 10, "medium": 30, "high": 60, "critical": 100}
+_WORTH = {severity: points * POINT for severity, points in POINTS.items()}
 TACTIC_BONUS = 10
 PEOPLE_LIMIT = 10_000
 SESSIONS_LIMIT = 50_000
@@ -172,16 +173,19 @@ def part(alert: Alert) -> Part | None:
 
 def score(parts: Iterable[Part], step: int, per_rule: int) -> int:
     """Return the risk of parts at the end of a step, in thousandths of a point."""
+    return _total([(one, step - one.step) for one in parts if one.step <= step], per_rule)
+
+
+def _total(aged: Iterable[tuple[Part, int]], per_rule: int) -> int:
+    """Return the risk of parts that are so many steps old."""
     worth: dict[str, int] = {}
     most: dict[str, int] = {}
     tactics: set[str] = set()
-    for one in parts:
-        age = step - one.step
-        if age < 0:
-            continue
-        points = POINTS[one.severity] * POINT
-        worth[one.rule] = worth.get(one.rule, 0) + faded(points, age)
-        most[one.rule] = max(most.get(one.rule, 0), points)
+    for one, age in aged:
+        rule, points = one.rule, _WORTH[one.severity]
+        worth[rule] = worth.get(rule, 0) + (faded(points, age) if age else points)
+        if points > most.get(rule, 0):
+            most[rule] = points
         if age < _STEPS and one.tactic is not None:
             tactics.add(one.tactic)
     total = sum(min(points, per_rule * most[rule]) for rule, points in worth.items())
@@ -219,31 +223,27 @@ def crossings(parts: Iterable[Part], since: int, limits: Limits) -> Iterator[Fin
     Each is named after the first finding, not after the person, whose name may be learnt later.
     """
     threshold, most = limits.threshold * POINT, limits.per_rule
-    ordered = sorted(parts, key=lambda one: (one.time, one.rule, one.entity))
+    ordered = [(one, one.step) for one in sorted(parts, key=_order)]
     for times, severity in _LEVELS:
-        counted = [one for one in ordered if times == 1 or one.is_sure]
-        if _at_most(counted, most) < times * threshold:
+        counted = ordered if times == 1 else [pair for pair in ordered if pair[0].is_sure]
+        # What does not suffice where nothing has faded yet suffices never.
+        if _total([(one, 0) for one, _at in counted], most) < times * threshold:
             continue
         days: set[int] = set()
-        for step in sorted({one.step for one in counted if one.step >= since}):
-            after, day = score(counted, step, most), step * STEP // _DAY
+        for step in sorted({at for _one, at in counted if at >= since}):
+            until = [(one, step - at) for one, at in counted if at <= step]
+            after, day = _total(until, most), step * STEP // _DAY
             if after < times * threshold or day in days:
                 continue
-            before = score([one for one in counted if one.step < step], step, most)
-            if before < times * threshold:
+            if _total([pair for pair in until if pair[1]], most) < times * threshold:
                 days.add(day)
-                until = [one for one in counted if one.step <= step]
-                anchor = f"{until[0].rule}|{until[0].entity}|{day}|{times}"
-                yield _finding(anchor, severity, until, after)
+                found = [one for one, _age in until]
+                anchor = f"{found[0].rule}|{found[0].entity}|{day}|{times}"
+                yield _finding(anchor, severity, found, after)
 
 
-def _at_most(parts: Sequence[Part], per_rule: int) -> int:
-    """Return what the risk of parts never exceeds: what it is where nothing fades."""
-    if not parts:
-        return 0
-    step = parts[0].step
-    fresh = [msgspec.structs.replace(one, time=step * STEP) for one in parts]
-    return score(fresh, step, per_rule)
+def _order(one: Part) -> tuple[int, str, str]:
+    return one.time, one.rule, one.entity
 
 
 _LEVELS: tuple[tuple[int, Severity], ...] = ((1, "medium"), (2, "high"))

@@ -177,15 +177,16 @@ class Together:
         self._panel_of = [panel for _one, panel in wanting]
         self._looks = Looks([one for one, _panel in wanting]).of
 
-    def of(self, body: Any) -> tuple[Rule, ...]:
-        """Return the rules that match a body, each once."""
+    def of(self, bodies: Sequence[Any]) -> dict[int, tuple[Rule, ...]]:
+        """Return the rules that match bodies, each once, by the places of those that any matches."""
         if len(self.panels) == 1:
-            return self.panels[0].of(body)
-        numbers, remembered = self._looks(body)
-        count = self.count
-        count.asked += 1
-        count.remembered += remembered
-        return self._judge(numbers, body) if numbers else ()
+            only = self.panels[0]
+            return {at: rules for at, body in enumerate(bodies) if (rules := only.of(body))}
+        kept, remembered = self._looks(bodies)
+        self.count.asked += len(bodies)
+        self.count.remembered += remembered
+        asked = [(at, self._judge(numbers, bodies[at])) for at, numbers in kept.items()]
+        return {at: rules for at, rules in asked if rules}
 
     def _judge(self, numbers: Sequence[int], body: Any) -> tuple[Rule, ...]:
         asked = dict.fromkeys(self._panel_of[number] for number in numbers)
@@ -226,8 +227,17 @@ class Judge:
 
     def of(self, body: Body) -> tuple[Rule, ...]:
         """Return the rules that match a body, each once."""
-        together = self.by_kind.get(type(body))
-        return () if together is None else together.of(body)
+        return self.each((body,)).get(0, ())
+
+    def each(self, bodies: Sequence[Body]) -> dict[int, tuple[Rule, ...]]:
+        """Return the rules that match bodies, each once, by the places of those that any matches."""
+        found: dict[int, tuple[Rule, ...]] = {}
+        kinds = list(map(type, bodies))
+        for kind in self.by_kind.keys() & set(kinds):
+            places = [at for at, one in enumerate(kinds) if one is kind]
+            matched = self.by_kind[kind].of([bodies[at] for at in places])
+            found |= {places[at]: rules for at, rules in matched.items()}
+        return found
 
     def matched(self, body: Body) -> list[Matched]:
         """Return the rules that match a body, with what they were judged by, in each view."""

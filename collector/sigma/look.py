@@ -7,6 +7,7 @@ what a rule wants is remembered by attribute, and not by what they are together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -37,19 +38,30 @@ class Looks:
         attributes = [_Attribute(basis, of) for basis, of in watched.items()]
         self._attributes = tuple((one.get, one.memory, one.look) for one in attributes)
 
-    def of(self, body: Any) -> tuple[list[int], bool]:
-        """Return the numbers, in order, and whether all was remembered."""
-        left, anywhere = self._start
-        remembered = True
+    def of(self, bodies: Sequence[Any]) -> tuple[dict[int, list[int]], int]:
+        """Return, by places, the numbers for bodies that may match any; and how many were remembered.
+
+        One attribute of all bodies comes after another: what is looked at stays in the processor's cache.
+        """
+        columns: list[list[Left]] = []
+        fresh: set[int] = set()
         for get, memory, look in self._attributes:
-            value = get(body)
-            found = memory.get(value)
-            if found is None:
-                found, remembered = look(value), False
-            left &= found[0]
-            anywhere |= found[1]
-        left &= anywhere
-        return numbers(left) if left else [], remembered
+            values = list(map(get, bodies))
+            found = list(map(memory.get, values))
+            if None in found:
+                for at in [at for at, one in enumerate(found) if one is None]:
+                    found[at] = look(values[at])
+                    fresh.add(at)
+            columns.append(found)  # type: ignore[arg-type]  # none is None any more
+        kept: dict[int, list[int]] = {}
+        for at, row in enumerate(zip(*columns, strict=True) if columns else repeat((), len(bodies))):
+            left, anywhere = self._start
+            for of_field, somewhere in row:
+                left &= of_field
+                anywhere |= somewhere
+            if left & anywhere:
+                kept[at] = numbers(left & anywhere)
+        return kept, len(bodies) - len(fresh)
 
 
 class _Attribute:
@@ -62,6 +74,9 @@ class _Attribute:
 
     def look(self, value: Any) -> Left:
         """Return what a value leaves, and remember it."""
+        known = self.memory.get(value)
+        if known is not None:
+            return known
         shown = [watch(show(value)) for show, watch in self._fields]
         left, anywhere = shown[0]
         for of_field, somewhere in shown[1:]:

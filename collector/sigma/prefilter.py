@@ -18,6 +18,8 @@ LIMIT = 10_000
 """Texts of one field that are remembered with what they leave."""
 _SHORT = 80
 """Characters: longer texts, as command lines, hardly come again."""
+_OF_A_FIELD = 2
+"""Texts that a rule is looked for by in one field, each in a number of its own."""
 Left = tuple[int, int]
 """The rules that a text leaves, and those for which it holds one of what may be in any of several fields."""
 Watch = Callable[[str | None], Left]
@@ -31,20 +33,24 @@ class Prefilter:
         """Build an automaton for each field; a tree comes with the places of its fields in a row of texts."""
         every = anywhere = (1 << len(nodes)) - 1
         texts: dict[int, dict[str, list[int]]] = {}
-        narrowed: dict[int, int] = {}
+        narrowed: dict[int, list[int]] = {}
         for number, (node, places) in enumerate(nodes):
             bit, wanted = 1 << number, required(node)
-            for place, one in _of_one_field(wanted, places).items():
-                narrowed[place] = narrowed.get(place, 0) | bit
-                for _field, text in one:
-                    texts.setdefault(place, {}).setdefault(text, [0, 0])[0] |= bit
+            for place, both in _of_one_field(wanted, places).items():
+                for at, one in enumerate(both):
+                    narrowed.setdefault(place, [0, 0])[at] |= bit
+                    for _field, text in one:
+                        texts.setdefault(place, {}).setdefault(text, [0, 0, 0])[at] |= bit
             mixed = [one for one in wanted if len({field for field, _text in one}) != 1]
             if mixed:
                 anywhere &= ~bit
             for field, text in max(mixed, key=rarity, default=()):
-                texts.setdefault(places[field], {}).setdefault(text, [0, 0])[1] |= bit
+                texts.setdefault(places[field], {}).setdefault(text, [0, 0, 0])[2] |= bit
         self.start: Left = (every, anywhere)
-        watches = [(place, _Watch(of, every & ~narrowed.get(place, 0))) for place, of in texts.items()]
+        watches = [
+            (place, _Watch(of, [every & ~one for one in narrowed.get(place, (0, 0))]))
+            for place, of in texts.items()
+        ]
         self.watches: tuple[tuple[int, Watch], ...] = tuple((place, watch.of) for place, watch in watches)
 
     def candidates(self, texts: Sequence[str | None]) -> list[int]:
@@ -68,37 +74,46 @@ def numbers(of: int) -> list[int]:
     return found
 
 
-def _of_one_field(wanted: Sequence[Wanted], places: Mapping[str | None, int]) -> dict[int, Wanted]:
-    """Return by place what is wanted of one field alone; where that is several, the rarest."""
-    found: dict[int, Wanted] = {}
-    for one in sorted(wanted, key=rarity):
+def _of_one_field(wanted: Sequence[Wanted], places: Mapping[str | None, int]) -> dict[int, list[Wanted]]:
+    """Return by place what is wanted of one field alone; where that is several, the two rarest."""
+    found: dict[int, list[Wanted]] = {}
+    for one in sorted(wanted, key=rarity, reverse=True):
         fields = {field for field, _text in one}
         if len(fields) == 1:
-            found[places[fields.pop()]] = one
+            of_field = found.setdefault(places[fields.pop()], [])
+            if len(of_field) < _OF_A_FIELD and one not in of_field:
+                of_field.append(one)
     return found
 
 
 class _Watch:
     """The texts that rules want of one field."""
 
-    def __init__(self, texts: Mapping[str, Sequence[int]], free: int) -> None:
-        """Take for each text the rules it is for, alone and beside others; free want none of this field."""
-        self._free = free
+    def __init__(self, texts: Mapping[str, Sequence[int]], free: Sequence[int]) -> None:
+        """Take for each text the rules that want it first, second, or beside others of any field.
+
+        free has the rules that want no first, and those that want no second text of this field.
+        """
+        self._free = tuple(free)
         self._automaton = ahocorasick.Automaton()
-        for text, (alone, beside) in texts.items():
-            self._automaton.add_word(text, (alone, beside))
+        for text, rules in texts.items():
+            self._automaton.add_word(text, tuple(rules))
         self._automaton.make_automaton()
-        self._memory: dict[str | None, Left] = {None: (free, 0)}
+        self._absent: Left = self._free[0] & self._free[1], 0
+        self._memory: dict[str | None, Left] = {None: self._absent}
 
     def of(self, text: str | None) -> Left:
         """Return which rules a text leaves."""
         found = self._memory.get(text)
         if found is not None or text is None:
-            return found or (self._free, 0)
-        left, somewhere = self._free, 0
-        for _end, (alone, beside) in self._automaton.iter(text.lower()):
-            left |= alone
+            return found or self._absent
+        first, second = self._free
+        somewhere = 0
+        for _end, (one, other, beside) in self._automaton.iter(text.lower()):
+            first |= one
+            second |= other
             somewhere |= beside
+        left = first & second, somewhere
         if len(text) <= _SHORT:
-            add(self._memory, text, (left, somewhere), LIMIT)
-        return left, somewhere
+            add(self._memory, text, left, LIMIT)
+        return left

@@ -56,6 +56,8 @@ def test_all_rules_together_find_what_each_finds_alone() -> None:
                 for example in other.examples:
                     body = panel.view.body(example.fields)
                     assert (rule in together.of(body)) == bool(alone.of(body))
+                    both = dict.fromkeys((0, 1), together.of(body)) if together.of(body) else {}
+                    assert together.each((body, body)) == both
 
 
 def test_a_wrong_example_makes_a_rule_inactive() -> None:
