@@ -7,12 +7,12 @@ from typing import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
-_SHARE = 64
+_SHARE = 8
 """The part of a full table that is dropped at once."""
 
 
 def remember(table: dict[K, V], key: K, value: V, limit: int) -> None:
-    """Store value as the newest of table, and drop the oldest few when there are more than limit."""
+    """Store value as the newest of table, and drop the oldest when there are more than limit."""
     table.pop(key, None)
     add(table, key, value, limit)
 
@@ -21,6 +21,7 @@ def add(table: dict[K, V], key: K, value: V, limit: int) -> None:
     """Do what `remember` does with a key that the table does not have."""
     table[key] = value
     if len(table) > limit:
-        # Some at once: a dict looks for its first key past all that were deleted before it.
+        # Many at once: a dict looks for its first key past all that were deleted before it, and cold memory
+        # that is given back bit by bit is what everything else gets next.
         for oldest in list(islice(table, 1 + limit // _SHARE)):
             del table[oldest]
