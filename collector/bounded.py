@@ -7,8 +7,8 @@ from typing import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
-_SHARE = 8
-"""The part of a full table that is dropped at once."""
+_LARGE = 4096
+"""From so many on, an eighth of a full table is dropped at once; of a smaller one a sixty-fourth."""
 
 
 def remember(table: dict[K, V], key: K, value: V, limit: int) -> None:
@@ -23,5 +23,5 @@ def add(table: dict[K, V], key: K, value: V, limit: int) -> None:
     if len(table) > limit:
         # Many at once: a dict looks for its first key past all that were deleted before it, and cold memory
         # that is given back bit by bit is what everything else gets next.
-        for oldest in list(islice(table, 1 + limit // _SHARE)):
+        for oldest in list(islice(table, 1 + limit // (8 if limit >= _LARGE else 64))):
             del table[oldest]
