@@ -20,6 +20,9 @@ Kind = Literal["text", "id", "number", "time", "texts", "flag"]
 _NUMBER = re.compile(r"(-?[0-9]{1,19})(?:([kMGT])(i?)B?)?")
 _POWERS = {"k": 1, "M": 2, "G": 3, "T": 4}
 _INT_LIMIT = 1 << 63
+_PLAIN = re.compile(r"(%?)((?:[^%_\\]|\\.)*)(%?)", re.DOTALL)
+"""A pattern that is open at its ends at most."""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -169,8 +172,24 @@ def _quote(column: Column) -> str:
 def _like(column: Column, pattern: str) -> Where:
     """Return that a text fits, in any case: lower() of both takes a quarter of what ILIKE does."""
     text = f"array_to_string({_quote(column)}, ' ')" if column.kind == "texts" else _quote(column)
-    wanted = f"%{pattern}%" if column.kind == "texts" else pattern
-    return Where(f"lower({text}) LIKE lower(?) ESCAPE '\\'", (wanted,))
+    return fits(f"lower({text})", f"%{pattern}%" if column.kind == "texts" else pattern)
+
+
+def fits(text: str, pattern: str) -> Where:
+    """Return that a text in lower case fits a pattern of LIKE with backslashes, of which lower() is taken.
+
+    Where nothing but the ends is open it is looked for as it is, in a quarter of the time of LIKE.
+    """
+    plain = _PLAIN.fullmatch(pattern)
+    if plain is None:
+        return Where(f"{text} LIKE lower(?) ESCAPE '\\'", (pattern,))
+    before, inner, after = plain.groups()
+    wanted = (_ESCAPED.sub(r"\1", inner),)
+    if before and after:
+        return Where(f"contains({text}, lower(?))", wanted)
+    if before or after:
+        return Where(f"{'suffix' if before else 'prefix'}({text}, lower(?))", wanted)
+    return Where(f"{text} = lower(?)", wanted)
 
 
 def _join(word: str, parts: Sequence[Where]) -> Where:

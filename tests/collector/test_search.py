@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import columns, fetch, moments, queries, search, snapshot
-from collector.conditions import Where, condition
+from collector.conditions import Where, condition, fits
 from collector.errors import QueryError, StoreError
 from collector.fields import ALERTS, EVENT_ALIASES, EVENTS
 
@@ -21,7 +21,7 @@ from .api import lake
 
 _SQL = re.compile(
     r"(?: |\(|\)|\?|,|\"[a-z0-9_]+\"|lower|LIKE|IN|ESCAPE|'\\'|' '|AND|OR|NOT|IS|NULL|TRUE|FALSE"
-    r"|coalesce|array_to_string|[<>]=?|=)*"
+    r"|coalesce|array_to_string|contains|prefix|suffix|[<>]=?|=)*"
 )
 _words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _tokens = st.sampled_from(
@@ -153,6 +153,20 @@ def test_what_is_accepted_runs(connection: duckdb.DuckDBPyConnection, query: str
     except QueryError:
         return
     connection.execute(f"SELECT count(*) FROM events WHERE {where.sql}", list(where.parameters))  # noqa: S608 - ours
+
+
+_patterns = st.lists(st.sampled_from(["%", "_", "\\%", "\\_", "\\\\", "a", "B", "İ", "é", "\n"]), max_size=5)
+
+
+@settings(deadline=None)
+@given(st.none() | st.text("aAbB%_\\İiéÉ\n", max_size=6), _patterns.map("".join))
+def test_a_pattern_fits_what_like_says(text: str | None, pattern: str) -> None:
+    where = fits("lower(t)", pattern)
+    one = "SELECT {} FROM (SELECT ?::VARCHAR AS t)"
+    with duckdb.connect() as connection:
+        (told,) = connection.execute(one.format(where.sql), [*where.parameters, text]).fetchall()
+        like = one.format("lower(t) LIKE lower(?) ESCAPE '\\'")
+        assert connection.execute(like, [pattern, text]).fetchall() == [told]
 
 
 @given(_words.filter(lambda word: "\0" not in word))
