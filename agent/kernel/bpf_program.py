@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 from ..errors import RungUnavailable
 from .cgroups import cgroup2_root
@@ -11,6 +12,10 @@ from .libbpf import refused
 
 _HANDED = b"handed/"
 """Sections of programs that another one hands on to, at the tracepoint that is named."""
+_BY_TRACEFS = b"tp/"
+"""Sections of programs at a tracepoint that libbpf looks up in tracefs."""
+_TRACEFS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
+_MOUNT = "mount -t tracefs tracefs /sys/kernel/tracing"
 _TRACEPOINT = (26, 23)
 _SECTIONS = {b"cgroup/connect_unix": (18, 49)}
 """Program type and attach type (linux/bpf.h) of sections that libbpf knows since 1.3."""
@@ -59,10 +64,14 @@ def attach(library: ctypes.CDLL, name: str, program: int) -> int:
     Raises:
         RungUnavailable: the kernel refuses.
     """
-    cgroup = library.bpf_program__section_name(program).startswith(b"cgroup")
+    section: bytes = library.bpf_program__section_name(program)
+    cgroup = section.startswith(b"cgroup")
     link = _attach_to_root_cgroup(library, program) if cgroup else library.bpf_program__attach(program)
     if not link:
-        raise refused(f"{name} does not attach", ctypes.get_errno())
+        error = ctypes.get_errno()
+        if section.startswith(_BY_TRACEFS) and not any(one.is_dir() for one in _TRACEFS):
+            raise RungUnavailable(f"{name} does not attach: tracefs is not mounted", _MOUNT)
+        raise refused(f"{name} does not attach", error)
     return int(link)
 
 
