@@ -9,12 +9,9 @@ in. With --keep the lake is used again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import random
-import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -173,27 +170,19 @@ def _part(seconds: list[float], part: float) -> float:
     return sorted(seconds)[max(0, math.ceil(part * len(seconds)) - 1)]
 
 
+def rows(folder: Path, events: int) -> list[Row]:
+    """Measure and return the rows."""
+    made = tune_lake.make(folder, events)
+    with tempfile.TemporaryDirectory(prefix="vedette-queries-") as state:
+        own, token = services(made, Path(state), made.until)
+        with listening(routes(own)) as url:
+            spent = ask(url, token, questions(made))
+    return list(measured(made, folder, spent))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="where the rows go, else standard output")
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--keep", type=Path, help="folder of the lake: made if it is not there, and kept")
-    options = parser.parse_args()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="vedette-queries-", dir="/var/tmp"))
-    try:
-        made = tune_lake.make(folder, options.events)
-        with tempfile.TemporaryDirectory(prefix="vedette-queries-") as state:
-            own, token = services(made, Path(state), made.until)
-            with listening(routes(own)) as url:
-                spent = ask(url, token, questions(made))
-        found = list(measured(made, folder, spent))
-    finally:
-        if options.keep is None:
-            shutil.rmtree(folder)
-    text = "".join(json.dumps(row) + "\n" for row in found)
-    sys.stdout.write(text)
-    if options.json is not None:
-        options.json.write_text(text)
+    given = tune_lake.options(__doc__).parse_args()
+    tune_lake.tell(given, lambda folder: rows(folder, given.events))
 
 
 if __name__ == "__main__":

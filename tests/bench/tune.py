@@ -5,11 +5,6 @@ The lake is that of `tune_lake`; with --keep it stays in a folder and is used ag
 
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
-import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -60,22 +55,10 @@ def rows(folder: Path, events: int, chosen: str | None) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="where the rows go, else standard output")
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--keep", type=Path, help="folder of the lake: made if it is not there, and kept")
+    parser = tune_lake.options(__doc__)
     parser.add_argument("--rule", help="only this one")
-    options = parser.parse_args()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="vedette-tune-", dir="/var/tmp"))
-    try:
-        found = rows(folder, options.events, options.rule)
-    finally:
-        if options.keep is None:
-            shutil.rmtree(folder)
-    text = "".join(json.dumps(row) + "\n" for row in found)
-    sys.stdout.write(text)
-    if options.json is not None:
-        options.json.write_text(text)
+    given = parser.parse_args()
+    tune_lake.tell(given, lambda folder: rows(folder, given.events, given.rule))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,13 @@ times as long. So alerts repeat every three days, and their counts mean nothing.
 
 from __future__ import annotations
 
+import argparse
 import gc
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -54,6 +60,29 @@ class Made(msgspec.Struct, frozen=True):
     told: str
     folded: int
     sealed: int
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Return the options of everything that is measured over such a lake."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="where the rows go besides standard output")
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--keep", type=Path, help="folder of the lake: made if it is not there, and kept")
+    return parser
+
+
+def tell(given: argparse.Namespace, measure: Callable[[Path], Sequence[dict[str, object]]]) -> None:
+    """Print the rows of what is measured over the lake in the folder that was given, or in one for now."""
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="vedette-lake-", dir="/var/tmp"))
+    try:
+        rows = measure(folder)
+    finally:
+        if given.keep is None:
+            shutil.rmtree(folder)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    sys.stdout.write(text)
+    if given.json is not None:
+        given.json.write_text(text)
 
 
 def make(folder: Path, events: int, seed: int = 1) -> Made:
