@@ -14,7 +14,7 @@ import msgspec
 
 from . import snapshot
 from .errors import QueryError, StoreError
-from .queries import Query
+from .queries import Places, Query, at
 
 Row = dict[str, Any]
 _BATCH = 2000
@@ -47,6 +47,15 @@ def rows(connection: duckdb.DuckDBPyConnection, query: Query, seconds: float) ->
         cursor = connection.execute(query.sql, list(query.parameters))
         names = [str(item[0]) for item in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def events(connection: duckdb.DuckDBPyConnection, places: Places, seconds: float) -> list[Row]:
+    """Return the events that are found there; each of both steps may take seconds.
+
+    Raises:
+        QueryError, StoreError: as `rows`.
+    """
+    return rows(connection, at(rows(connection, places.query, seconds), places.order), seconds)
 
 
 def stream(connection: duckdb.DuckDBPyConnection, query: Query, seconds: float) -> Iterator[list[Row]]:

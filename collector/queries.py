@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
+from . import columns
 from .conditions import Where
 from .errors import QueryError
 
 _UID = re.compile(r"([0-9a-f]{32}):([0-9]{1,18}):([0-9]{1,18})")
 UID = "agent || ':' || epoch || ':' || seq"
 """SQL for an event's stable name."""
-_KEY = ("agent", "epoch", "seq", "time", "ledger_index")
-"""What a row of the events is told from all others by."""
 _NEWEST = "time DESC, agent, epoch, seq DESC"
+_OLDEST = "time, agent, epoch, seq"
 _EVENT = f"{UID} AS event, * EXCLUDE (argv)"  # cmd_line shows argv, and body holds it exactly
+_STORED = ", ".join(f'"{column.name}"' for column in columns.TABLES["events"])
 STORY = (
     "login.accepted",
     "login.failed",
@@ -52,6 +53,17 @@ class Query(msgspec.Struct, frozen=True):
     parameters: tuple[str | int | list[str], ...] = ()
 
 
+class Places(msgspec.Struct, frozen=True):
+    """A query for where events are stored, and the order in which `at` gives them.
+
+    With all columns asked for at once, DuckDB would read each of them for every event that a wide condition
+    looks at, the bodies too: twice to ten times as much as both steps.
+    """
+
+    query: Query
+    order: str
+
+
 class Span(msgspec.Struct, frozen=True):
     """A half-open interval of event times, UTC ns; None is open."""
 
@@ -83,25 +95,27 @@ def parse_uid(uid: str) -> tuple[str, int, int]:
     return match[1], int(match[2]), int(match[3])
 
 
-def search(condition: Where, span: Span, limit: int) -> Query:
-    """Return the keys of events that fit, newest first; `shown` gives the events.
+def search(condition: Where, span: Span, limit: int) -> Places:
+    """Return where the events that fit are, newest first."""
+    return _places((condition, span.where()), _NEWEST, limit)
 
-    With all columns asked for at once, DuckDB would read each of them for every event that a wide condition
-    looks at, the bodies too.
+
+def at(places: Sequence[Mapping[str, Any]], order: str) -> Query:
+    """Return the events at these places, the rows of a query for such.
+
+    A file each: of one file DuckDB reads no parts but those that have one of the rows.
     """
-    return select("events", (condition, span.where()), _NEWEST, limit, ", ".join(_KEY))
-
-
-def shown(keys: Sequence[Mapping[str, Any]]) -> Query:
-    """Return the events of these keys, newest first; agents and times tell which files and parts to read."""
-    lists = {name: tuple(dict.fromkeys(key[name] for key in keys)) for name in _KEY}
-    parts = [Where(f"{name} IN ({_marks(values) or 'NULL'})", values) for name, values in lists.items()]
-    rows = tuple(value for key in keys for value in (key[name] for name in _KEY))
-    places = (
-        ", ".join(f"({', '.join('?' * len(_KEY))})" for _ in keys) or f"({', '.join(['NULL'] * len(_KEY))})"
-    )
-    parts.append(Where(f"({', '.join(_KEY)}) IN ({places})", rows))
-    return select("events", parts, _NEWEST, len(keys))
+    files: dict[str, list[int]] = {}
+    for place in places:
+        files.setdefault(place["filename"], []).append(place["file_row_number"])
+    parts, values = [f"SELECT {_STORED} FROM events WHERE FALSE"], list[str | int]()  # noqa: S608 - no value
+    for name, numbers in files.items():
+        parts.append(
+            f"SELECT {_STORED} FROM read_parquet(?, hive_partitioning = false) "  # noqa: S608 - no value
+            f"WHERE file_row_number IN ({_marks(numbers)})"
+        )
+        values += [name, *numbers]
+    return Query(f"SELECT {_EVENT} FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}", tuple(values))  # noqa: S608
 
 
 def export(condition: Where, span: Span, limit: int) -> Query:
@@ -113,11 +127,10 @@ def export(condition: Where, span: Span, limit: int) -> Query:
     )
 
 
-def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Query:
+def timeline(condition: Where, span: Span, limit: int, *, everything: bool) -> Places:
     """Return the events of a person, host or session in order; the newest where there are more than limit."""
     kinds = Where("TRUE") if everything else Where(f"kind IN ({_marks(STORY)})", STORY)
-    newest = select("events", (condition, span.where(), kinds), _NEWEST, limit)
-    return Query(f"FROM ({newest.sql}) ORDER BY time, agent, epoch, seq", newest.parameters)
+    return _places((condition, span.where(), kinds), _NEWEST, limit, _OLDEST)
 
 
 def is_uid(text: str) -> bool:
@@ -125,7 +138,7 @@ def is_uid(text: str) -> bool:
     return _UID.fullmatch(text) is not None
 
 
-def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit: int) -> Query:
+def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit: int) -> Places:
     """Return events of these kinds in the session of an event, or by its person on that host."""
     same = Where("session IS NOT DISTINCT FROM ?", (event_row["session"],))
     if event_row["session"] is None:
@@ -134,7 +147,7 @@ def around(event_row: Mapping[str, Any], kinds: Sequence[str], span: Span, limit
         same = Where(f"({same.sql} OR person = ?)", (*same.parameters, event_row["person"]))
     place = Where("agent = ? AND boot = ?", (event_row["agent"], event_row["boot"]))
     wanted = Where(f"kind IN ({_marks(kinds) or 'NULL'})", tuple(kinds))
-    return select("events", (place, wanted, same, span.where()), "time, epoch, seq", limit)
+    return _places((place, wanted, same, span.where()), _OLDEST, limit)
 
 
 def evidence(uids: Sequence[str]) -> Query:
@@ -152,7 +165,7 @@ def events(uids: Sequence[str]) -> Query:
     named = [parse_uid(uid) for uid in uids]
     marks = ", ".join("(?, ?, ?)" for _ in named) or "(NULL, NULL, NULL)"
     condition = Where(f"(agent, epoch, seq) IN ({marks})", tuple(value for one in named for value in one))
-    return select("events", (condition,), "time, agent, epoch, seq", len(named))
+    return select("events", (condition,), _OLDEST, len(named))
 
 
 def batches(entries: Sequence[int]) -> Query:
@@ -200,28 +213,32 @@ def agents_named(name: str) -> Query:
     )
 
 
-def event(uid: str) -> Query:
+def event(uid: str) -> Places:
     """Return one event."""
-    return select("events", (Where("agent = ? AND epoch = ? AND seq = ?", parse_uid(uid)),), "time", 1)
+    return _places((Where("agent = ? AND epoch = ? AND seq = ?", parse_uid(uid)),), _NEWEST, 1)
 
 
-def process(agent: str, pid: int, start: int | None) -> Query:
+def process(agent: str, pid: int, start: int | None) -> Places:
     """Return the newest exec of a process; without start, of the newest process that had this pid."""
     same = Where("start = ?", (start,)) if start is not None else Where("TRUE")
-    where = every((Where("agent = ? AND pid = ? AND kind = 'process.exec'", (agent, pid)), same))
-    return select("events", (where,), "time DESC", 1)
+    of_pid = Where("agent = ? AND pid = ? AND kind = 'process.exec'", (agent, pid))
+    return _places((of_pid, same), _NEWEST, 1)
 
 
-def relatives(agent: str, boot: str, session_number: int | None, span: Span, limit: int) -> Query:
+def relatives(agent: str, boot: str, session_number: int | None, span: Span, limit: int) -> Places:
     """Return execs, exits and closed connections among which a process's relatives are found.
 
     Those of its audit session where it has one; else those of the time around it.
     """
     kinds = Where("kind IN ('process.exec', 'process.exit', 'connection.close')")
     near = Where("session = ?", (session_number,)) if session_number is not None else span.where()
-    return select(
-        "events", (Where("agent = ? AND boot = ?", (agent, boot)), kinds, near), "time, epoch, seq", limit
-    )
+    return _places((Where("agent = ? AND boot = ?", (agent, boot)), kinds, near), _OLDEST, limit)
+
+
+def _places(conditions: Sequence[Where], order: str, limit: int, told: str | None = None) -> Places:
+    """Return the first limit events in this order that fit all conditions, to be given in that of told."""
+    query = select("event_places", conditions, order, limit, "filename, file_row_number")
+    return Places(query, told or order)
 
 
 def select(table: str, conditions: Sequence[Where], order: str, limit: int, what: str = _EVENT) -> Query:
@@ -241,5 +258,5 @@ def every(conditions: Sequence[Where]) -> Where:
     )
 
 
-def _marks(values: Sequence[str]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" for _ in values)

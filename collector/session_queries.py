@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .conditions import Where
-from .queries import UID, Query, Span, every, timeline
+from .queries import UID, Places, Query, Span, every, timeline
 
 _EVER = (1 << 63) - 1
 
@@ -30,7 +30,7 @@ def sessions_at(places: Sequence[tuple[str, str, int]]) -> Query:
     )
 
 
-def session(agent: str, number: int, limit: int) -> Query:
+def session(agent: str, number: int, limit: int) -> Places:
     """Return an audit session's events in order, interim reports and exits left out."""
     condition = Where("agent = ? AND session = ?", (agent, number))
     return timeline(condition, Span(), limit, everything=False)

@@ -6,8 +6,9 @@ merged into others, so a reader of an older snapshot does not fail.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import msgspec
@@ -21,6 +22,8 @@ from .rulebook import Book
 VIEWS: tuple[TableName, ...] = ("events", "alerts", "batches", "sessions")
 _NEWEST = "QUALIFY row_number() OVER (PARTITION BY agent, boot, session ORDER BY revised DESC) = 1"
 """What holds of sessions: rows of former revisions are kept, and not shown."""
+_PLACE = MappingProxyType({"filename": "VARCHAR", "file_row_number": "BIGINT"})
+"""Columns that DuckDB's reader of Parquet adds to those of a file."""
 _MACROS = """
 CREATE MACRO ns(moment) AS epoch_ns(CAST(moment AS TIMESTAMP_NS));
 CREATE MACRO utc(nanoseconds) AS make_timestamp_ns(nanoseconds);
@@ -79,7 +82,7 @@ def files(snapshot: Snapshot) -> Iterator[Path]:
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """Return a database in memory with the views events, alerts, batches and sessions over its files.
 
-    session_revisions has the former revisions of sessions too.
+    session_revisions has the former revisions of sessions too, event_places each event's file and row there.
 
     ``ns('2026-11-22 10:00')`` gives a UTC time in the lake's nanoseconds, ``utc(time)`` the reverse.
     """
@@ -90,6 +93,8 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
         connection.execute(f"CREATE VIEW {name} AS {_select(name, snapshot.tables.get(name, ()))}")
     revisions = _rows("sessions", snapshot.tables.get("sessions", ()))
     connection.execute(f"CREATE VIEW session_revisions AS {revisions}")
+    places = _rows("events", snapshot.tables.get("events", ()), _PLACE)
+    connection.execute(f"CREATE VIEW event_places AS {places}")
     connection.execute(_MACROS)
     return connection
 
@@ -99,13 +104,14 @@ def _select(name: TableName, paths: tuple[str, ...]) -> str:
     return f"{_rows(name, paths)} {newest}"
 
 
-def _rows(name: TableName, paths: tuple[str, ...]) -> str:
+def _rows(name: TableName, paths: tuple[str, ...], place: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return what selects a table's rows from its files; place are columns of the reader, with types."""
+    stored = [(f'"{column.name}"', column.type) for column in columns.TABLES[name]] + list(place.items())
     if not paths:
-        empty = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns.TABLES[name])
-        return f"SELECT {empty} WHERE false"
-    chosen = ", ".join(f'"{column.name}"' for column in columns.TABLES[name])
+        return f"SELECT {', '.join(f'NULL::{of_type} AS {column}' for column, of_type in stored)} WHERE false"
     listed = ", ".join(_quote(path) for path in paths)
-    return f"SELECT {chosen} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+    reader = f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"SELECT {', '.join(column for column, _ in stored)} FROM {reader}"  # noqa: S608 - quoted
 
 
 def _quote(text: str) -> str:

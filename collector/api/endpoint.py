@@ -15,7 +15,7 @@ import msgspec
 from evidence.kind import Endpoint as Address
 
 from .. import fetch
-from ..queries import Query
+from ..queries import Places, Query
 from ..users import Role, User
 from .parameter import Parameter
 from .services import Services
@@ -48,6 +48,10 @@ class Call:
     def rows(self, connection: duckdb.DuckDBPyConnection, query: Query) -> list[fetch.Row]:
         """Return a query's rows within the time a query may take."""
         return fetch.rows(connection, query, self.services.console.query_seconds)
+
+    def events(self, connection: duckdb.DuckDBPyConnection, places: Places) -> list[fetch.Row]:
+        """Return the events found there, each of both steps within the time a query may take."""
+        return fetch.events(connection, places, self.services.console.query_seconds)
 
 
 class Rows(msgspec.Struct, frozen=True):

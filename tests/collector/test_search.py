@@ -42,9 +42,8 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 def found(connection: duckdb.DuckDBPyConnection, query: str) -> list[int]:
     where = condition(query, EVENTS, lake.NOW)
-    keys = fetch.rows(connection, queries.search(where, queries.Span(), 100), 10.0)
-    rows = fetch.rows(connection, queries.shown(keys), 10.0)
-    assert [row["event"] for row in rows] == [f"{one['agent']}:{one['epoch']}:{one['seq']}" for one in keys]
+    rows = fetch.events(connection, queries.search(where, queries.Span(), 100), 10.0)
+    assert [row["time"] for row in rows] == sorted((row["time"] for row in rows), reverse=True)
     return sorted(row["seq"] for row in rows)
 
 

@@ -60,13 +60,13 @@ def _rule(call: Call, name: str | None) -> Rule:
 
 def _window(call: Call, connection: duckdb.DuckDBPyConnection, rule: Rule, uid: str) -> list[dict[str, Any]]:
     """Return the event, and those of its session or person on that host which the rule would see."""
-    found = call.rows(connection, queries.event(uid))
+    found = call.events(connection, queries.event(uid))
     if not found:
         raise ApiError(404, "not_found", f"event: there is no event {uid}", "event")
     own = found[0]
     kinds = [str(kind.__struct_config__.tag) for kind in rule.kinds]
     span = queries.Span(max(0, own["time"] - AROUND), own["time"] + AROUND)
-    rows = call.rows(connection, queries.around(own, kinds, span, EVENTS_LIMIT))
+    rows = call.events(connection, queries.around(own, kinds, span, EVENTS_LIMIT))
     others = [row for row in rows if row["event"] != own["event"]]
     return sorted([own, *others], key=lambda row: (row["time"], row["epoch"], row["seq"]))
 

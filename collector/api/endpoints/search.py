@@ -47,9 +47,8 @@ def _search(call: Call) -> msgspec.Struct | Stream:
     condition = conditions.condition(values["query"], fields.EVENTS, call.services.clock())
     span = queries.Span(values["from"], values["to"])
     with call.connect() as connection:
-        keys = call.rows(connection, queries.search(condition, span, wanted + 1))
-        found = call.rows(connection, queries.shown(keys[:wanted]))
-    return Rows([fetch.plain(row) for row in found], len(keys) > wanted)
+        found = call.events(connection, queries.search(condition, span, wanted + 1))
+    return Rows([fetch.plain(row) for row in found[:wanted]], len(found) > wanted)
 
 
 def _sql(call: Call) -> msgspec.Struct | Stream:

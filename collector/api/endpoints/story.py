@@ -58,8 +58,8 @@ def _timeline(call: Call) -> msgspec.Struct | Stream:
         if person:
             own = call.rows(connection, person_queries.sessions(person, span, person_queries.SESSIONS_LIMIT))
             parts.append(person_queries.did(person, own))
-        query = queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
-        found = call.rows(connection, query)
+        places = queries.timeline(queries.every(parts), span, wanted + 1, everything=values["all"])
+        found = call.events(connection, places)
         named = _named(call, connection, found[-wanted:])
     if person:
         named = [row for row in named if person in (row["person"], row["person"] or row["login"])]
@@ -75,7 +75,7 @@ def _session(call: Call) -> msgspec.Struct | Stream:
     values, wanted = call.values, call.values["limit"]
     with call.connect() as connection:
         agent = _agent(call.rows(connection, queries.agents_named(values["agent"])), values["agent"])
-        events = call.rows(connection, session_queries.session(agent, values["session"], wanted + 1))
+        events = call.events(connection, session_queries.session(agent, values["session"], wanted + 1))
         flows = call.rows(connection, session_queries.session_flows(agent, values["session"]))
         known = call.rows(connection, person_queries.known(agent, values["session"]))
         events = _named(call, connection, events)
@@ -98,8 +98,8 @@ def _tree(call: Call) -> msgspec.Struct | Stream:
         row = _process(call, connection)
         moment = row["time"]
         span = queries.Span(max(0, moment - _AROUND), moment + _AROUND)
-        query = queries.relatives(row["agent"], row["boot"], row["session"], span, RELATIVES_LIMIT + 1)
-        rows = call.rows(connection, query)
+        kin = queries.relatives(row["agent"], row["boot"], row["session"], span, RELATIVES_LIMIT + 1)
+        rows = call.events(connection, kin)
     root = process_tree.build(_with(rows, row), (row["pid"], row["start"]))
     if root is None:
         raise ApiError(404, "not_found", "event: nothing is known of its process", "event")
@@ -115,7 +115,7 @@ def _process(call: Call, connection: Any) -> fetch.Row:
     """Return the event whose process is asked for."""
     values = call.values
     if values["event"]:
-        found = call.rows(connection, queries.event(values["event"]))
+        found = call.events(connection, queries.event(values["event"]))
         if not found:
             raise ApiError(404, "not_found", f"event: there is no event {values['event']}", "event")
         if found[0]["pid"] is None:
@@ -124,7 +124,7 @@ def _process(call: Call, connection: Any) -> fetch.Row:
     if not values["agent"] or values["pid"] is None:
         raise ApiError(400, "bad_request", "event: give an event, or agent and pid", "event")
     agent = _agent(call.rows(connection, queries.agents_named(values["agent"])), values["agent"])
-    found = call.rows(connection, queries.process(agent, values["pid"], values["start"]))
+    found = call.events(connection, queries.process(agent, values["pid"], values["start"]))
     if not found:
         raise ApiError(
             404, "not_found", f"pid: {values['agent']} executed nothing as pid {values['pid']}", "pid"

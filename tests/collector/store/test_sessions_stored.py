@@ -109,7 +109,7 @@ def test_any_order_of_hosts_ends_in_the_same_sessions(order: tuple[int, ...], tm
     connection = snapshot.connect(snapshot.read(path))
     own = rows_of(connection, person_queries.sessions("alice", Span(), 100))
     did = person_queries.did("alice", own)
-    found = rows_of(connection, queries.timeline(did, Span(), 100, everything=True))
+    found = fetch.events(connection, queries.timeline(did, Span(), 100, everything=True), 60)
     named = person_queries.named(found, rows_of(connection, person_queries.sessions_of(found)))
     assert [row["person"] for row in named] == ["alice"] * sum(len(host.seen) for host in hosts())
 
