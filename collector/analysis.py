@@ -13,27 +13,17 @@ from evidence.event import Event
 from evidence.kind import Body
 from evidence.kinds.collector import Act
 
-from . import (
-    attribution,
-    budgets,
-    costs,
-    own_rules,
-    quarantine,
-    risk,
-    rule_folders,
-    rulebook,
-    runaway,
-    telling,
-)
+from . import risk
 from .alert import Alert
-from .attribution import Attribution
+from .alerts import telling
+from .alerts.raising import to_alert
+from .attribution import attribution
+from .attribution.attribution import Attribution
 from .bounded import remember
-from .costs import Measured, Meter, ViewCost
-from .organisation import Known
-from .organisation_whole import assemble
-from .raising import to_alert
+from .organisation.known import Known
+from .organisation.whole import assemble
+from .pipeline.sharing import shared
 from .record import Arrival, Origin, Person, Record, SessionRevision
-from .routes import Ask, Asked, Routes
 from .rule import (
     Correlation,
     Detection,
@@ -44,9 +34,11 @@ from .rule import (
     nothing_from_sessions,
     nothing_from_time,
 )
-from .rulebook import Book
+from .rules import budgets, costs, own_rules, quarantine, rule_folders, rulebook, runaway
+from .rules.costs import Measured, Meter, ViewCost
+from .rules.routes import Ask, Asked, Routes
+from .rules.rulebook import Book
 from .settings import Detection as DetectionSettings
-from .sharing import shared
 from .sigma import force
 from .sigma.document import Rule as SigmaRule
 from .sigma.force import Force

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from .acts import Moment
+from .chains.acts import Moment
 from .version import VERSION
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -10,11 +10,11 @@ from evidence.kind import Body
 from evidence.kinds.collector import Act
 
 from .alert import Alert
-from .costs import Measured
-from .organisation import Known
+from .organisation.known import Known
 from .record import Arrival, Origin, Person, SessionRevision
 from .rule import Detection
-from .rulebook import Book
+from .rules.costs import Measured
+from .rules.rulebook import Book
 from .sigma.ruleset import Ruleset
 
 

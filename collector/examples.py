@@ -9,7 +9,7 @@ from evidence.kinds.connection import Close
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Ancestor, Exec
 
-from .organisation import Human, Organisation, Window
+from .organisation.known import Human, Organisation, Window
 from .rule import BEGIN, Step, Story
 
 DAY = 86_400.0

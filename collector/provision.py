@@ -19,13 +19,14 @@ from evidence.enrolment import OWN_TOKEN, PROOF_TYPE, Facts, Proof, Record, csr_
 from evidence.entry import EntryType
 from evidence.keys import PrivateKey
 
-from . import ca, files, identity, log_name, tls
+from . import ca, files, identity, tls
 from .ca import Authority
 from .clock import SystemClock
-from .enrolments import Enrolments
+from .enrolment.enrolments import Enrolments
 from .errors import NotSetUp
 from .identity import Identity
-from .keeper import Keeper
+from .ledger_access import log_name
+from .ledger_access.keeper import Keeper
 from .paths import Paths
 from .settings import Settings
 from .state_db import StateDb

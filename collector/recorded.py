@@ -12,7 +12,7 @@ from evidence.errors import EvidenceError
 from evidence.event import Event
 from evidence.kind import Body
 
-from .decode import Reading
+from .lake.decode import Reading
 from .ledger.reader import LedgerItem, LedgerReader
 
 C = TypeVar("C")

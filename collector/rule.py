@@ -15,7 +15,7 @@ import msgspec
 from evidence.kind import Body
 
 from .alert import Severity
-from .organisation import Known, Organisation
+from .organisation.known import Known, Organisation
 from .record import Arrival, Person, Record, SessionRevision
 
 Value = float | int | str

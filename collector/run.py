@@ -22,50 +22,36 @@ import msgspec
 
 from evidence.enrolment import RenewalReply
 
-from . import (
-    ca,
-    console,
-    files,
-    identity,
-    ingest_process,
-    organisation_file,
-    organisation_watch,
-    paths,
-    pipeline,
-    policies,
-    provision,
-    recorded,
-    recorded_suppressions,
-    registrar,
-    roll,
-    serving,
-    sigma_folder,
-    sigma_source,
-    site_folder,
-    snapshot,
-    tls,
-    triage,
-)
+from . import ca, console, files, identity, paths, provision, recorded, serving, tls
 from .analysis import Analysis, site
 from .api.routes import routes as api_routes
 from .api.services import Services
-from .bundler import Bundler
-from .enrolment import Enrolment, Limits
+from .audit.bundler import Bundler
+from .enrolment import registrar, roll
+from .enrolment.nonces import Nonces
+from .enrolment.registrar import Registrar
+from .enrolment.renewals import Renewals
+from .enrolment.routes import Enrolment, Limits
+from .enrolment.tokens import Tokens
 from .errors import CollectorError, Denied
-from .ledger_client import LedgerAccess, RemoteLedger
-from .nonces import Nonces
+from .ingest import ingest_process
+from .lake import snapshot
+from .ledger_access.ledger_client import LedgerAccess, RemoteLedger
 from .notify import notify
-from .organisation_watch import OrganisationWatch
+from .organisation import organisation_file
+from .organisation import watch as organisation_watch
+from .organisation.watch import OrganisationWatch
 from .paths import Paths
-from .policies import Offers
-from .registrar import Registrar
-from .renewals import Renewals
+from .pipeline import pipeline
+from .policy import policies
+from .policy.policies import Offers
+from .rule_sources import sigma_folder, sigma_source, site_folder
 from .settings import Listener, Settings
 from .state_db import StateDb
 from .supervisor import Part, Supervisor
-from .tokens import Tokens
-from .triages import Triages
 from .users import Users
+from .verdicts import recorded_suppressions, triage
+from .verdicts.triages import Triages
 
 _BACKLOG = 1024
 _RENEWAL_CHECK_SECONDS = 3600.0

@@ -14,8 +14,8 @@ import msgspec
 
 from evidence.kind import Endpoint as Address
 
-from .. import fetch
-from ..queries import Places, Query
+from ..questions import fetch
+from ..questions.queries import Places, Query
 from ..users import Role, User
 from .parameter import Parameter
 from .services import Services

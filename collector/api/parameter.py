@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import moments
 from ..errors import QueryError
+from ..questions import moments
 from .errors import ApiError
 
 Values = Mapping[str, Any]

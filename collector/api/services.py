@@ -9,14 +9,14 @@ from typing import Protocol
 
 from evidence.kinds.collector import Act
 
-from ..bundler import Story
+from ..audit.bundler import Story
 from ..rule import Detection, Site
-from ..rulebook import Book
+from ..rules.rulebook import Book
 from ..settings import Console
 from ..sigma.ruleset import Ruleset
-from ..suppressions import Suppressions
-from ..triages import Triages
 from ..users import Users
+from ..verdicts.suppressions import Suppressions
+from ..verdicts.triages import Triages
 
 
 class Bundler(Protocol):

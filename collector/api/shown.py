@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from .. import stories, suppression
-from ..fetch import Row
-from ..suppression import Suppression
+from ..incidents import stories
+from ..questions.fetch import Row
+from ..verdicts import suppression
+from ..verdicts.suppression import Suppression
 from .endpoint import Call
 
 SCANNED = 10_000

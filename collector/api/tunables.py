@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import rule_folders
 from ..rule import Rule
+from ..rules import rule_folders
 from ..sigma.finding import described
 from .services import Services
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .. import moments, paths, roll
+from .. import paths
 from ..command import FINE, Command, Invocation
+from ..enrolment import roll
+from ..questions import moments
 
 _HEADS = ("AGENT", "HOST", "ENROLLED", "STATE", "TOKEN", "LABELS", "SUCCESSOR OF")
 

@@ -12,9 +12,11 @@ from evidence.enrolment import RevocationRecord
 from evidence.entry import EntryType
 from evidence.kinds.collector import Act
 
-from .. import ledger_client, paths, roll
+from .. import paths
 from ..author import author
 from ..command import FINE, Command, Invocation
+from ..enrolment import roll
+from ..ledger_access import ledger_client
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

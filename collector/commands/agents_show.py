@@ -6,8 +6,10 @@ import argparse
 
 import msgspec
 
-from .. import moments, paths, roll
+from .. import paths
 from ..command import FINE, Command, Invocation
+from ..enrolment import roll
+from ..questions import moments
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

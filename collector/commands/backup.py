@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import backing_up, paths
+from .. import paths
+from ..backup import backing_up
 from ..command import FINE, Command, Invocation
 from ..errors import NotSetUp
 

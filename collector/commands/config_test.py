@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import organisation_file, settings_file
+from .. import settings_file
 from ..command import FINE, Command, Invocation
+from ..organisation import organisation_file
 
 
 def _run(call: Invocation) -> int:

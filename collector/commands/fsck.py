@@ -6,9 +6,10 @@ import argparse
 
 from evidence import checkpoint
 
-from .. import inspection, paths
+from .. import paths
+from ..audit import inspection
+from ..audit.inspection import Report
 from ..command import FINE, FOUND, Command, Invocation
-from ..inspection import Report
 from ..terminal import Terminal
 
 _SHOWN = 200

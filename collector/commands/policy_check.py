@@ -11,8 +11,8 @@ import msgspec
 from evidence import policy
 from evidence.errors import EvidenceError
 
-from .. import policy_file, policy_key
 from ..command import FINE, FOUND, Command, Invocation
+from ..policy import policy_file, policy_key
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

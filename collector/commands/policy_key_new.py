@@ -8,8 +8,8 @@ from pathlib import Path
 from evidence import policy
 from evidence.keys import key_id
 
-from .. import policy_key
 from ..command import FINE, Command, Invocation
+from ..policy import policy_key
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from .. import moments, policy_decide, rollout
 from ..command import FINE, Command, Invocation
-from ..rollout import Offer
+from ..policy import policy_decide, rollout
+from ..policy.rollout import Offer
+from ..questions import moments
 
 _HEADS = ("POLICY", "VERSION", "DIGEST", "UNTIL", "OFFERED TO", "SINCE", "BY", "WHY")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import policy_decide, rollout
 from ..command import FINE, Command, Invocation
 from ..errors import CollectorError
-from ..policy_decide import Chosen
-from ..rollout import Offer
+from ..policy import policy_decide, rollout
+from ..policy.policy_decide import Chosen
+from ..policy.rollout import Offer
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import policy_decide, rollout
 from ..command import FINE, Command, Invocation
+from ..policy import policy_decide, rollout
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,12 @@ import argparse
 import time
 from contextlib import closing
 
-from .. import fetch, moments, paths, policy_decide, policy_standing, roll
+from .. import paths
 from ..command import FINE, FOUND, Command, Invocation
-from ..policy_standing import HOUR, Standing
+from ..enrolment import roll
+from ..policy import policy_decide, policy_standing
+from ..policy.policy_standing import HOUR, Standing
+from ..questions import fetch, moments
 
 _HEADS = ("HOST", "AGENT", "OFFERED", "HOLDS", "WHY", "SINCE", "DIFFERS FOR", "REFUSED")
 _MEMORY = 256 << 20

@@ -9,9 +9,11 @@ from pathlib import Path
 from evidence import policy
 from evidence.keys import key_id
 
-from .. import files, moments, policy_file, policy_key
+from .. import files
 from ..command import FINE, Command, Invocation
-from ..policy_file import Terms
+from ..policy import policy_file, policy_key
+from ..policy.policy_file import Terms
+from ..questions import moments
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

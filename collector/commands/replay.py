@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .. import generation, organisation_file, paths, sigma_folder, site_folder
+from .. import paths
 from ..analysis import Analysis
 from ..command import FINE, Command, Invocation
+from ..lake import generation
 from ..ledger.reader import LedgerReader
-from ..replay import replay
+from ..organisation import organisation_file
+from ..pipeline.replay import replay
+from ..rule_sources import sigma_folder, site_folder
 
 
 def _run(call: Invocation) -> int:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from evidence.checkpoint import parse_vkey
 
-from .. import paths, restoring, service_user, settings_file
+from .. import paths, service_user, settings_file
 from ..author import author
+from ..backup import restoring
+from ..backup.restoring import NewLog
 from ..command import FINE, Command, Invocation
 from ..errors import BackupError
 from ..first_settings import write
-from ..restoring import NewLog
 
 _LATER = (
     "What came after the backup is gone here, and hosts say what they know to be lost.",

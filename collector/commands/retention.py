@@ -13,13 +13,14 @@ from evidence import decision
 from evidence.decision import Retention, Setting
 from evidence.entry import EntryType
 
-from .. import ledger_client, paths, retention
+from .. import paths
 from ..author import author
+from ..chains.projection import HOLD
 from ..command import FINE, Command, Invocation
 from ..errors import CollectorError
 from ..ledger.disk import Disk
 from ..ledger.reader import LedgerReader
-from ..projection import HOLD
+from ..ledger_access import ledger_client, retention
 
 _DAY = 86_400 * 1_000_000_000
 

@@ -10,13 +10,13 @@ import msgspec
 
 from evidence.kind import Body
 
-from .. import rules_at
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import SettingsError
+from ..hunting.sigma_way import body_of
+from ..rule_sources import rules_at
 from ..sigma.decide import views_of
 from ..sigma.document import Rule
 from ..sigma.explain import Explained, explain
-from ..sigma_way import body_of
 from ..terminal import Terminal
 
 _LIMIT = 1 << 20

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .. import rules_at
 from ..command import FINE, Command, Invocation
+from ..hunting.sigma_way import through
+from ..rule_sources import rules_at
+from ..rule_sources.site_folder import Tried
 from ..sigma.standing import Standing, standings
-from ..sigma_way import through
-from ..site_folder import Tried
 
 _HEADS = ("FILE", "ID", "STATE", "LEVEL", "SENSOR", "KIND", "TITLE OR REASON")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from .. import rules_at
 from ..command import FINE, FOUND, Command, Invocation
+from ..rule_sources import rules_at
+from ..rule_sources.site_folder import Tried
 from ..sigma.document import Rule
 from ..sigma.examples import failure
 from ..sigma.ruleset import Listed
-from ..site_folder import Tried
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from evidence.kinds.collector import Act
 
-from .. import ca, first_settings, ledger_client, paths, provision, service_user
+from .. import ca, first_settings, paths, provision, service_user
 from ..author import author
 from ..command import CONFIG, FINE, Command, Invocation
 from ..first_settings import Wanted
+from ..ledger_access import ledger_client
 from ..password import read_password
 from ..service_user import ServiceUser
 from ..settings import Listener, Settings

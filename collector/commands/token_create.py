@@ -8,13 +8,16 @@ from contextlib import closing
 
 from evidence.kinds.collector import Act
 
-from .. import ca, ledger_client, moments, paths, tokens
+from .. import ca, paths
 from ..author import author
 from ..command import FINE, Command, Invocation
 from ..duration import nanoseconds
+from ..enrolment import tokens
+from ..enrolment.tokens import Terms, Tokens
 from ..errors import CollectorError
+from ..ledger_access import ledger_client
+from ..questions import moments
 from ..state_db import StateDb
-from ..tokens import Terms, Tokens
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

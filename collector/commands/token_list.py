@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from .. import moments, paths
+from .. import paths
 from ..command import FINE, Command, Invocation
+from ..enrolment.tokens import TokenRow, Tokens
+from ..questions import moments
 from ..state_db import StateDb
-from ..tokens import TokenRow, Tokens
 
 _HEADS = ("TOKEN", "STATE", "LEFT", "EXPIRES", "NETWORKS", "AUTHOR", "LAST USED", "BY")
 

@@ -8,11 +8,12 @@ from contextlib import closing
 
 from evidence.kinds.collector import Act
 
-from .. import ledger_client, paths
+from .. import paths
 from ..author import author
 from ..command import FINE, Command, Invocation
+from ..enrolment.tokens import Tokens
+from ..ledger_access import ledger_client
 from ..state_db import StateDb
-from ..tokens import Tokens
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

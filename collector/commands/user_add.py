@@ -9,9 +9,10 @@ from pathlib import Path
 
 from evidence.kinds.collector import Act
 
-from .. import ledger_client, paths
+from .. import paths
 from ..author import author
 from ..command import FINE, Command, Invocation
+from ..ledger_access import ledger_client
 from ..password import read_password
 from ..state_db import StateDb
 from ..users import Role, Users

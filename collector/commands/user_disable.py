@@ -8,9 +8,10 @@ from contextlib import closing
 
 from evidence.kinds.collector import Act
 
-from .. import ledger_client, paths
+from .. import paths
 from ..author import author
 from ..command import FINE, Command, Invocation
+from ..ledger_access import ledger_client
 from ..state_db import StateDb
 from ..users import Users
 

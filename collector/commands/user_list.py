@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import moments, paths
+from .. import paths
 from ..command import FINE, Command, Invocation
+from ..questions import moments
 from ..state_db import StateDb
 from ..users import Users
 

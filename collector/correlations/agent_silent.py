@@ -21,8 +21,8 @@ from evidence.kinds.state import Host, Interface
 from ..alert import Severity
 from ..bounded import remember
 from ..examples import run
-from ..organisation import HostLabel, Organisation
-from ..presence import VERB
+from ..ingest.presence import VERB
+from ..organisation.known import HostLabel, Organisation
 from ..record import Arrival, Person, Record, uid_of
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 

@@ -18,10 +18,10 @@ from ..alert import Severity
 from ..bounded import remember
 from ..by_person import command
 from ..examples import WINDOW, run
-from ..organisation import HostLabel, Organisation
+from ..measures.session_work import describe, program
+from ..organisation.known import HostLabel, Organisation
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe, program
 
 _PRESENT = Parameter("present", 120, "seconds", "who ends an agent was at work shortly before")
 _PATIENCE = Parameter("patience", 300, "seconds", "within this an agent is back from a restart of anything")

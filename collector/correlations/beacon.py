@@ -12,13 +12,13 @@ from evidence.kind import Actor, Endpoint
 from evidence.kinds.connection import Close
 
 from ..alert import Severity
-from ..baselines import day_of
 from ..bounded import remember
+from ..measures.baselines import day_of
+from ..measures.session_work import describe, is_known, sender, size
+from ..measures.volume import began, place
+from ..measures.windows import Item, Series, uids
 from ..record import Person, Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe, is_known, sender, size
-from ..volume import began, place
-from ..windows import Item, Series, uids
 
 _SCORE = Parameter("score", 850, "thousandths", "as of RITA; who works by hand scores below 600")
 _LEAST = Parameter("least", 24, "connections", "fewer are regular by chance")

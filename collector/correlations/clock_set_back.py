@@ -16,9 +16,9 @@ from evidence.kinds.process import Exec
 from ..bounded import remember
 from ..by_person import applet, by_person, command, is_change
 from ..examples import SERVICE, WINDOW, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site
-from ..session_work import describe
 
 _FLOOR = Parameter("floor", 60, "seconds", "a clock that was wrong by less is set right, not back")
 _WINDOW = Parameter("window", 30, "seconds", "the step is seen as soon as the command is done")

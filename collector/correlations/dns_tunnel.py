@@ -13,11 +13,11 @@ from evidence.kinds.dns import Query
 from ..alert import Severity
 from ..bounded import remember
 from ..by_person import by_person
-from ..domains import split
+from ..measures.domains import split
+from ..measures.session_work import base_name, describe, key, size
+from ..measures.windows import Item, Series, amount, uids
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import base_name, describe, key, size
-from ..windows import Item, Series, amount, uids
 
 _NAMES = Parameter(
     "names", 100, "distinct names", "RITA's first band: few services ask so many below one domain"

@@ -9,14 +9,14 @@ import msgspec
 from evidence.kinds.login import Accepted, SessionOpen, Su, Sudo
 from evidence.kinds.process import Exec
 
-from ..baselines import LastSeen, day_of
 from ..bounded import remember
 from ..by_person import by_person
 from ..examples import DAY, SERVICE, WINDOW, login, opened, run
-from ..organisation import Organisation, Window
+from ..measures.baselines import LastSeen, day_of
+from ..measures.session_work import describe
+from ..organisation.known import Organisation, Window
 from ..record import NOT_INTERACTIVE, Person, Record
 from ..rule import BEGIN, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _REST = Parameter(
     "rest", 90, "days", "leave and other work last weeks; accounts that rest longer are forgotten"

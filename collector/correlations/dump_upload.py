@@ -12,11 +12,11 @@ from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
 from ..bounded import remember
-from ..outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT, Outflow, Work, moved
+from ..measures.outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT, Outflow, Work, moved
+from ..measures.session_work import key, leaving, program
+from ..measures.windows import Item, Series, sequence
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
-from ..session_work import key, leaving, program
-from ..windows import Item, Series, sequence
 
 _BYTES = Parameter("bytes", 500_000, "bytes", "of what packs well little leaves; a schema is smaller")
 _WINDOW = Parameter("window", 3600, "seconds", "dump, pack and upload are one piece of work")

@@ -10,10 +10,10 @@ from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..measures.outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..measures.session_work import command, leaving, sender
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import command, leaving, sender
 
 _BYTES = Parameter("bytes", 50_000, "bytes of packs", "what a fetch or an empty push says is less")
 _LARGE = Parameter("large", 20_000_000, "bytes of packs", "that is a whole history, not a contribution: high")

@@ -15,16 +15,16 @@ from evidence.kind import Actor, Endpoint
 from evidence.kinds.connection import Open
 from evidence.kinds.login import Accepted, SessionOpen
 
-from ..baselines import DAY, FirstSeen, day_of
 from ..bounded import remember
 from ..examples import DAY as _DAY
 from ..examples import WINDOW, login
-from ..organisation import NetworkLabel, Organisation
-from ..origins import origin
+from ..measures.baselines import DAY, FirstSeen, day_of
+from ..measures.origins import origin
+from ..measures.session_work import describe
+from ..organisation.known import NetworkLabel, Organisation
 from ..record import Person, Record, SessionRevision, key_of
 from ..risk import BY_SESSION
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _WINDOW = Parameter("window", 3600, "seconds", "nobody is in two places within an hour")
 _LEARN = Parameter("learn", 7, "days", "before, every place of a person is new")

@@ -11,10 +11,10 @@ from evidence.kinds.file import Read
 from evidence.kinds.login import SessionOpen
 
 from ..alert import Severity
-from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..measures.outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..measures.session_work import READERS, command, is_foreign, leaving, sender
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import READERS, command, is_foreign, leaving, sender
 
 _BYTES = Parameter("bytes", 100_000, "bytes", "a question with all its headers is under 20 kB, a webhook too")
 _LARGE = Parameter("large", 20_000_000, "bytes", "so much is hardly sent to a stranger by hand: high")

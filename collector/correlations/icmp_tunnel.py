@@ -11,12 +11,12 @@ from evidence.kinds.connection import Close, Report
 from evidence.kinds.process import Exec
 
 from ..bounded import remember
-from ..outflow import moved
+from ..measures.outflow import moved
+from ..measures.session_work import FLOWS, describe, is_known, key, sender
+from ..measures.volume import Volume
+from ..measures.windows import Item, Series, amount, uids
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import FLOWS, describe, is_known, key, sender
-from ..volume import Volume
-from ..windows import Item, Series, amount, uids
 
 _PAYLOAD = Parameter("payload", 200, "bytes a packet", "ping sends 56")
 _LARGE = Parameter("large_bytes", 65_536, "bytes", "a test of the MTU sends some packets of 1,472")

@@ -14,14 +14,11 @@ from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..baselines import day_of
 from ..examples import PEERS, TEAM, colleague, colleagues, opened
-from ..organisation import NetworkLabel, Organisation
-from ..outflow import SECOND, Outflow, Work, moved, signs_before
-from ..person_days import PersonDays
-from ..record import Person, Record, SessionRevision
-from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import (
+from ..measures.baselines import day_of
+from ..measures.outflow import SECOND, Outflow, Work, moved, signs_before
+from ..measures.person_days import PersonDays
+from ..measures.session_work import (
     ARCHIVERS,
     READERS,
     SIGNS,
@@ -33,6 +30,9 @@ from ..session_work import (
     program,
     sender,
 )
+from ..organisation.known import NetworkLabel, Organisation
+from ..record import Person, Record, SessionRevision
+from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
 
 _BYTES = Parameter("bytes", 20_000_000, "bytes", "a terminal shows 10 MB of logs, rarely more")
 _TRANSFER = Parameter(

@@ -19,7 +19,7 @@ from evidence.kinds.state import Changed
 
 from ..bounded import remember
 from ..examples import DAY
-from ..key_lineage import (
+from ..measures.key_lineage import (
     EACH,
     KEYS,
     LOGINS,
@@ -34,12 +34,12 @@ from ..key_lineage import (
     owner_of,
     uses,
 )
-from ..organisation import Human, Organisation
+from ..measures.session_work import READERS, describe, is_foreign
+from ..measures.session_work import key as session_key
+from ..organisation.known import Human, Organisation
 from ..record import Record, SessionRevision
 from ..risk import BY_SESSION
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import READERS, describe, is_foreign
-from ..session_work import key as session_key
 
 _WINDOW = Parameter("window", 7, "days", "a key that was taken is used within a week")
 _READERS = Parameter("readers", READERS, "program names", "these read the files as their duty")

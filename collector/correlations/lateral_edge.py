@@ -18,14 +18,14 @@ from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..baselines import DAY as _DAY
-from ..baselines import DEPTH, FirstSeen, day_of, day_seen
 from ..bounded import remember
 from ..examples import DAY, WINDOW
-from ..organisation import Human, Organisation
+from ..measures.baselines import DAY as _DAY
+from ..measures.baselines import DEPTH, FirstSeen, day_of, day_seen
+from ..measures.session_work import describe
+from ..organisation.known import Human, Organisation
 from ..record import Record, SessionRevision
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _LEARN = Parameter("learn", 7, "days", "before, every way of a person is new")
 _FORGET = Parameter("forget", 30, "days", "a way that was used within a month is known")

@@ -17,9 +17,9 @@ from ..alert import Severity
 from ..bounded import remember
 from ..by_person import by_person, is_change, is_system_program
 from ..examples import SERVICE, WINDOW, alice, at_once, run
+from ..measures.session_work import describe
 from ..record import Person, Record
 from ..rule import BEGIN, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _SLACK = Parameter("slack", 2, "seconds", "a line and the event made from it bear nearly the same time")
 _NS = 1_000_000_000

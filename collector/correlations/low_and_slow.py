@@ -14,14 +14,14 @@ import msgspec
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Close, Report
 
-from ..baselines import Daily, FirstSeen, cusum, day_seen
 from ..bounded import remember
 from ..by_person import by_person
 from ..examples import AWAY, DAY, SERVICE, alice, run, sent
-from ..organisation import NetworkLabel, Organisation
+from ..measures.baselines import Daily, FirstSeen, cusum, day_seen
+from ..measures.session_work import describe, size
+from ..organisation.known import NetworkLabel, Organisation
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
-from ..session_work import describe, size
 
 _ALLOWANCE = Parameter(
     "allowance", 500_000, "bytes a day", "what browsing and tools leave at a place each day"

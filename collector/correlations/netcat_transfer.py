@@ -10,10 +10,10 @@ from evidence.kinds.file import Read
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..outflow import SECOND, Outflow, Work, moved, signs_before
+from ..measures.outflow import SECOND, Outflow, Work, moved, signs_before
+from ..measures.session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, is_known, moving, program, sender
 
 _BYTES = Parameter("bytes", 10_000, "bytes", "a look at a service by hand sends a few lines")
 _PIPES = Parameter(

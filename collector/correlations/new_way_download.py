@@ -15,17 +15,17 @@ from evidence.kind import Actor, Endpoint
 from evidence.kinds.connection import Close, Open, Report
 from evidence.kinds.login import Accepted, SessionOpen
 
-from ..baselines import FirstSeen, day_of
 from ..by_person import is_change
 from ..examples import DAY as _DAY
 from ..examples import WINDOW, opened
-from ..organisation import NetworkLabel, Organisation
-from ..origins import origin
-from ..outflow import Outflow, Work, moved
+from ..measures.baselines import FirstSeen, day_of
+from ..measures.origins import origin
+from ..measures.outflow import Outflow, Work, moved
+from ..measures.session_work import Acting, key, moving, sender
+from ..measures.volume import Volume
+from ..organisation.known import NetworkLabel, Organisation
 from ..record import Record, SessionRevision
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import Acting, key, moving, sender
-from ..volume import Volume
 
 _BYTES = Parameter("bytes", 1_000_000, "bytes", "an hour at a terminal shows less")
 _RATIO = Parameter("ratio", 3, "bytes out for each in", "who uploads onto the host gets little back")

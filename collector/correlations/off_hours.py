@@ -11,14 +11,14 @@ import msgspec
 
 from evidence.kinds.login import Accepted, SessionOpen
 
-from ..baselines import DAY as _DAY
 from ..bounded import remember
 from ..by_person import by_person, is_change
 from ..examples import DAY, SERVICE, WINDOW, login, opened
-from ..organisation import Human, Organisation, Window
+from ..measures.baselines import DAY as _DAY
+from ..measures.session_work import describe
+from ..organisation.known import Human, Organisation, Window
 from ..record import NOT_INTERACTIVE, Record
 from ..rule import BEGIN, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _DAYS = Parameter("days", 10, "days", "with logins on fewer days there is no habit yet")
 _NEAR = Parameter("near", 2, "hours", "people come somewhat earlier or later than usual")

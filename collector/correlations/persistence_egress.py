@@ -15,13 +15,24 @@ from evidence.kinds.file import Change, Create, Explanation, Rename
 from evidence.kinds.process import Ancestor, Exec
 from evidence.kinds.state import Changed
 
+from ..attribution.schedules import SEEN_LATE
 from ..bounded import remember
 from ..examples import DAY, SERVICE, WINDOW, alice, at_once, opened, sent
-from ..persistence import OUT_LIMIT, UNITS, Host, Out, State, Written, goes_out, host_of, is_written, stem
+from ..measures.persistence import (
+    OUT_LIMIT,
+    UNITS,
+    Host,
+    Out,
+    State,
+    Written,
+    goes_out,
+    host_of,
+    is_written,
+    stem,
+)
+from ..measures.session_work import describe
 from ..record import Record, SessionRevision, key_of
 from ..rule import Correlation, Finding, Parameter, Site, connections_out
-from ..schedules import SEEN_LATE
-from ..session_work import describe
 
 _WINDOW = Parameter("window", 14, "days", "what is to stay waits until nobody looks")
 _NS = 1_000_000_000

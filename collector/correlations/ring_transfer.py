@@ -16,9 +16,9 @@ from evidence.kinds.connection import Close, Report
 from ..bounded import remember
 from ..by_person import by_person, is_change, is_system_program
 from ..examples import AWAY, SERVICE, WINDOW, alice, at_once, opened, sent
+from ..measures.session_work import describe, size
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, connections_out
-from ..session_work import describe, size
 
 _BYTES = Parameter("bytes", 1_000_000, "bytes", "a runtime's own traffic is smaller")
 _PROGRAMS = Parameter(

@@ -11,9 +11,9 @@ from evidence.kinds.connection import Close, Open
 from evidence.kinds.file import Read
 
 from ..bounded import remember
+from ..measures.session_work import READERS, describe, is_foreign, key
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
-from ..session_work import READERS, describe, is_foreign, key
 
 _WINDOW = Parameter("window", 1800, "seconds", "what is read to be taken leaves soon")
 _READERS = Parameter("readers", READERS, "program names", "these read the files as their duty")

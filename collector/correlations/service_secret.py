@@ -11,12 +11,12 @@ from evidence.kinds.file import Read
 from evidence.kinds.login import Accepted, SessionOpen
 from evidence.kinds.process import Exec
 
-from ..baselines import FirstSeen, day_seen
 from ..by_person import by_person, is_change, is_system_program
 from ..examples import DAY, SERVICE, WINDOW, alice, opened, run
+from ..measures.baselines import FirstSeen, day_seen
+from ..measures.session_work import describe
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _LEARN = Parameter("learn", 7, "days", "before, every account that a person acts for is new")
 _FORGET = Parameter("forget", 30, "days", "who acted for an account within a month does so as their work")

@@ -15,11 +15,11 @@ from evidence.kinds.login import Accepted
 from ..bounded import remember
 from ..by_person import is_change
 from ..examples import SERVICE, WINDOW, login
-from ..organisation import NetworkLabel, Organisation
-from ..origins import network
+from ..measures.origins import network
+from ..measures.session_work import describe
+from ..organisation.known import NetworkLabel, Organisation
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _WINDOW = Parameter("window", 3600, "seconds", "nobody is in two places within an hour")
 _AT_ONCE = Parameter(

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from evidence.kind import Actor, Endpoint
 from evidence.kinds.connection import Close, Report
 
-from ..outflow import Outflow, moved
+from ..measures.outflow import Outflow, moved
+from ..measures.session_work import leaving, sender, senders_of
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import leaving, sender, senders_of
 
 _BYTES = Parameter("bytes", 1000, "bytes", "a script that asks for a health page sends less")
 _SHELLS = Parameter("shells", "bash sh dash zsh ksh mksh ash busybox fish", "program names", "shells")

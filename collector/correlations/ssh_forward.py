@@ -10,10 +10,10 @@ from evidence.kinds.connection import Close, Listen, Open, Report
 from evidence.kinds.login import SessionOpen
 
 from ..alert import Severity
-from ..outflow import FORGET, NEW, Outflow, is_new, moved
+from ..measures.outflow import FORGET, NEW, Outflow, is_new, moved
+from ..measures.session_work import base_name, command, describe, is_known, key, sender
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import base_name, command, describe, is_known, key, sender
 
 _LONG = Parameter(
     "long", 14_400, "seconds", "a login to work in ends within half a day's work, or is told as low"

@@ -14,20 +14,11 @@ from evidence.kinds.file import Attributes, Change, Create, Explanation, FileSta
 from evidence.kinds.process import Exec
 
 from ..bounded import remember
-from ..by_person import (
-    SCRIPTED,
-    applet,
-    by_person,
-    command,
-    is_below,
-    is_change,
-    is_explained,
-    is_installer,
-)
+from ..by_person import SCRIPTED, applet, by_person, command, is_below, is_change, is_explained, is_installer
 from ..examples import BASH, DPKG, SERVICE, WINDOW, alice, at_once, run
+from ..measures.session_work import describe
 from ..record import Person, Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import describe
 
 _WINDOW = Parameter("window", 90, "days", "a door is left to be used later")
 _MARKS_LIMIT = 10_000

@@ -12,11 +12,11 @@ from evidence.kinds.file import Read
 from evidence.kinds.process import Exec
 
 from ..bounded import remember
-from ..outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT
+from ..measures.outflow import SECOND, SESSIONS_LIMIT, SIGNS_LIMIT
+from ..measures.session_work import READERS, SIGNS, base_name, describe, is_foreign, key, moving, sender, size
+from ..measures.windows import Item, Series, uids
 from ..record import Record
 from ..rule import Connections, Correlation, Finding, Parameter, Site, Step, Story
-from ..session_work import READERS, SIGNS, base_name, describe, is_foreign, key, moving, sender, size
-from ..windows import Item, Series, uids
 
 _BYTES = Parameter("bytes", 300_000, "bytes", "what a terminal shows within the window of ordinary work")
 _WINDOW = Parameter("window", 900, "seconds", "in which what was printed has left")

@@ -13,14 +13,14 @@ from evidence.kinds.login import SessionOpen
 from evidence.kinds.process import Exec
 
 from ..alert import Severity
-from ..baselines import day_of
 from ..examples import PEERS, TEAM, colleague, colleagues
-from ..outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
-from ..person_days import PersonDays, Usual
+from ..measures.baselines import day_of
+from ..measures.outflow import FORGET, NEW, SECOND, Outflow, Work, is_new, moved, signs_before
+from ..measures.person_days import PersonDays, Usual
+from ..measures.session_work import ARCHIVERS, READERS, SIGNS, is_foreign, leaving
+from ..measures.volume import Volume
 from ..record import Record
 from ..rule import Correlation, Finding, Parameter, Site, Step, Story, connections_out
-from ..session_work import ARCHIVERS, READERS, SIGNS, is_foreign, leaving
-from ..volume import Volume
 
 _BYTES = Parameter(
     "bytes", 5_000_000, "bytes", "configuration and source patches are smaller, archives larger"

@@ -10,16 +10,7 @@ from evidence.kinds.file import Explanation
 from evidence.kinds.process import Exec
 from evidence.kinds.state import Changed
 
-from ..by_person import (
-    SCRIPTED,
-    applet,
-    by_person,
-    command,
-    is_below,
-    is_change,
-    is_explained,
-    is_installer,
-)
+from ..by_person import SCRIPTED, applet, by_person, command, is_below, is_change, is_explained, is_installer
 from ..examples import BASH, DPKG, SERVICE, WINDOW, alice, at_once, opened, run
 from ..one_event import finding, who
 from ..record import Record

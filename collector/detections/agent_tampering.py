@@ -8,10 +8,10 @@ from evidence.kinds.process import Ancestor, Exec
 
 from ..by_person import SCRIPTED, SHELLS, applet, by_person, command, is_below, is_change, session_of
 from ..examples import BASH, DPKG, SERVICE, WINDOW, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..one_event import finding
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
-from ..session_work import describe
 
 _COLLECTOR = Parameter(
     "collector",

@@ -12,10 +12,10 @@ from evidence.kinds.process import Exec
 
 from ..by_person import SHELLS, applet, by_person, command, is_change, session_of
 from ..examples import SERVICE, WINDOW, alice, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..one_event import finding
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
-from ..session_work import describe
 
 _HOST_PATHS = Parameter(
     "host_paths",

@@ -26,10 +26,10 @@ from ..by_person import (
     session_of,
 )
 from ..examples import BASH, DPKG, SERVICE, WINDOW, alice, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..one_event import finding
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
-from ..session_work import describe
 
 _AGE = Parameter("age", 86_400, "seconds", "who only wants disk space keeps more than a day of the journal")
 _SIZE = Parameter("size", 16_777_216, "bytes", "who only wants disk space keeps more of the journal")

@@ -6,10 +6,10 @@ from evidence.kinds.process import Ancestor, Exec
 
 from ..by_person import by_person, command, is_change, is_system_program, session_of
 from ..examples import BASH, SERVICE, WINDOW, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..one_event import finding
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
-from ..session_work import describe
 
 _RUNTIMES = Parameter(
     "runtimes",

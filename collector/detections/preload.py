@@ -11,10 +11,10 @@ from evidence.kinds.process import Exec
 
 from ..by_person import by_person, command, is_change, is_explained, is_installer, session_of
 from ..examples import SERVICE, WINDOW, alice, at_once, by_cron, run
+from ..measures.session_work import describe
 from ..one_event import finding, who
 from ..record import Record
 from ..rule import Detection, Finding, Parameter, Site
-from ..session_work import describe
 
 _FOLDERS = Parameter(
     "folders",

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from ..bounded import remember
+from ..measures.windows import Item, Series, sequence, uids
+from ..measures.windows import Measure as Sliding
 from ..record import Person, Record
 from ..rule import Finding
-from ..windows import Item, Series, sequence, uids
-from ..windows import Measure as Sliding
 from . import measure
 from .document import Correlation
 

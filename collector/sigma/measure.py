@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
-from ..windows import Item
+from ..measures.windows import Item
 from .document import CountOperator, Threshold
 
 THOUSAND = 1000

@@ -119,7 +119,7 @@ def restarted(state: bytes) -> float:
 
 def rows(count: int, one_of: int) -> list[dict[str, object]]:
     """Measure and return the rows."""
-    importlib.import_module("collector.pipeline")  # what the process has loaded is part of its memory
+    importlib.import_module("collector.pipeline.pipeline")  # what a process has loaded is memory of it
     analysis = engine()
     before, alerts, events = memory(), 0, 0
     for origin, seen in sessions(count, one_of):

@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from collector import tables
-from collector.decode import Reading
-from collector.fold import Fold, Folded
-from collector.lake import Lake
+from collector.lake.decode import Reading
+from collector.lake.lake import Lake
+from collector.lake.shelf import Commit
 from collector.ledger.reader import LedgerItem
-from collector.shelf import Commit
+from collector.pipeline import tables
+from collector.pipeline.fold import Fold, Folded
 from evidence import codec, dsse, frame, statement
 from evidence.entry import EntryType
 from evidence.keys import PrivateKey

@@ -19,19 +19,20 @@ from pathlib import Path
 
 import msgspec
 
-from collector import forecast, parameters, rule_folders, rulebook
 from collector.alert import Alert
 from collector.analysis import Analysis
-from collector.fold import Fold
-from collector.forecast import Expected
-from collector.history import Entry
-from collector.organisation import Known
+from collector.organisation.known import Known
+from collector.pipeline.fold import Fold
 from collector.record import Arrival, Origin, Person, Record, SessionRevision
-from collector.routes import wants
 from collector.rule import Rule
-from collector.rulebook import Book
+from collector.rules import parameters, rule_folders, rulebook
+from collector.rules.routes import wants
+from collector.rules.rulebook import Book
 from collector.settings import Detection
-from collector.tuning import Context, History, Wanted, replay
+from collector.tuning import forecast
+from collector.tuning.forecast import Expected
+from collector.tuning.history import Entry
+from collector.tuning.tuning import Context, History, Wanted, replay
 from evidence.event import Event, stamp
 from evidence.kind import Body
 from evidence.kinds.collector import Act

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from collector import incidents, ranking
 from collector.alert import BY, Alert
 from collector.analysis import Analysis
-from collector.baselines import day_of
-from collector.fold import Fold, Folded
 from collector.incident import Incident, rank
-from collector.organisation import Known
-from collector.ranking import Past, Prevalence
-from collector.triage import Finding
+from collector.incidents import incidents, ranking
+from collector.incidents.ranking import Past, Prevalence
+from collector.measures.baselines import day_of
+from collector.organisation.known import Known
+from collector.pipeline.fold import Fold, Folded
+from collector.verdicts.triage import Finding
 from evidence import codec, frame
 from evidence.kinds.connection import Close
 from evidence.seal import RAW_LIMIT

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from collector import organisation_file
 from collector.ledger import segment
 from collector.ledger.reader import LedgerItem
 from collector.ledger.segment import Row
-from collector.organisation import Known
+from collector.organisation import organisation_file
+from collector.organisation.known import Known
 from collector.settings import OrganisationFiles, Settings
 from evidence import entry
 from range.fleet import organisation

@@ -37,7 +37,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Semaphore
 from pathlib import Path
 
-from collector import costs, snapshot
+from collector.lake import snapshot
+from collector.rules import costs
 from evidence import codec, dsse, endpoints, frame, seal, statement
 from evidence.statement import Head, Statement
 from tests.bench import rules, workload
@@ -63,7 +64,7 @@ WARM_UP = 0.1
 _CHILD = """
 import sys
 from pathlib import Path
-from collector import pipeline
+from collector.pipeline import pipeline
 from collector.settings import Settings
 from tests.bench import rules
 settings = Settings(state=Path(sys.argv[1]))

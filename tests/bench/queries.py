@@ -21,15 +21,16 @@ from typing import Any
 import requests
 from argon2 import PasswordHasher
 
-from collector import analysis, snapshot
+from collector import analysis
 from collector.api.routes import routes
 from collector.api.services import Services
-from collector.rulebook import Book
+from collector.lake import snapshot
+from collector.rules.rulebook import Book
 from collector.settings import Console, Detection
 from collector.state_db import StateDb
-from collector.suppressions import Suppressions
-from collector.triages import Triages
 from collector.users import Role, Users
+from collector.verdicts.suppressions import Suppressions
+from collector.verdicts.triages import Triages
 from tests.bench import tune_lake
 from tests.bench.tune_lake import DAY, Made
 from tests.collector.api.live import bundle, listening

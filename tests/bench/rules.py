@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from collector.analysis import Analysis
-from collector.costs import ViewCost
-from collector.organisation import Known, NetworkLabel, Organisation
+from collector.organisation.known import Known, NetworkLabel, Organisation
 from collector.record import Origin
 from collector.rule import Finding
+from collector.rules.costs import ViewCost
 from collector.settings import Detection
 from evidence.event import Event
 from evidence.kind import Body

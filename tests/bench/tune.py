@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from collector import analysis, forecast, parameters, rule_folders, tune
-from collector.rulebook import Book
+from collector import analysis
+from collector.rules import parameters, rule_folders
+from collector.rules.rulebook import Book
 from collector.settings import Detection
-from collector.tuning import Wanted
+from collector.tuning import forecast, tune
+from collector.tuning.tuning import Wanted
 from tests.bench import tune_lake
 from tests.bench.tune_lake import Made
 

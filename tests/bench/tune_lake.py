@@ -19,14 +19,15 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from collector import snapshot, tables
 from collector.analysis import Analysis
-from collector.fold import Fold, Folded
-from collector.lake import Lake
-from collector.organisation import Known
+from collector.lake import snapshot
+from collector.lake.lake import Lake
+from collector.lake.shelf import Commit
+from collector.lake.snapshot import Snapshot
+from collector.organisation.known import Known
+from collector.pipeline import tables
+from collector.pipeline.fold import Fold, Folded
 from collector.settings import Detection, OrganisationFiles, Settings
-from collector.shelf import Commit
-from collector.snapshot import Snapshot
 from range.fleet.month import Month
 from range.fleet.settings import Settings as Fleet
 from tests.bench import month as bench_month

@@ -12,7 +12,7 @@ import pytest
 from client import cli, proof_html, proof_words
 from client.proof import prove
 from client.proven import Proof
-from collector.bundler import Story
+from collector.audit.bundler import Story
 from evidence import audit
 from evidence.bundle import Bundle, Claim
 from evidence.event import stamp

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector import costs
-from collector.costs import Measured, RuleCost, ViewCost
+from collector.rules import costs
+from collector.rules.costs import Measured, RuleCost, ViewCost
 from tests.collector.api import lake
 
 from .conftest import Served, run

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from collector import generation, provision
+from collector import provision
 from collector.analysis import Analysis
-from collector.bundler import Bundler, Story
+from collector.audit.bundler import Bundler, Story
+from collector.lake import generation
+from collector.lake.local_shelf import LocalShelf
 from collector.ledger import segment
 from collector.ledger.reader import LedgerReader
-from collector.local_shelf import LocalShelf
-from collector.pipeline import Pipeline
+from collector.pipeline.pipeline import Pipeline
 from collector.settings import Detection
 from evidence import bundle, entry
 from evidence.bundle import Bundle

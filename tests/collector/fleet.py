@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from collector.attribution import Attribution, State
-from collector.organisation import Known, Organisation
+from collector.attribution.attribution import Attribution, State
+from collector.organisation.known import Known, Organisation
 from collector.record import Origin, Person, SessionRevision
 from evidence.event import Event, stamp
 from evidence.kind import Actor, Body, Endpoint

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from collector.admission import Admission, DiskFloor
 from collector.clock import Clock, SystemClock
-from collector.group import GroupCommit
-from collector.ingest import Ingest, Renew
-from collector.intake import Intake
-from collector.keeper import Keeper
+from collector.ingest.admission import Admission, DiskFloor
+from collector.ingest.group import GroupCommit
+from collector.ingest.ingest import Ingest, Renew
+from collector.ingest.intake import Intake
+from collector.ingest.mutual_tls import EXTENSION, Arriving
+from collector.ingest.quota import Quota
 from collector.ledger.publish import Published
-from collector.mutual_tls import EXTENSION, Arriving
-from collector.policies import Offers
-from collector.quota import Quota
+from collector.ledger_access.keeper import Keeper
+from collector.policy.policies import Offers
 from evidence import endpoints, receipt
 from evidence.receipt import Receipt
 from evidence.refusal import Refusal

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from collector import ingest_process
+from collector.ingest import ingest_process
 from collector.settings import Ingest, Settings
 
 

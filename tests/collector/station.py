@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from collector import ca, paths, provision
 from collector.clock import SystemClock
-from collector.keeper import Keeper
 from collector.ledger.disk import Disk
+from collector.ledger_access.keeper import Keeper
 from collector.settings import Settings
 from evidence import dsse, entry
 from evidence.checkpoint import VerifierKey, parse_vkey

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from collector import attack, rule_folders
+from collector import attack
 from collector.rule import Rule
+from collector.rules import rule_folders
 
 RULES = rule_folders.judging()
 

@@ -12,10 +12,10 @@ from collector import risk
 from collector.alert import Alert, Severity
 from collector.analysis import Analysis, site
 from collector.detections import access_granted
-from collector.playing import play as play_story
 from collector.record import How, Person, Record, SessionRevision
 from collector.risk import HALF_LIFE, State
 from collector.rule import Finding
+from collector.rule_sources.playing import play as play_story
 from collector.settings import Detection as Settings
 
 BEGIN = 20_000 * HALF_LIFE

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from collector import ca, tls
-from collector.nonces import LIFETIME, Nonces
+from collector.enrolment.nonces import LIFETIME, Nonces
+from collector.enrolment.throttle import Throttle
 from collector.notify import notify
-from collector.throttle import Throttle
 
 SECOND = 1_000_000_000
 ROOT = Path(__file__).parents[2]

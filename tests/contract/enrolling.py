@@ -17,15 +17,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.applications import Starlette
 
-from collector import ca, registrar, roll
-from collector.enrolment import Enrolment, Limits
-from collector.enrolments import Enrolments
+from collector import ca
+from collector.enrolment import registrar, roll
+from collector.enrolment.enrolments import Enrolments
+from collector.enrolment.nonces import Nonces
+from collector.enrolment.registrar import Registrar
+from collector.enrolment.renewals import Renewals
+from collector.enrolment.routes import Enrolment, Limits
+from collector.enrolment.tokens import Terms, Tokens, mint
 from collector.errors import LedgerError
-from collector.nonces import Nonces
-from collector.registrar import Registrar
-from collector.renewals import Renewals
 from collector.state_db import StateDb
-from collector.tokens import Terms, Tokens, mint
 from evidence import dsse, endpoints
 from evidence.enrolment import (
     PROOF_TYPE,

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import ca
-from collector.enrolment import DENIED, Limits
+from collector.enrolment.routes import DENIED, Limits
 from collector.errors import CollectorError
 from evidence import checkpoint, entry, receipt
 from evidence.enrolment import REQUEST_LIMIT, Record, RenewalReply, RevocationRecord, Token
@@ -215,7 +215,7 @@ def test_two_processes_cannot_both_take_the_last_use(desk: Desk) -> None:
 
 
 def _use(now: int) -> Any:
-    from collector.tokens import Use  # noqa: PLC0415 - only here
+    from collector.enrolment.tokens import Use  # noqa: PLC0415 - only here
 
     return Use("a" * 32, "host", "10.0.0.1", now)
 

@@ -13,8 +13,9 @@ import pytest
 from agent.delivery import Reply
 from agent.policy_fetch import PolicyFetcher
 from agent.spool.disk import LocalDisk
-from collector import policies, roll, rollout
-from collector.rollout import ROLL_OUT, Decision
+from collector.enrolment import roll
+from collector.policy import policies, rollout
+from collector.policy.rollout import ROLL_OUT, Decision
 from evidence import policy
 from evidence.keys import PrivateKey
 from evidence.kinds.collector import Act

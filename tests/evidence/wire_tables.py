@@ -8,8 +8,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from collector import chains, nonces, registrar, renewals, verify
-from collector.enrolment import Limits
+from collector.chains import chains
+from collector.enrolment import nonces, registrar, renewals
+from collector.enrolment.routes import Limits
+from collector.ingest import verify
 from collector.settings import Settings
 from evidence import (
     bundle,

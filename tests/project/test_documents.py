@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import risk, rule_folders
+from collector import risk
 from collector.rule import Rule
+from collector.rules import rule_folders
 
 ROOT = Path(__file__).parents[2]
 RULES = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import columns
+from collector.lake import columns
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
 

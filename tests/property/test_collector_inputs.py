@@ -9,11 +9,12 @@ from argon2 import PasswordHasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import claim, duration, settings_file
+from collector import duration, settings_file
+from collector.enrolment import claim
+from collector.enrolment.nonces import LIFETIME, Nonces
+from collector.enrolment.throttle import Throttle
 from collector.errors import CollectorError, Denied, SettingsError
-from collector.nonces import LIFETIME, Nonces
 from collector.state_db import StateDb
-from collector.throttle import Throttle
 from collector.users import Role, Users
 from evidence.enrolment import REQUEST_LIMIT
 from tests.contract.enrolling import Applicant

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.attribution import Attribution
+from collector.attribution.attribution import Attribution
 from collector.record import Origin, Person
 from evidence.event import Event, stamp
 from evidence.kind import Actor, Body, Endpoint

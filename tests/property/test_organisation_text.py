@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
-from collector import organisation_file
 from collector.errors import SettingsError
-from collector.organisation import HostLabel, Human, NetworkLabel, Organisation, Window
-from collector.organisation_entry import TABLES, Table
+from collector.organisation import organisation_file
+from collector.organisation.entry import TABLES, Table
+from collector.organisation.known import HostLabel, Human, NetworkLabel, Organisation, Window
 from collector.settings import Detection, OrganisationFiles, Settings
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import rule_folders
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.record import Origin
 from collector.rule import BEGIN
+from collector.rules import rule_folders
 from collector.settings import Detection as Settings
 from evidence.event import stamp
 from evidence.kind import Body

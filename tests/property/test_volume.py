@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.measures.volume import FLOWS_LIMIT, Volume
+from collector.measures.windows import EVIDENCE
 from collector.record import Record
-from collector.volume import FLOWS_LIMIT, Volume
-from collector.windows import EVIDENCE
 from evidence.event import stamp
 from evidence.kind import Endpoint
 from evidence.kinds.connection import Close, Report

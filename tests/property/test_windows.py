@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.windows import (
+from collector.measures.windows import (
     EVIDENCE,
     Item,
     Measure,

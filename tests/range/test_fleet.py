@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector import inspection, verify
 from collector.analysis import Analysis
-from collector.fold import Fold, Folded
+from collector.audit import inspection
+from collector.chains.projection import Projection, open_statement
+from collector.ingest import verify
 from collector.ledger.reader import LedgerReader
-from collector.projection import Projection, open_statement
+from collector.pipeline.fold import Fold, Folded
 from collector.record import Person
 from evidence import codec, frame, seal
 from evidence.entry import EntryType

@@ -14,7 +14,7 @@ import pytest
 
 from collector.alert import Alert
 from collector.analysis import Analysis
-from collector.organisation import Known, NetworkLabel, Organisation, Window
+from collector.organisation.known import Known, NetworkLabel, Organisation, Window
 from collector.record import Origin
 from collector.rule import BEGIN
 from collector.settings import Detection as Settings

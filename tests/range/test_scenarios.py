@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import rule_folders
+from collector.rules import rule_folders
 from range import document, marked
 from range.command import RangeFailed, chosen
 from range.scenario import HOSTS, Scenario, load

@@ -19,9 +19,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.decode import Reading
+from collector.ingest.presence import VERB
+from collector.lake.decode import Reading
 from collector.ledger.reader import LedgerReader
-from collector.presence import VERB
 from evidence import host_receipts
 from evidence.entry import EntryType
 from evidence.host_receipts import HostReceipts

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.layout import Layout
-from collector.attribution import Attribution
+from collector.attribution.attribution import Attribution
 from collector.record import Origin, SessionRevision
 from evidence.event import Event
 from evidence.kind import Body, Lane

@@ -14,8 +14,8 @@ import pytest
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from collector import snapshot
-from collector.columns import TABLES, TableName
+from collector.lake import snapshot
+from collector.lake.columns import TABLES, TableName
 from tests.contract.stranger import (
     STATEMENT,
     Answer,

@@ -15,8 +15,8 @@ from collector.ledger import segment
 from evidence import entry
 from evidence.entry import EntryType
 from tests.collector.fleet import LAPTOP
+from tests.collector.incidents.test_incident_replay import OUT, SENT, robbery
 from tests.collector.station import Station
-from tests.collector.test_incident_replay import OUT, SENT, robbery
 from tests.system.collector_at_work import ENVIRONMENT, PATIENCE, CollectorAtWork
 
 PASSWORD = "correct horse battery"

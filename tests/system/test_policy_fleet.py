@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from collector import policies
-from collector.decode import Reading
+from collector.lake.decode import Reading
 from collector.ledger.reader import LedgerReader
 from collector.paths import Paths
-from collector.rollout import ROLL_OUT, Decision
+from collector.policy import policies
+from collector.policy.rollout import ROLL_OUT, Decision
 from collector.state_db import StateDb
 from evidence import policy
 from evidence.entry import EntryType

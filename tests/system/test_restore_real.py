@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from collector import log_name, snapshot
-from collector.bundler import Bundler
+from collector.audit.bundler import Bundler
+from collector.chains.projection import open_statement
+from collector.lake import snapshot
 from collector.ledger.reader import LedgerReader
+from collector.ledger_access import log_name
 from collector.paths import Paths
-from collector.projection import open_statement
 from evidence import audit, host_receipts
 from evidence import bundle as bundles
 from evidence.entry import EntryType

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from ... import alert_queries, conditions, fetch, fields, queries, risk, stories
-from ...conditions import Where
+from ... import risk
+from ...incidents import stories
+from ...questions import alert_queries, conditions, fetch, fields, queries
+from ...questions.conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
 from ..errors import ApiError

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import duckdb
 import msgspec
 
-from ... import alert_queries, normal, normal_queries, not_normal
-from ...baselines import DAY
-from ...conditions import Where
-from ...fetch import Row
-from ...normal import Day, Hours, Peers, Place, Spread, Used
-from ...not_normal import Why
-from ...organisation import Known
-from ...queries import Query
+from ...incidents import normal, not_normal
+from ...incidents.normal import Day, Hours, Peers, Place, Spread, Used
+from ...incidents.not_normal import Why
+from ...measures.baselines import DAY
+from ...organisation.known import Known
+from ...questions import alert_queries, normal_queries
+from ...questions.conditions import Where
+from ...questions.fetch import Row
+from ...questions.queries import Query
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError

@@ -10,9 +10,10 @@ import msgspec
 
 from evidence.kinds.collector import Act
 
-from ... import alert_queries, parameters, rule_folders, rulebook
 from ...errors import QueryError
-from ...rulebook import Book, Scope, State
+from ...questions import alert_queries
+from ...rules import parameters, rule_folders, rulebook
+from ...rules.rulebook import Book, Scope, State
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError

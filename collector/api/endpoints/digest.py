@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import msgspec
 
-from ... import alert_queries, queries
-from ...fetch import Row
-from ...rulebook import Book, State
+from ...questions import alert_queries, queries
+from ...questions.fetch import Row
+from ...rules.rulebook import Book, State
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..parameter import FROM, TO

@@ -7,9 +7,10 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, queries, recall, rule_folders
-from ...explain import Explanation, explain
+from ...questions import alert_queries, queries, recall
 from ...rule import Rule
+from ...rules import rule_folders
+from ...rules.explain import Explanation, explain
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ... import alert_queries, conditions, export, fetch, fields, proof, queries, session_queries, stories
-from ...bundler import Story
+from ...audit import proof
+from ...audit.bundler import Story
+from ...incidents import stories
+from ...questions import alert_queries, conditions, export, fetch, fields, queries, session_queries
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from ... import hunting, moments
 from ...errors import QueryError
-from ...hunt import Hunted, Span
+from ...hunting import hunting
+from ...hunting.hunt import Hunted, Span
+from ...questions import moments
 from ...sigma.read import read
 from ...sigma.ruleset import Ruleset, assemble
 from ...sigma.tuned import in_force

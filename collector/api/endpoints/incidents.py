@@ -8,10 +8,13 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, fetch, queries, ranking, risk, triage
+from ... import risk
 from ...incident import SEVERITIES, Incident, rank
-from ...stories import Stories
+from ...incidents import ranking
+from ...incidents.stories import Stories
+from ...questions import alert_queries, fetch, queries
 from ...users import Role
+from ...verdicts import triage
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import FROM, TO, Parameter, limit

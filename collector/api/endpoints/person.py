@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ... import fetch, person_queries, queries
+from ...questions import fetch, person_queries, queries
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ... import parameters, rule_folders, rulebook
-from ...parameters import Described
 from ...rule import Value
-from ...rulebook import Proposal, Setting, Standing
+from ...rules import parameters, rule_folders, rulebook
+from ...rules.parameters import Described
+from ...rules.rulebook import Proposal, Setting, Standing
 from ...sigma.decide import kinds_of
 from ...sigma.document import Rule as SigmaRule
 from ...sigma.finding import described

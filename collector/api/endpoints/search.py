@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ... import conditions, fetch, fields, queries, sandbox
+from ...questions import conditions, fetch, fields, queries
+from ...sandbox import sandbox
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
 from ..parameter import FROM, TO, Parameter, limit

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ... import fetch, queries
+from ...questions import fetch, queries
 from ...users import Role
 from ...version import VERSION
 from ..endpoint import Call, Endpoint, Stream

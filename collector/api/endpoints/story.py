@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ... import fetch, person_queries, process_tree, queries, session_queries
-from ...conditions import Where
+from ...questions import fetch, person_queries, process_tree, queries, session_queries
+from ...questions.conditions import Where
 from ...users import Role
 from ..endpoint import Call, Endpoint, Rows, Stream
 from ..errors import ApiError

@@ -9,10 +9,11 @@ import msgspec
 
 from evidence.kinds.collector import Act
 
-from ... import moments, recorded_suppressions, suppression
 from ...errors import CollectorError
-from ...suppression import Scope, Standing, Suppression
+from ...questions import moments
 from ...users import Role
+from ...verdicts import recorded_suppressions, suppression
+from ...verdicts.suppression import Scope, Standing, Suppression
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import Parameter

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ... import costs
-from ...costs import RuleCost, ViewCost
-from ...rulebook import Book, State
+from ...rules import costs
+from ...rules.costs import RuleCost, ViewCost
+from ...rules.rulebook import Book, State
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import duckdb
 import msgspec
 
-from ... import alert_queries, triage
-from ...triage import Change, Finding, Label, Standing, State
+from ...questions import alert_queries
 from ...users import Role
+from ...verdicts import triage
+from ...verdicts.triage import Change, Finding, Label, Standing, State
 from ..endpoint import Call, Endpoint, Stream
 from ..errors import ApiError
 from ..parameter import Parameter

@@ -7,15 +7,17 @@ from typing import Annotated
 
 import msgspec
 
-from ... import forecast, moments, parameters, rule_folders, tune
 from ...errors import QueryError
-from ...parameters import Described
+from ...questions import moments
 from ...rule import Correlation, Rule, Value
-from ...rulebook import Scope
+from ...rules import parameters, rule_folders
+from ...rules.parameters import Described
+from ...rules.rulebook import Scope
 from ...sigma import replayed
 from ...sigma.finding import described
-from ...tune import Task, Tuned
-from ...tuning import Wanted
+from ...tuning import forecast, tune
+from ...tuning.tune import Task, Tuned
+from ...tuning.tuning import Wanted
 from ...users import Role
 from ..endpoint import Call, Endpoint, Stream
 

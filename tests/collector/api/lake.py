@@ -10,9 +10,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from collector import columns, rulebook, snapshot
-from collector.rulebook import Book
-from collector.snapshot import Snapshot
+from collector.lake import columns, snapshot
+from collector.lake.snapshot import Snapshot
+from collector.rules import rulebook
+from collector.rules.rulebook import Book
 from evidence.kind import Actor, Body, Endpoint
 from evidence.kinds.agent import Heartbeat, Start
 from evidence.kinds.collector import Act

@@ -17,19 +17,19 @@ from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from collector import snapshot
 from collector.analysis import site
 from collector.api.routes import routes
 from collector.api.services import Services
-from collector.bundler import Story
+from collector.audit.bundler import Story
 from collector.errors import LedgerError
-from collector.organisation import Known
+from collector.lake import snapshot
+from collector.organisation.known import Known
 from collector.settings import Console, Detection
 from collector.sigma.ruleset import Ruleset
 from collector.state_db import StateDb
-from collector.suppressions import Suppressions
-from collector.triages import Triages
 from collector.users import Role, Users
+from collector.verdicts.suppressions import Suppressions
+from collector.verdicts.triages import Triages
 from evidence.bundle import Subject
 from evidence.bundle import build as make_bundle
 from evidence.checkpoint import Checkpoint, VerifierKey, sign

@@ -10,8 +10,8 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from collector import columns
-from collector.organisation import Human, Known, NetworkLabel, Organisation
+from collector.lake import columns
+from collector.organisation.known import Human, Known, NetworkLabel, Organisation
 from evidence.kind import Actor, Body, Endpoint
 from evidence.kinds.connection import Close, Report
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector import rulebook
+from collector.rules import rulebook
 from collector.sigma.read import read
 from collector.sigma.ruleset import assemble
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import incident_ids, stories
+from collector.incidents import incident_ids, stories
 from evidence import bundle
 
 from . import lake

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector import costs
-from collector.costs import Measured, RuleCost, ViewCost
+from collector.rules import costs
+from collector.rules.costs import Measured, RuleCost, ViewCost
 
 from . import lake
 from .live import serve

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collector.rule_sources.sigma_folder import Folder
 from collector.sigma.read import read
 from collector.sigma.ruleset import Ruleset, assemble
-from collector.sigma_folder import Folder
 
 FOLDER = Path(__file__).parent / "rules"
 PLACEHOLDERS = {"admins": ("alice", "bob")}

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.hunting.sigma_way import through
 from collector.record import Record
 from collector.rule import BEGIN, Finding
 from collector.sigma import correlate
 from collector.sigma.document import Correlation, Counted, CountOperator, Threshold
 from collector.sigma.standing import standings
-from collector.sigma_way import through
 from evidence.event import stamp
 from evidence.kinds.process import Exec
 from tests.collector.sigma.loaded import every_rule, rules_of

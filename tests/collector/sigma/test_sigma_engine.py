@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from collector import paths, sigma_source
+from collector import paths
 from collector.alert import Alert
 from collector.analysis import Analysis
 from collector.errors import CollectorError
 from collector.record import Origin
 from collector.rule import BEGIN
-from collector.rules_watch import RulesWatch
+from collector.rule_sources import sigma_source
+from collector.rule_sources.rules_watch import RulesWatch
 from collector.settings import Detection, Settings
 from collector.sigma.document import Rule
 from collector.sigma.judge import Panel

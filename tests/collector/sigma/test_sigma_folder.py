@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import sigma_folder
 from collector.errors import SettingsError
-from collector.sigma_folder import Folder
+from collector.rule_sources import sigma_folder
+from collector.rule_sources.sigma_folder import Folder
 
 RULE = "title: {0}\nlogsource: {{product: linux, category: process_creation}}\n"
 RULE += "detection: {{s: {{Image: '%a%'}}, condition: s}}\n"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import extract, hunt
-from collector.hunt import Hunted, Span
+from collector.hunting import hunt
+from collector.hunting.hunt import Hunted, Span
+from collector.lake import extract
 from collector.sigma.decide import views_of
 from collector.sigma.judge import Judge
 from collector.sigma.narrow import narrowed

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.hunting.sigma_way import through
 from collector.sigma.document import Rule
 from collector.sigma.examples import failure, matches
 from collector.sigma.judge import Judge
 from collector.sigma.read import read
 from collector.sigma.standing import standings
-from collector.sigma_way import through
 from evidence.kinds.process import Ancestor, Exec
 from tests.collector.sigma.loaded import PLACEHOLDERS, every_rule, rules_of
 

@@ -8,22 +8,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector import parameters, tune
 from collector.analysis import Analysis, site
 from collector.rule import BEGIN, Site, Step, Story
-from collector.rulebook import SET, Book, Scope
+from collector.rules import parameters
+from collector.rules.rulebook import SET, Book, Scope
 from collector.settings import Detection
 from collector.sigma import replayed
 from collector.sigma.document import Correlation, Counted, Threshold
 from collector.sigma.finding import described
 from collector.sigma.tuned import in_force
-from collector.tuning import Wanted
+from collector.tuning import tune
+from collector.tuning.tuning import Wanted
 from evidence.kinds.collector import Act
 from evidence.kinds.login import Accepted
+from tests.collector.rules.test_rules import SITE
 from tests.collector.sigma.loaded import every_rule
 from tests.collector.sigma.test_sigma_engine import run, see
-from tests.collector.test_rules import SITE
-from tests.collector.test_tune import DAY, SECOND, lake
+from tests.collector.tuning.test_tune import DAY, SECOND, lake
 
 SHELLS = "bbbbbbbb-0000-4000-8000-000000000001"
 """At least three shells of one user within a minute."""

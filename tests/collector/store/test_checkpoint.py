@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from collector.checkpoint import Checkpoint
+from collector.pipeline.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 20.0
 KILLED = """
 import os, sys, time
-from collector import forked
+from collector.lake import forked
 print(forked.start("child", lambda: time.sleep(600)), flush=True)
 time.sleep(600)
 """

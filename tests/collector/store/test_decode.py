@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import decode
-from collector.extract import Opaque
+from collector.lake import decode
+from collector.lake.extract import Opaque
 from collector.ledger.reader import LedgerItem
 from evidence import codec, frame
 from evidence.entry import EntryType

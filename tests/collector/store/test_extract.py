@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import extract
-from collector.extract import Opaque
+from collector.lake import extract
+from collector.lake.extract import Opaque
 from evidence import ocsf
 from evidence.event import Event, stamp
 from evidence.kind import Actor, Body, Endpoint, Part

@@ -7,8 +7,8 @@ import pytest
 
 from collector.alert import Alert
 from collector.errors import StoreError
-from collector.findings import RULE_FAULT, UNDECODABLE
-from collector.fold import Fold, Folded
+from collector.pipeline.findings import RULE_FAULT, UNDECODABLE
+from collector.pipeline.fold import Fold, Folded
 from evidence import decision
 from evidence.entry import EntryType
 from evidence.kinds.agent import Start

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from collector import generation, paths, snapshot
+from collector import paths
 from collector.cli import main
+from collector.lake import generation, snapshot
 from collector.ledger.segment import row
 from collector.ledger.writer import Ledger
 from collector.settings import Settings
@@ -25,7 +26,7 @@ ROUNDS = 5
 CHILD = """
 import sys
 from pathlib import Path
-from collector import pipeline
+from collector.pipeline import pipeline
 from collector.analysis import Analysis
 from collector.settings import Pipeline, Settings
 often = Pipeline(commit_seconds=0.02, commit_rows=60, merge_seconds=0.2, checkpoint_seconds=0.05)

@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from collector import columns, extract, snapshot
 from collector.errors import StoreError
-from collector.lake import Lake
-from collector.shelf import Commit
+from collector.lake import columns, extract, snapshot
+from collector.lake.lake import Lake
+from collector.lake.shelf import Commit
 
 
 def rows(*seqs: int) -> pa.Table:
@@ -102,7 +102,7 @@ def test_rows_whose_files_cannot_be_synced_are_not_committed(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("collector.lake.os.fsync", refuse)
+        patch.setattr("collector.lake.lake.os.fsync", refuse)
         with pytest.raises(StoreError, match="Input/output"):
             commit(lake, 1, 1)
     assert (lake.position(), seen(lake)) == (0, [])
@@ -194,7 +194,7 @@ def test_what_a_crash_left_behind_is_deleted_at_start(tmp_path: Path) -> None:
 
 
 def test_positions_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.lake._POSITIONS_KEPT", 3)
+    monkeypatch.setattr("collector.lake.lake._POSITIONS_KEPT", 3)
     lake = Lake(tmp_path)
     for position in range(1, 9):
         commit(lake, position)

@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from collector import generation, snapshot
 from collector.alert import Alert
-from collector.checkpoint import Checkpoint
 from collector.errors import StoreError
-from collector.findings import UNDECODABLE
-from collector.lake import Lake
-from collector.local_shelf import LocalShelf
-from collector.pipeline import Pipeline
-from collector.replay import replay
-from collector.shelf import Commit
+from collector.lake import generation, snapshot
+from collector.lake.lake import Lake
+from collector.lake.local_shelf import LocalShelf
+from collector.lake.shelf import Commit
+from collector.pipeline.checkpoint import Checkpoint
+from collector.pipeline.findings import UNDECODABLE
+from collector.pipeline.pipeline import Pipeline
+from collector.pipeline.replay import replay
+from collector.pipeline.storing import Storing
 from collector.sigma.ruleset import Ruleset
-from collector.storing import Storing
 from evidence.entry import EntryType
 from evidence.kinds.process import Exec
 

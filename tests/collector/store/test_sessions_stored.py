@@ -9,12 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from collector import fetch, person_queries, queries, replay, snapshot
 from collector.analysis import Analysis
 from collector.engine import Engine
-from collector.local_shelf import LocalShelf
-from collector.pipeline import Pipeline
-from collector.queries import Span
+from collector.lake import snapshot
+from collector.lake.local_shelf import LocalShelf
+from collector.pipeline import replay
+from collector.pipeline.pipeline import Pipeline
+from collector.questions import fetch, person_queries, queries
+from collector.questions.queries import Span
 from collector.settings import Detection
 from collector.settings import Pipeline as Settings
 from evidence import codec

@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from collector import columns, extract, snapshot
 from collector.errors import StoreError, StoreGone
-from collector.local_shelf import LocalShelf
-from collector.pipeline import Pipeline
-from collector.rulebook import Book
-from collector.shelf import Commit, Shelf
-from collector.shelf_process import ShelfProcess
+from collector.lake import columns, extract, snapshot
+from collector.lake.local_shelf import LocalShelf
+from collector.lake.shelf import Commit, Shelf
+from collector.lake.shelf_process import ShelfProcess
+from collector.pipeline.pipeline import Pipeline
+from collector.rules.rulebook import Book
 from evidence.entry import EntryType
 
 from .workbench import Bench, UidEngine, some_bodies

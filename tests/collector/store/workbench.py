@@ -9,16 +9,16 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from collector import snapshot
 from collector.alert import Alert
-from collector.costs import Measured
+from collector.lake import snapshot
+from collector.lake.local_shelf import LocalShelf
 from collector.ledger.reader import LedgerItem
-from collector.local_shelf import LocalShelf
-from collector.organisation import Known
-from collector.pipeline import Pipeline
+from collector.organisation.known import Known
+from collector.pipeline.pipeline import Pipeline
 from collector.record import Arrival, Hop, Origin, Person, SessionRevision
 from collector.rule import Detection
-from collector.rulebook import Book
+from collector.rules.costs import Measured
+from collector.rules.rulebook import Book
 from collector.settings import Pipeline as Settings
 from collector.sigma.ruleset import Ruleset
 from evidence import codec, dsse, enrolment, frame, statement

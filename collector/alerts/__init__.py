@@ -1,0 +1,1 @@
+"""From a finding to what is told: raised, worded, revised, throttled. Pure."""

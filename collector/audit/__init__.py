@@ -1,0 +1,1 @@
+"""Judging a ledger and taking from it what proves something to others."""

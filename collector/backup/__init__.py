@@ -1,0 +1,1 @@
+"""Backup of what cannot be made anew, and its restoration under a new log."""

@@ -1,0 +1,1 @@
+"""What follows from the ledger's entries in their order: keys, chains, holes, contests. Pure."""

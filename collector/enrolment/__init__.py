@@ -1,0 +1,1 @@
+"""Who may send: tokens, claims, enrolments, renewals."""

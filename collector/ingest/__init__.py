@@ -1,0 +1,1 @@
+"""From the agents' connections to the ledger: receive, verify, bound, commit, acknowledge."""

@@ -1,0 +1,1 @@
+"""Events as Parquet: written by one process, published as snapshots, read by all others."""

@@ -1,0 +1,1 @@
+"""What the operator tells of people, hosts and networks: read, checked, followed."""

@@ -1,0 +1,1 @@
+"""Signed fleet policies: decided, offered, and what the hosts say of them."""

@@ -1,0 +1,1 @@
+"""Work for analysts in disposable processes: bounded, without network, killed in time."""

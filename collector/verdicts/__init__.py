@@ -1,0 +1,1 @@
+"""What people made of findings: triage and suppressions."""
