@@ -10,15 +10,16 @@ import msgspec
 from evidence.enrolment import Facts
 from evidence.kind import Body
 
-from . import clock, self_report, settings_file
+from . import clock, settings_file
 from .accounts import Accounts
 from .continuity import Continuity
-from .fleet_policy import FleetPolicy
-from .lanes import Lanes
-from .last_run import LastRun, LastSettings
 from .live_feed import LiveFeed
-from .losses import LossBook
-from .self_report import Before, Setting
+from .policy.fleet_policy import FleetPolicy
+from .reporting import self_report
+from .reporting.self_report import Before, Setting
+from .sealing.lanes import Lanes
+from .sealing.last_run import LastRun, LastSettings
+from .sealing.losses import LossBook
 from .settings import Settings
 from .spool.outbox import Outbox
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from evidence.kinds.agent import LoggedIn, SensorHealth
 
-from . import logged_in
 from .errors import AgentError
 from .identity import Identity
 from .kernel import pin_folders, procfs, scope
 from .kernel.pin_folders import AgentFolder, Unpinned
 from .kernel.rings import Rings
-from .lanes import LANES, Lanes, Queued
 from .layout import Layout
 from .live_feed import Climbed, LiveFeed
-from .losses import LossBook, Lost
+from .logins import logged_in
+from .sealing.lanes import LANES, Lanes, Queued
+from .sealing.losses import LossBook, Lost
+from .sealing.unsealed import Spooled, Unsealed
 from .sensor import Moment
 from .settings import Settings
 from .spool.outbox import Outbox
-from .unsealed import Spooled, Unsealed
 
 NAMESPACE = "namespace"
 

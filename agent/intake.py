@@ -17,15 +17,15 @@ from evidence.kind import Actor, Body, Lane, kind_of
 from evidence.kinds.process import Exec, Exit
 
 from .enrich import Enricher, Enrichment, Surroundings
+from .governing.interactive import InteractiveSessions
+from .governing.shedding import SUGGESTION, Shedding
 from .identity_watch import IdentityWatch
-from .interactive import InteractiveSessions
-from .lanes import Lanes, Queued
 from .likeness import Likeness
-from .losses import LossBook, Lost
 from .own_processes import OwnProcesses
 from .processes import Who
+from .sealing.lanes import Lanes, Queued
+from .sealing.losses import LossBook, Lost
 from .sensor import Moment, Observed
-from .shedding import SUGGESTION, Shedding
 from .timeline import Timeline
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import IdentityError
-from .privilege import Account
+from .supervision.privilege import Account
 
 
 class Layout(msgspec.Struct, frozen=True):

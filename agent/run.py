@@ -14,51 +14,54 @@ import msgspec
 
 from evidence import policy
 
-from . import clock, ending, enrich, governor, identity, layout, machine, privilege, renewal
+from . import clock, enrich, identity, layout, machine
 from .accounts import Accounts
-from .batching import Batching
 from .beginning import Beginning, Untold, how_it_ended, remember
-from .certificate_notice import CertificateNotice
 from .continuity import Continuity
 from .decode.proc_files import Snapshot
 from .enrich import Surroundings
 from .environment import EnvironmentNames
 from .errors import AgentError
 from .exe_hash import ExeHasher
-from .fleet_policy import FleetPolicy, PolicyHost
-from .governor import Governor
+from .governing import governor
+from .governing.governor import Governor
+from .governing.interactive import InteractiveSessions
+from .governing.shedding import Shedding
 from .identity import Identity
 from .identity_watch import IdentityWatch, LoginSeen, Suspect
 from .intake import Intake, Tables
-from .interactive import InteractiveSessions
-from .keeper import Keeper
 from .kernel import procfs
 from .kernel.cpu_quota import cpu_quota
 from .kernel.host_paths import HostPaths
 from .kernel.rings import WATCH, Rings
 from .ladder import AUTO, climb
-from .lanes import Lanes
-from .last_run import LastRun
 from .layout import Layout
 from .live_feed import Climbed, LiveFeed
-from .losses import LossBook
-from .notify import Notifier
-from .outside import Outside
 from .own_processes import OwnProcesses
-from .policy_store import PolicyStore
+from .policy.fleet_policy import FleetPolicy, PolicyHost
+from .policy.policy_store import PolicyStore
 from .processes import ProcessTable
 from .redaction import Redactor
-from .sealer import Sealer, Signing
-from .self_report import SelfReport, Subject
+from .reporting.certificate_notice import CertificateNotice
+from .reporting.outside import Outside
+from .reporting.self_report import SelfReport, Subject
+from .reporting.tail_server import TailServer
+from .sealing.batching import Batching
+from .sealing.keeper import Keeper
+from .sealing.lanes import Lanes
+from .sealing.last_run import LastRun
+from .sealing.losses import LossBook
+from .sealing.sealer import Sealer, Signing
 from .sensor import Context, Feed, Moment, Sensor
 from .sensors import all_sensors
 from .settings import Settings
-from .shedding import Shedding
-from .signals import StopSignals
+from .shipping import renewal
 from .spool import inbox
 from .spool.disk import LocalDisk
 from .spool.outbox import Outbox
-from .tail_server import TailServer
+from .supervision import ending, privilege
+from .supervision.notify import Notifier
+from .supervision.signals import StopSignals
 from .watch import Parts, Retuning, Watch
 
 _STEP = 0.05

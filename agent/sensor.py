@@ -18,12 +18,12 @@ from evidence.kinds.agent import Loss
 
 from .dns_names import DnsNames
 from .file_authors import Authors
+from .governing.shedding import Shedding
 from .kernel.bpf_handing import Handing
 from .kernel.refusals import Refusals
 from .kernel.rings import SensorRings
 from .likeness import Likeness
 from .settings import Settings
-from .shedding import Shedding
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):

@@ -12,14 +12,14 @@ import msgspec
 from evidence.kind import Body
 from evidence.kinds.agent import ClockStep, Loss, Stop
 
-from .batching import Batching
 from .intake import Intake
 from .live_feed import LiveFeed
-from .losses import LossBook, Lost
-from .self_report import Cost, SelfReport
+from .reporting.self_report import Cost, SelfReport
+from .sealing.batching import Batching
+from .sealing.losses import LossBook, Lost
 from .sensor import Moment
 from .settings import Settings
-from .signals import HAND_OVER
+from .supervision.signals import HAND_OVER
 from .timeline import Timeline
 
 _TICK = 1_000_000_000

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from .. import policy_shown, settings_file
+from .. import settings_file
 from ..command import FINE, Command, Invocation
+from ..policy import policy_shown
 
 
 def _run(call: Invocation) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import doctor, support
 from ..command import FINE, FOUND, Command, Invocation
+from ..reporting import doctor, support
 
 _STYLES = {doctor.FINE: "green", doctor.WARNING: "yellow", doctor.BAD: "bold red"}
 

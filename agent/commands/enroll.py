@@ -14,13 +14,15 @@ from pathlib import Path
 
 from evidence import policy
 
-from .. import delivery, enrol, identity, machine, reset, token_source
+from .. import identity, machine
 from ..command import FINE, FOUND, Command, Invocation
+from ..enrolment import enrol, reset, token_source
+from ..enrolment.token_source import Found
 from ..errors import CollectorAway, IdentityError, NotEnrolled
 from ..layout import Layout
-from ..privilege import ship_account
 from ..settings import Settings
-from ..token_source import Found
+from ..shipping import delivery
+from ..supervision.privilege import ship_account
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

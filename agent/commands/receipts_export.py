@@ -22,7 +22,7 @@ from ..errors import IdentityError, SpoolError
 from ..layout import Layout
 from ..spool import survey
 from ..spool.disk import LocalDisk
-from ..witness import Witness
+from ..spool.witness import Witness
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

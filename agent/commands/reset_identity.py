@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import reset
 from ..command import FINE, Command, Invocation
+from ..enrolment import reset
 from ..layout import Layout
 
 

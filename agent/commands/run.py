@@ -6,12 +6,12 @@ import gc
 import os
 from functools import partial
 
-from .. import privilege, process, vitals
 from ..command import NOT_ENROLLED, Command, Invocation
 from ..errors import NotEnrolled
 from ..layout import Layout
 from ..settings import Settings
-from ..supervise import Child, Supervisor
+from ..supervision import privilege, process, vitals
+from ..supervision.supervise import Child, Supervisor
 
 
 def _run(call: Invocation) -> int:
@@ -55,7 +55,7 @@ def _ship(settings: Settings) -> int:
 
     account = privilege.ship_account()
     if account is not None:
-        from .. import tls_key  # noqa: F401, PLC0415 - a renewal loads it, and that user may not read it
+        from ..shipping import tls_key  # noqa: F401, PLC0415 - a renewal loads it, and that user may not read it
 
         # Only now: the program's own files need not be readable for that user.
         privilege.drop(account)

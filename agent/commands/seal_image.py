@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from .. import sealing_image
 from ..command import FAULT, FINE, Command, Invocation
+from ..enrolment import sealing_image
+from ..enrolment.sealing_image import MACHINE_ID, TOKENS
+from ..enrolment.token_source import WAITED_FOR
 from ..layout import Layout
-from ..sealing_image import MACHINE_ID, TOKENS
 from ..spool import survey
 from ..spool.disk import LocalDisk
-from ..token_source import WAITED_FOR
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

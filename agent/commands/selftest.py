@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from .. import status
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import AgentError
-from ..signals import TEST
-from ..status import SensorStatus
+from ..reporting import status
+from ..reporting.status import SensorStatus
+from ..supervision.signals import TEST
 
 _PATIENCE = 25.0
 """Seconds: a feed has ten, and the status is written each five."""

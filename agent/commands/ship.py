@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from .. import own_log, process
 from ..command import FINE, Command, Invocation
-from ..notify import Notifier
 from ..settings import Settings
-from ..ship_process import ShipProcess
-from ..signals import StopSignals
+from ..shipping.ship_process import ShipProcess
+from ..supervision import own_log, process
+from ..supervision.notify import Notifier
+from ..supervision.signals import StopSignals
 
 
 def ship(settings: Settings, notifier: Notifier | None = None) -> int:

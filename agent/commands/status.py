@@ -8,15 +8,15 @@ from pathlib import Path
 
 from evidence.kinds.agent import SensorHealth
 
-from .. import status
 from ..command import FINE, FOUND, Command, Invocation
 from ..errors import NotEnrolled
+from ..governing.shedding import SUGGESTION
 from ..layout import Layout
-from ..shedding import SUGGESTION
+from ..reporting import status
+from ..reporting.status import PolicyStatus, SensorStatus, Status
 from ..spool import inbox, survey
 from ..spool.disk import LocalDisk
 from ..spool.inbox import ShipState
-from ..status import PolicyStatus, SensorStatus, Status
 
 _SECOND = 1_000_000_000
 

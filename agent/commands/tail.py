@@ -15,7 +15,7 @@ from evidence.codec import LINE_LIMIT
 
 from ..command import FINE, Command, Invocation
 from ..errors import AgentError
-from ..tail_server import FILE
+from ..reporting.tail_server import FILE
 
 _SECOND = 1_000_000_000
 _QUIET = frozenset({"kind", "escaped", "ancestry", "argv", "actor", "environment"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from .. import identity, reset
+from .. import identity
 from ..command import FAULT, FINE, Command, Invocation
+from ..enrolment import reset
 from ..layout import Layout
 from ..spool import survey
 from ..spool.disk import LocalDisk

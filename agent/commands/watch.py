@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import own_log, process, run
+from .. import run
 from ..command import Command, Invocation
+from ..supervision import own_log, process
 
 
 def _run(call: Invocation) -> int:

@@ -1,1 +1,1 @@
-"""The open rungs of the process and connection sensors: one module each, over kernel/ and decode/."""
+"""The open rungs of the sensors, and what several of them share, over kernel/ and decode/."""

@@ -14,13 +14,13 @@ from evidence.kind import Actor, Body
 from evidence.kinds.act import Ptrace, UnixSocket
 from evidence.kinds.agent import Loss
 
-from ..act_hooks import HANDED, Hook, Trigger
 from ..decode import bpf_acts
 from ..errors import RungUnavailable
 from ..kernel.bpf_reader import RingReader
 from ..kernel.procfs import read_process
 from ..processes import same_start
 from ..sensor import Context, Moment, Observed
+from .act_hooks import HANDED, Hook, Trigger
 from .acts_trigger import PROBE
 from .socket_owner import actor_of
 from .tally import Tally, kept_counts

@@ -9,13 +9,13 @@ from evidence.kind import Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.connection import Close, Open, Report
 
-from ..datagram_flows import DatagramFlows, Live
 from ..decode.bpf_connection import Flow
 from ..errors import RungUnavailable
 from ..gathered import Gathered
 from ..kernel.bpf_reader import RingReader
 from ..sensor import Context, Filtered, Moment, Observed
 from ..settings import Settings
+from .datagram_flows import DatagramFlows, Live
 from .filters import CAUSE, SUGGESTION, Filters
 from .flow_bodies import to_body
 from .flow_reader import FlowReader

@@ -13,12 +13,12 @@ from evidence.kinds.agent import Loss
 from evidence.kinds.file import Create
 from evidence.text import to_text
 
-from ..file_work import FileWork
 from ..kernel.writers import Writers
-from ..pending_paths import Noted, is_installer
-from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Moment, Observed
 from ..tree_change import TreeChange, TreeChanges, TreeNews, Trees
+from ..trees.file_work import FileWork
+from ..trees.pending_paths import Noted, is_installer
+from ..trees.sensitive_reads import SensitiveReads
 from .tally import Tally
 
 _IDLE = 10.0

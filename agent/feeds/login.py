@@ -13,15 +13,15 @@ import msgspec
 from evidence.kind import Body
 from evidence.kinds.agent import Loss, Sensor, SensorHealth
 
-from .. import log_shrinks
 from ..cursor_file import CursorFile
 from ..decode.syslog import Line
 from ..decode.utmp import parse_records
 from ..kernel.follow import Cursor, FollowedFile, Notices
 from ..kernel.log_writers import LogWriters
 from ..kernel.login_identity import read_identity
-from ..log_source import JournalLines, LogFiles, LogSource
-from ..login_table import LoginTable
+from ..logins import log_shrinks
+from ..logins.log_source import JournalLines, LogFiles, LogSource
+from ..logins.login_table import LoginTable
 from ..sensor import Moment, Observed, Processes
 from .tally import Tally
 

@@ -12,14 +12,14 @@ from evidence.kinds.process import Exit
 from ..decode import bpf_process
 from ..environment import EnvironmentNames
 from ..exe_hash import ExeHasher
+from ..governing.shedding import Shedding
 from ..kernel.bpf_reader import RingReader
 from ..kernel.cgroups import Cgroups
-from ..repeated_ends import RepeatedEnds
 from ..sensor import Context, Filtered, Moment, Observed
 from ..settings import Settings
-from ..shedding import Shedding
 from .filters import CAUSE, SUGGESTION, Filters
 from .process_trigger import run_marked
+from .repeated_ends import RepeatedEnds
 from .tally import Tally, kept_counts
 
 

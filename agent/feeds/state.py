@@ -17,17 +17,17 @@ from evidence.kinds.agent import Loss
 from evidence.kinds.state import Changed
 
 from .. import machine
-from ..host_inventory import HostInventory, Known
+from ..host_state.host_inventory import HostInventory, Known
+from ..host_state.state_files import SSHD
+from ..host_state.state_folders import StateFolders
+from ..host_state.state_inputs import StateInputs, places_below
+from ..host_state.state_tracker import Tracker, open_trackers
 from ..kernel.interfaces import interfaces
-from ..package_lock import transaction_runs
 from ..sensor import Context, Moment, Observed
 from ..settings import Settings
 from ..state_diff import Difference
-from ..state_files import SSHD
-from ..state_folders import StateFolders
-from ..state_inputs import StateInputs, places_below
 from ..state_source import Homes, Place, Source
-from ..state_tracker import Tracker, open_trackers
+from ..trees.package_lock import transaction_runs
 from .tally import Tally
 
 SENSOR = "host_state"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import load_program
 from ..sensor import Sensor
 

@@ -6,7 +6,7 @@ calls alone, so they come after. The last rung compares what a process has with 
 
 from __future__ import annotations
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import raise_after_exec, raise_credentials
 from ..sensor import Sensor
 

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import RungUnavailable
-from ..fanotify_trees import FanotifyTrees
 from ..feeds.file import FileFeed
-from ..sensitive_reads import SensitiveReads
 from ..sensor import Context, Feed, Rung, Sensor
 from ..tree_access import can_look_into
 from ..tree_change import TreeChanges, Trees
+from ..trees.fanotify_trees import FanotifyTrees
+from ..trees.sensitive_reads import SensitiveReads
 
 
 def _open_fanotify(context: Context, *, whole: bool) -> Feed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import set_up_ring
 from ..sensor import Sensor
 

@@ -21,7 +21,7 @@ from ..feeds.login import SELF_TEST, TAG, LoginFeed, Place, Probe
 from ..kernel.follow import FollowedFile, Notices, split_records
 from ..kernel.journal import Journal, check_journal
 from ..kernel.syslog_socket import send_line
-from ..log_source import JournalLines, LogFiles
+from ..logins.log_source import JournalLines, LogFiles
 from ..sensor import Context, Feed, Rung, Sensor
 
 _PROBE = "login.probe"

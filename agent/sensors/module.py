@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import ask_for_module
 from ..sensor import Context, Feed, Rung, Sensor
 

@@ -5,7 +5,7 @@ Children that are made in new namespaces are seen by a tracepoint on every rung.
 
 from __future__ import annotations
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import leave_mounts
 from ..sensor import Sensor
 

@@ -5,7 +5,7 @@ The rung of tracepoints sees attaching by its signal, seizing by its capability 
 
 from __future__ import annotations
 
-from ..act_hooks import hook, rungs
+from ..feeds.act_hooks import hook, rungs
 from ..feeds.acts_trigger import trace_child
 from ..sensor import Sensor
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from ..errors import RungUnavailable
 from ..feeds.state import SENSOR as NAME
 from ..feeds.state import StateFeed
+from ..host_state.state_folders import StateFolders
 from ..kernel.inotify import Inotify
 from ..sensor import Context, Feed, Rung, Sensor
-from ..state_folders import StateFolders
 
 
 def _open_inotify(context: Context) -> Feed:

@@ -21,15 +21,15 @@ from evidence.statement import Dropped, Head, Loss, Seen
 
 from .. import settings
 from ..errors import SpoolError, SpoolUncertain
-from ..receipts import Verdict
-from ..witness import Alarm, Witness
 from . import accounts, heads, inbox, progress, recovery, restored, segment
 from .accounts import Accounts
 from .disk import Disk, LocalDisk
 from .heads import LANES, Heads, Mark
 from .progress import Acked, Progress
+from .receipts import Verdict
 from .segment import ABSENT, ACKED, LOST, Segment, Stored
 from .shelf import Shelf
+from .witness import Alarm, Witness
 from .writer import Writer
 
 HEADS_FILE = "heads"

@@ -9,11 +9,11 @@ from evidence import host_losses
 from evidence.kind import Lane
 from evidence.statement import Loss
 
-from ..witness import Restored, Witness
 from .accounts import Accounts
 from .heads import LANES
 from .segment import ABSENT, ACKED
 from .shelf import Shelf
+from .witness import Restored, Witness
 
 
 def account_for(witness: Witness, shelf: Shelf, account: Accounts) -> Accounts:

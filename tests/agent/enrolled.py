@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import enrol, identity
-from agent.channel import Channel
+from agent import identity
+from agent.enrolment import enrol
 from agent.identity import Identity
 from agent.layout import Layout
 from agent.settings import Collector, Spool
-from agent.ship import Shipper
+from agent.shipping.channel import Channel
+from agent.shipping.ship import Shipper
 from agent.spool.disk import LocalDisk
 from agent.spool.outbox import Outbox
 from agent.spool.outgoing import Outgoing

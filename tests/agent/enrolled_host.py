@@ -11,9 +11,9 @@ import msgspec
 from agent import identity, layout, machine
 from agent.identity import Binding, Stored
 from agent.layout import Layout
-from agent.privilege import ship_account
 from agent.spool.disk import Disk, LocalDisk
 from agent.spool.outgoing import Outgoing
+from agent.supervision.privilege import ship_account
 from evidence import seal
 from evidence.event import Event
 from evidence.kind import Body, Lane

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from agent.fleet_policy import FleetPolicy, PolicyHost
-from agent.policy_store import PolicyStore
+from agent.policy.fleet_policy import FleetPolicy, PolicyHost
+from agent.policy.policy_store import PolicyStore
 from agent.sensor import Moment
 from agent.settings import Settings
 from agent.spool.disk import Disk, LocalDisk

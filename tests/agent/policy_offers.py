@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from agent.delivery import Reply
+from agent.shipping.delivery import Reply
 from evidence import endpoints
 
 

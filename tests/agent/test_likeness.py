@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from agent import settings
 from agent.enrich import Surroundings, all_enrichments
-from agent.governor import Governor
+from agent.governing.governor import Governor
+from agent.governing.interactive import InteractiveSessions
+from agent.governing.shedding import Shedding
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
-from agent.interactive import InteractiveSessions
-from agent.lanes import Lanes
 from agent.likeness import FRESH, Likeness
-from agent.losses import LossBook
 from agent.own_processes import OwnProcesses
 from agent.processes import ProcessTable
 from agent.redaction import Redactor
+from agent.sealing.lanes import Lanes
+from agent.sealing.losses import LossBook
 from agent.sensor import Moment, Observed
-from agent.shedding import Shedding
 from agent.timeline import Timeline
 from evidence import codec
 from evidence.event import Event

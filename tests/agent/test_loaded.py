@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WATCH = "from agent import run; from agent.sensors import all_sensors; all_sensors()"
-SHIP = "import agent.ship_process"
+SHIP = "import agent.shipping.ship_process"
 LARGE = {"cryptography.x509", "dataclasses", "difflib", "pkgutil"}
 """What would take a megabyte and more for itself and what it brings, all the time a host is watched."""
 
@@ -27,7 +27,7 @@ def test_the_libraries_of_the_lower_rungs_are_not_loaded_with_the_sensors() -> N
 
 def test_ship_loads_neither_sensors_nor_a_library_for_http() -> None:
     loaded = modules_after(SHIP)
-    assert "agent.tls" in loaded
+    assert "agent.shipping.tls" in loaded
     assert loaded.isdisjoint(
         {"agent.sensors", "agent.kernel", "requests", "urllib3", "importlib.metadata"} | LARGE
     )

@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 
 from agent import settings
-from agent.batching import Batching
 from agent.enrich import Surroundings, all_enrichments
 from agent.errors import RungUnavailable
-from agent.governor import Governor
+from agent.governing.governor import Governor
+from agent.governing.interactive import InteractiveSessions
+from agent.governing.shedding import Shedding
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
-from agent.interactive import InteractiveSessions
-from agent.keeper import Keeper
 from agent.ladder import climb
-from agent.lanes import LANES, Lanes
-from agent.last_run import LastRun
 from agent.live_feed import Climbed, LiveFeed
-from agent.losses import LossBook
 from agent.machine import read as read_facts
 from agent.own_processes import OwnProcesses
 from agent.processes import ProcessTable
 from agent.redaction import Redactor
-from agent.sealer import Sealer, Signing
-from agent.self_report import Before, Cost, SelfReport, Setting, Subject, start
+from agent.reporting.self_report import Before, Cost, SelfReport, Setting, Subject, start
+from agent.sealing.batching import Batching
+from agent.sealing.keeper import Keeper
+from agent.sealing.lanes import LANES, Lanes
+from agent.sealing.last_run import LastRun
+from agent.sealing.losses import LossBook
+from agent.sealing.sealer import Sealer, Signing
 from agent.sensor import Context, Moment, Observed, Rung, Sensor
 from agent.settings import Settings
-from agent.shedding import Shedding
 from agent.watch import Parts, Retuning, Watch
 from evidence.codec import LINE_LIMIT
 from evidence.kind import Body, kind_of

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import privilege
+from agent.supervision import privilege
 from tests.bench.proc_figures import family
 
 ROOT = Path(__file__).parents[2]

@@ -17,26 +17,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent import clock, enrich, governor
+from agent import clock, enrich
 from agent.accounts import Accounts
 from agent.decode import bpf_process
 from agent.decode.proc_files import Snapshot
 from agent.environment import EnvironmentNames
 from agent.exe_hash import ExeHasher
+from agent.governing import governor
+from agent.governing.interactive import InteractiveSessions
+from agent.governing.shedding import Shedding
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
-from agent.interactive import InteractiveSessions
 from agent.kernel.host_paths import HostPaths
-from agent.lanes import LANES, Lanes
-from agent.losses import LossBook
 from agent.own_processes import OwnProcesses
 from agent.processes import ProcessTable
 from agent.redaction import Redactor
+from agent.sealing.lanes import LANES, Lanes
+from agent.sealing.losses import LossBook
+from agent.sealing.unsealed import Spooled, Unsealed
 from agent.sensor import Observed
 from agent.settings import Redaction, Settings
-from agent.shedding import Shedding
 from agent.timeline import Timeline
-from agent.unsealed import Spooled, Unsealed
 from evidence import seal
 from evidence.keys import PrivateKey
 from evidence.statement import Head

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from agent.delivery import Reply
-from agent.policy_fetch import PolicyFetcher
+from agent.shipping.delivery import Reply
+from agent.shipping.policy_fetch import PolicyFetcher
 from agent.spool.disk import LocalDisk
 from collector.enrolment import roll
 from collector.policy import policies, rollout

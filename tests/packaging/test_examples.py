@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from agent import settings_file, token_source
+from agent import settings_file
+from agent.enrolment import token_source
 from evidence.enrolment import parse_token
 
 ROOT = Path(__file__).parents[2]

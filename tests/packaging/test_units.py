@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from agent import doctor, ship_process, token_source
+from agent.enrolment import token_source
 from agent.kernel import pin_folders
 from agent.layout import Layout, prepare
-from agent.outside import SHIP_UNIT
-from agent.privilege import SHIP_USER, Account
+from agent.reporting import doctor
+from agent.reporting.outside import SHIP_UNIT
 from agent.settings import Settings
+from agent.shipping import ship_process
+from agent.supervision.privilege import SHIP_USER, Account
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))

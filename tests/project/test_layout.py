@@ -24,6 +24,7 @@ PURE = (
     "evidence",
     "agent/decode",
     "agent/enrichments",
+    "agent/governing",
     "agent/state_sources",
     "collector/alerts",
     "collector/attribution",
@@ -33,6 +34,8 @@ PURE = (
     "collector/measures",
     "collector/sigma",
 )
+MEMBERS = {"enrichments": "enrich", "state_sources": "state_source"}
+"""Folders of members, each with the contract that finds them: one node."""
 FINDS_MODULES = ROOT / "evidence" / "found_modules.py"
 """It lists folders of the code itself, as an import does."""
 IMPURE_MODULES = frozenset(
@@ -116,14 +119,16 @@ def test_pure_folders_touch_nothing(folder: str) -> None:
     assert wrong == []
 
 
-def test_folders_of_the_collector_import_one_way() -> None:
+@pytest.mark.parametrize("side", ["agent", "collector"])
+def test_folders_import_one_way(side: str) -> None:
     """Each folder is one node, each module beside them another; a circle of them raises."""
-    names = {path.name.removesuffix(".py") for path in (ROOT / "collector").iterdir()}
+    names = {path.name.removesuffix(".py") for path in (ROOT / side).iterdir()} - set(MEMBERS)
     imported: dict[str, set[str]] = {name: set() for name in names}
-    for path in modules("collector"):
-        node = path.relative_to(ROOT / "collector").parts[0].removesuffix(".py")
-        used = {name.split(".")[1] for name, top in imports(path) if top == "collector"}
-        imported[node] |= used & names - {node}
+    for path in modules(side):
+        first = path.relative_to(ROOT / side).parts[0].removesuffix(".py")
+        node = MEMBERS.get(first, first)
+        parts = {name.split(".")[1] for name, top in imports(path) if top == side}
+        imported[node] |= {MEMBERS.get(part, part) for part in parts} & names - {node}
     assert set(TopologicalSorter(imported).static_order()) == names
 
 

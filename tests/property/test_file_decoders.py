@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from agent.decode.capability import capability_text
 from agent.decode.package_db import locked_inodes, parse_list, parse_md5sums, parse_rpm, parse_status
-from agent.diff import LINE_BYTES, LINES, changed_lines, kept_form
 from agent.token_bucket import TokenBucket
+from agent.trees.diff import LINE_BYTES, LINES, changed_lines, kept_form
 
 TEXT = st.lists(
     st.sampled_from(

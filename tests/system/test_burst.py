@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import status
 from agent.decode import bpf_process
 from agent.errors import RungUnavailable
 from agent.kernel.bpf_reader import RingReader
 from agent.kernel.pin_folders import AgentFolder, agent_folder, bpffs
+from agent.reporting import status
 from evidence.kinds.agent import Loss
 from evidence.kinds.process import Exec, Exit
 from tests.agent.feeds_at_work import run

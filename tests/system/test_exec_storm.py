@@ -12,19 +12,19 @@ from agent import settings
 from agent.enrich import Surroundings, all_enrichments
 from agent.environment import EnvironmentNames
 from agent.exe_hash import ExeHasher
-from agent.governor import Governor
+from agent.governing.governor import Governor
+from agent.governing.interactive import InteractiveSessions
+from agent.governing.shedding import Shedding
 from agent.identity_watch import IdentityWatch
 from agent.intake import Intake, Tables
-from agent.interactive import InteractiveSessions
 from agent.kernel.procfs import read_process
-from agent.lanes import Lanes
-from agent.losses import LossBook
 from agent.own_processes import OwnProcesses
 from agent.processes import ProcessTable
 from agent.redaction import Redactor
+from agent.sealing.lanes import Lanes
+from agent.sealing.losses import LossBook
 from agent.sensor import Feed
 from agent.sensors.process import SENSOR
-from agent.shedding import Shedding
 from agent.timeline import Timeline
 from evidence import codec
 from evidence.event import Event

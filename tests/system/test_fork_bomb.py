@@ -18,12 +18,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import status
 from agent.errors import RungUnavailable
-from agent.governor import OVER_BUDGET, Governor
-from agent.interactive import InteractiveSessions
+from agent.governing.governor import OVER_BUDGET, Governor
+from agent.governing.interactive import InteractiveSessions
+from agent.governing.shedding import SAMPLE, Shedding
+from agent.reporting import status
 from agent.sensors.process import SENSOR
-from agent.shedding import SAMPLE, Shedding
 from evidence.kind import Body
 from evidence.kinds.agent import Loss
 from evidence.kinds.login import Accepted

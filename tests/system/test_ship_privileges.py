@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import privilege
 from agent.layout import Layout, prepare
-from agent.privilege import Account
 from agent.spool.disk import LocalDisk
+from agent.supervision import privilege
+from agent.supervision.privilege import Account
 
 from .other_user import become_and, outcome
 

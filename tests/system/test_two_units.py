@@ -14,9 +14,9 @@ from agent import run
 from agent.errors import AgentError
 from agent.kernel.cgroups import unit_processes
 from agent.layout import Layout, prepare, watch_owner
-from agent.privilege import Account
 from agent.settings import Settings
 from agent.spool.disk import LocalDisk
+from agent.supervision.privilege import Account
 
 from .other_user import become_and, outcome
 

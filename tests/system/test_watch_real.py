@@ -14,7 +14,7 @@ import pytest
 
 from agent.identity_watch import PATIENCE
 from agent.kernel.bpf_reader import LIMIT
-from agent.privilege import ship_account
+from agent.supervision.privilege import ship_account
 from evidence.kinds.agent import Start, Stop
 from evidence.kinds.process import IdentityChanged
 from tests.system.agent_at_work import ROOT, Agent, run_marks
@@ -23,7 +23,7 @@ LOGGED_IN = 1_000_000_000 + 2 * os.getpid()
 FORGED = LOGGED_IN + 1
 _OPEN_AS_SHIP = """
 import sys
-from agent import privilege
+from agent.supervision import privilege
 privilege.drop(privilege.ship_account())
 for name in sys.argv[2:]:
     try:

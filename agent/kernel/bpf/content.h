@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
-/* Which content a file had. agent/exe_hash.py and agent/kernel/filters.py have the layout. */
+/* Which content a file had. agent/exe_hash.py and agent/feeds/filters.py have the layout. */
 #ifndef VEDETTE_CONTENT_H
 #define VEDETTE_CONTENT_H
 

@@ -1,0 +1,1 @@
+"""How a host gets an identity and gives it up."""

@@ -1,0 +1,1 @@
+"""When and what watch sheds, and what it never does."""

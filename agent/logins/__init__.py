@@ -1,0 +1,1 @@
+"""The login sensor's work: where its lines come from, and what they say together."""

@@ -1,0 +1,1 @@
+"""The fleet's policy on this host: judged, kept, told."""

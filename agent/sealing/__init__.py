@@ -1,0 +1,1 @@
+"""From queued events to the spool: lanes, batches, seals, losses, and what a kill leaves unsealed."""

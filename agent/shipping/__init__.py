@@ -1,0 +1,1 @@
+"""What ship does: connect, post, take receipts, renew its certificate, fetch policies."""

@@ -1,0 +1,1 @@
+"""The agent's own processes: started, confined, stopped, logged."""
