@@ -180,7 +180,8 @@ def chains() -> Query:
     """Return where each agent's lanes stand."""
     return Query(
         "SELECT agent, epoch, lane, max(seq) AS seq, count(*) AS statements, sum(events)::BIGINT AS events, "
-        "max(received) AS received, arg_max(version, received) AS version, bool_or(contested) AS contested "
+        "max(received) AS received, arg_max(version, received) AS version, "
+        "arg_max(contested, received) AS contested "
         "FROM batches GROUP BY agent, epoch, lane ORDER BY agent, epoch, lane"
     )
 

@@ -25,10 +25,10 @@ VERBS = {
     ),
     "vedette-collector": (
         "serve, setup, token create, token list, token revoke, agents list, agents show, agents revoke, "
-        "user add, user list, user disable, rules list, rules test, rules explain, policy key new, "
-        "policy sign, policy check, policy stage, policy roll-out, policy roll-back, policy list, "
-        "policy show, fsck, checkpoint, replay, retention, backup, restore, config test, config show, "
-        "config schema, version"
+        "agents settle, user add, user list, user disable, rules list, rules test, rules explain, "
+        "policy key new, policy sign, policy check, policy stage, policy roll-out, policy roll-back, "
+        "policy list, policy show, fsck, checkpoint, replay, retention, backup, restore, "
+        "config test, config show, config schema, version"
     ),
     "vedette": (
         "prove, login, status, alerts, incidents, show, search, sql, session, tree, timeline, person, hunt, "
