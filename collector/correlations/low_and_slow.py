@@ -17,7 +17,7 @@ from evidence.kinds.connection import Close, Report
 from ..bounded import remember
 from ..by_person import by_person
 from ..examples import AWAY, DAY, SERVICE, alice, run, sent
-from ..measures.baselines import Daily, FirstSeen, cusum, day_seen
+from ..measures.baselines import DEPTH, Daily, cusum, day_seen
 from ..measures.session_work import describe, size
 from ..organisation.known import NetworkLabel, Organisation
 from ..record import Record
@@ -40,6 +40,7 @@ _LEARN = Parameter("learn", 7, "days", "before, every destination of a person is
 _SHARE = Parameter("share", 50, "percent of hosts", "what so many hosts use for others is a service")
 _LEAST = 4096
 """Bytes of a flow that says hardly more than its greeting; nearly all flows are such."""
+_PEOPLE_LIMIT = 8_192
 _PAIRS_LIMIT = 20_000
 _DESTINATIONS_LIMIT = 8_192
 _HOSTS_LIMIT = 256
@@ -52,17 +53,27 @@ _LONGEST = 45
 
 
 class Drip(msgspec.Struct, gc=False):
-    """What one person sent to one destination: by day; bytes by flow; an event of each of the first days."""
+    """What one person sent to one destination: by day; bytes by flow; an event of each of the first days.
 
+    begun: the day since which it is used, without a rest of more than _LONGEST days; last: the last such day.
+    Sums are kept of DEPTH days, by which all that is in steady use would look new when these have gone by.
+    """
+
+    begun: int
+    last: int
     sums: Daily
     flows: dict[str, int] = {}
     evidence: dict[int, tuple[int, str]] = {}
 
 
 class State(msgspec.Struct):
-    """pairs by ``person|destination``; hosts by destination: agent to who used it there, "*" for several."""
+    """What is known of persons and destinations.
 
-    first: FirstSeen = msgspec.field(default_factory=FirstSeen)
+    since: person to the first day on which they sent anywhere. pairs: by ``person|destination``, what was not
+    used for longest first. hosts: destination to agent to who used it there, "*" for several.
+    """
+
+    since: dict[str, int] = {}
     pairs: dict[str, Drip] = {}
     hosts: dict[str, dict[str, str]] = {}
     fleet: dict[str, None] = {}
@@ -78,14 +89,33 @@ def _step(state: State, record: Record, site: Site) -> Iterable[Finding]:
     _used(state, destination, record.agent, "" if person is None else person.name)
     if person is None:
         return ()
-    key, day = f"{person.name}|{destination}", day_seen(record)
-    drip = state.pairs.get(key)
-    if drip is None:
-        drip = Drip(Daily())
-        remember(state.pairs, key, drip, _PAIRS_LIMIT)
-    state.first.saw(person.name, destination, day)
+    day = day_seen(record)
+    drip = _used_on(state, person.name, destination, day)
     _add(drip, record, body, day)
     return _judge(state, drip, destination, record, site)
+
+
+def _used_on(state: State, person: str, destination: str, day: int) -> Drip:
+    """Return what a person sends to a destination, which they use on day."""
+    since = state.since.get(person)
+    if since is None:
+        remember(state.since, person, day, _PEOPLE_LIMIT)
+    elif day < since:
+        state.since[person] = day
+    key = f"{person}|{destination}"
+    drip = state.pairs.get(key)
+    if drip is None:
+        drip = Drip(day, day, Daily())
+        remember(state.pairs, key, drip, _PAIRS_LIMIT)
+    elif day > drip.last:  # once a day: what is used goes last
+        remember(state.since, person, state.since[person], _PEOPLE_LIMIT)
+        remember(state.pairs, key, drip, _PAIRS_LIMIT)
+        if day - drip.last > _LONGEST:
+            drip.begun = day
+        drip.last = day
+    elif 0 < drip.begun - day <= _LONGEST:
+        drip.begun = day
+    return drip
 
 
 def _destination(remote: Endpoint) -> str:
@@ -125,9 +155,9 @@ def _judge(state: State, drip: Drip, destination: str, record: Record, site: Sit
     person, day = record.person, max(drip.sums.days, default=0)
     if person is None or len(drip.sums.days) < site.number(_ID, _DAYS):
         return ()
-    known = state.first.entities[person.name]
-    since = known.values[destination].appeared(day, _LONGEST)
-    if since - known.since < site.number(_ID, _LEARN) or _is_prevalent(state, destination, person.name, site):
+    since = drip.begun
+    learnt = since - state.since[person.name] >= site.number(_ID, _LEARN)
+    if not learnt or _is_prevalent(state, destination, person.name, site):
         return ()
     found = cusum(drip.sums, day, int(site.number(_ID, _ALLOWANCE)))
     if found.score < site.number(_ID, _BYTES) and not _is_steady(state, drip, destination, found.score, site):
@@ -193,9 +223,15 @@ def _weekly(count: int, weeks: int) -> tuple[Step, ...]:
     return (Step(0, run("id")), _BEFORE, *drips)
 
 
+def _every(apart: int, until: int) -> tuple[Step, ...]:
+    """Return alice's name, and from the first day on a drip each so many days."""
+    days = range(0, until, apart)
+    return (Step(0, run("id")), *(Step(day * DAY, sent(40_000_000, flow=day + 1)) for day in days))
+
+
 CORRELATION = Correlation(
     id=_ID,
-    version=2,
+    version=3,
     title="Data leaves little by little to a new destination",
     severity="medium",
     attack=("T1030", "T1029", "T1048"),
@@ -207,6 +243,7 @@ CORRELATION = Correlation(
     hits=(
         Story("eight megabytes a day", _daily(8_000_000, 10)),
         Story("two megabytes a day for a month", _daily(2_000_000, 30)),
+        Story("two megabytes a day for a month, by somebody known for long", _daily(2_000_000, 30, begin=90)),
         Story(
             "addresses change, the name stays",
             tuple(
@@ -234,6 +271,8 @@ CORRELATION = Correlation(
         Story("one large upload is another rule's", _daily(90_000_000, 2)),
         Story("a known backup host", _daily(8_000_000, 20, Endpoint(ip="192.0.2.10", port=443))),
         Story("used since the first day that is known", _daily(8_000_000, 20, begin=0)),
+        Story("used each day for longer than days are remembered", _daily(8_000_000, 2 * DEPTH, begin=0)),
+        Story("used again within weeks, for as long", _every(6, 2 * DEPTH)),
         Story("a robot's account", _daily(8_000_000, 20), organisation=SERVICE),
         Story(
             "a known service",

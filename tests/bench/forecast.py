@@ -50,6 +50,7 @@ TRIED = (
     ("lateral-edge", "forget"),
     ("beacon", "least"),
     ("ssh-bruteforce", "failures"),
+    ("low-and-slow", "bytes"),
 )
 LEARNING, MONTH = 15, 30
 """Days before the month that is looked at, in which rules get to know people; and of that month."""
